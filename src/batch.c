@@ -1,0 +1,555 @@
+/*
+ * batch.c - many items, one transaction step
+ *
+ * A batch lands whole or not at all.  It goes through these steps:
+ *
+ *	sort	into the one global order of locks: table (by OID), then id (by
+ *			bytes).  Whatever order callers list their items in, no two
+ *			batches can wait for each other in a circle.
+ *	lock	every document that is expected to be there, or may be there, in
+ *			that order, in the strongest mode that its item will need; asserts
+ *			share theirs.
+ *	compare each expectation with the version that the locking read returned.
+ *			If any fails, all that fail are reported, and nothing was written.
+ *	write	inserts first, then updates, then deletes.
+ *	settle	the expectations of absence, which no row lock can hold.
+ *	fire	the AFTER triggers of all statements, foreign key checks among
+ *			them, as if the whole batch were one statement: so a child can be
+ *			listed, and be sorted, before its parent.
+ *
+ * Documents that are expected to be absent are not locked first: the INSERT
+ * itself waits for whoever is creating the same id, and tells whether it won.
+ * One that lost saw a committed document where none may be, which is final.
+ *
+ * Why inserts come before updates.  A batch that inserts holds all the row
+ * locks it will ever want, and inserts in the global order; an INSERT waits
+ * only for others that insert, update or delete the same id (not for row
+ * locks), and those that update or delete have nothing left to wait for.  So
+ * there is no circle.  Where another unique index exists, a batch may need to
+ * free a value before it takes it again, and the order is the reverse; that
+ * such indexes can deadlock is documented.
+ *
+ * One case needs more: an item that expects "any", whose document was absent
+ * when the batch locked and is there when it inserts.  To lock it now would
+ * be out of order.  Such batches run in a subtransaction, which is rolled
+ * back, locks and all, and then the batch begins again.  So does try_save()
+ * where it can find a violation after it has written.
+ *
+ * step.c runs the statements.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "batch.h"
+#include "commands/trigger.h"
+#include "conflict.h"
+#include "document.h"
+#include "errors.h"
+#include "executor/executor.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "step.h"
+#include "storage/shmem.h"
+#include "utils/resowner.h"
+#include "utils/snapmgr.h"
+
+/* See document.c; each further try needs another lost race. */
+#define MAX_TRIES 20
+
+/* How one try of a batch ended. */
+typedef enum Attempt
+{
+	WRITTEN,
+	VIOLATED,
+	AGAIN
+} Attempt;
+
+/* What a try can take back. */
+typedef struct Unit
+{
+	bool		is_subtransaction;
+	MemoryContext context;
+	ResourceOwner owner;
+} Unit;
+
+/* Make room for count items, all zero but their numbers. */
+void
+ds_batch_init(DsBatch *batch, int count)
+{
+	batch->count = count;
+	batch->items = palloc_extended(mul_size(count, sizeof(DsItem)),
+								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	batch->order = palloc_extended(mul_size(count, sizeof(DsItem *)), MCXT_ALLOC_HUGE);
+	for (int i = 0; i < count; i++)
+	{
+		batch->items[i].number = i + 1;
+		batch->order[i] = &batch->items[i];
+	}
+}
+
+/* The data of an upsert; it must stay where it is for as long as the batch. */
+void
+ds_batch_set_data(DsItem *item, Jsonb *data)
+{
+	item->data = VARDATA(data);
+	item->data_length = VARSIZE(data) - VARHDRSZ;
+}
+
+/* The word for an op, in items, results and conflicts. */
+const char *
+ds_op_name(DsOp op)
+{
+	switch (op)
+	{
+		case DS_UPSERT_ITEM:
+			return "upsert";
+		case DS_DELETE_ITEM:
+			return "delete";
+		case DS_ASSERT_ITEM:
+			return "assert";
+	}
+	elog(ERROR, "unexpected op %d", (int) op);
+}
+
+/*
+ * Sort
+ */
+
+static int
+compare_items(const void *left, const void *right)
+{
+	const DsItem *a = *(DsItem *const *) left;
+	const DsItem *b = *(DsItem *const *) right;
+
+	if (a->collection->relid != b->collection->relid)
+		return a->collection->relid < b->collection->relid ? -1 : 1;
+	return ds_id_compare(a->collection->id_type, a->id, b->id);
+}
+
+static void
+refuse_duplicate(const DsItem *a, const DsItem *b)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("items %d and %d name the same document \"%s\" of collection \"%s\"",
+					Min(a->number, b->number), Max(a->number, b->number),
+					ds_id_to_cstring(a->collection->id_type, a->id),
+					ds_collection_name(a->collection->relid)),
+			 errhint("Merge them into one item: a document has one new version in a batch.")));
+}
+
+static void
+sort_items(DsBatch *batch)
+{
+	qsort(batch->order, batch->count, sizeof(DsItem *), compare_items);
+	for (int i = 1; i < batch->count; i++)
+		if (compare_items(&batch->order[i - 1], &batch->order[i]) == 0)
+			refuse_duplicate(batch->order[i - 1], batch->order[i]);
+}
+
+/*
+ * Which items take part in which step
+ */
+
+static bool
+is_create(const DsItem *item)
+{
+	return item->op == DS_UPSERT_ITEM && item->expected == DS_NO_VERSION;
+}
+
+static bool
+is_absence(const DsItem *item)
+{
+	return item->op == DS_ASSERT_ITEM && item->expected == DS_NO_VERSION;
+}
+
+static bool
+may_insert(const DsItem *item)
+{
+	return item->op == DS_UPSERT_ITEM &&
+		(item->expected == DS_NO_VERSION || item->expected == DS_ANY_VERSION);
+}
+
+/* After the inserts: an item whose id was taken; creates may be found later. */
+static bool
+is_lost_create(const DsItem *item)
+{
+	return is_create(item) && item->version == 0;
+}
+
+static bool
+is_lost_any(const DsItem *item)
+{
+	return may_insert(item) && !is_create(item) && !item->present && item->version == 0;
+}
+
+static DsStatement
+choose_lock(const DsItem *item)
+{
+	if (is_create(item))
+		return DS_NO_STATEMENT;
+	switch (item->op)
+	{
+		case DS_UPSERT_ITEM:
+			return DS_LOCK_MANY_FOR_UPSERT;
+		case DS_DELETE_ITEM:
+			return DS_LOCK_MANY_FOR_DELETE;
+		default:
+			return DS_LOCK_MANY_FOR_ASSERT;
+	}
+}
+
+static DsStatement
+choose_insert(const DsItem *item)
+{
+	return may_insert(item) && !item->present ? DS_INSERT_MANY : DS_NO_STATEMENT;
+}
+
+static DsStatement
+choose_update(const DsItem *item)
+{
+	return item->op == DS_UPSERT_ITEM && item->present ? DS_UPDATE_MANY : DS_NO_STATEMENT;
+}
+
+static DsStatement
+choose_delete(const DsItem *item)
+{
+	return item->op == DS_DELETE_ITEM && item->present ? DS_DELETE_MANY : DS_NO_STATEMENT;
+}
+
+/* Look again for what was not found when the batch locked. */
+static DsStatement
+choose_find_absent(const DsItem *item)
+{
+	return item->present ? DS_NO_STATEMENT : DS_FIND_MANY;
+}
+
+static DsStatement
+choose_find_create(const DsItem *item)
+{
+	return is_create(item) ? DS_FIND_MANY : DS_NO_STATEMENT;
+}
+
+static DsStatement
+choose_find_lost_create(const DsItem *item)
+{
+	return is_lost_create(item) ? DS_FIND_MANY : DS_NO_STATEMENT;
+}
+
+static DsStatement
+choose_find_absence(const DsItem *item)
+{
+	return is_absence(item) ? DS_FIND_MANY : DS_NO_STATEMENT;
+}
+
+/*
+ * The steps
+ */
+
+static void
+forget_findings(DsBatch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+	{
+		batch->items[i].present = false;
+		batch->items[i].reason = DS_HOLDS;
+		batch->items[i].version = 0;
+	}
+}
+
+/* Compare all expectations with what was found; returns how many fail. */
+static int
+count_violations(DsBatch *batch)
+{
+	int			violations = 0;
+
+	for (int i = 0; i < batch->count; i++)
+	{
+		DsItem	   *item = &batch->items[i];
+
+		item->reason = ds_expectation_compare(item->expected, item->present, item->actual);
+		if (item->reason != DS_HOLDS)
+			violations++;
+	}
+	return violations;
+}
+
+static int
+count_present(const DsBatch *batch)
+{
+	int			present = 0;
+
+	for (int i = 0; i < batch->count; i++)
+		present += batch->items[i].present;
+	return present;
+}
+
+/*
+ * Look again for items that were absent when the batch locked.
+ *
+ * Under REPEATABLE READ and SERIALIZABLE absence in the snapshot is not
+ * absence: when something that it does not show is there by now, the answer
+ * is 40001, not a report that is untrue.
+ */
+static void
+look_again(DsBatch *batch, DsChooseStatement choose)
+{
+	int			present = count_present(batch);
+
+	if (!IsolationUsesXactSnapshot())
+	{
+		ds_step_run(batch, choose, DS_WRITE_BATCH);
+		return;
+	}
+	ds_step_run(batch, choose, DS_READ_LATEST);
+	if (count_present(batch) > present)
+		ds_document_refuse_old_snapshot();
+}
+
+/* A document at the highest version cannot be written once more. */
+static void
+refuse_growth(const DsBatch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+
+		if (item->op == DS_UPSERT_ITEM && item->present && item->actual == PG_INT64_MAX)
+			ds_document_refuse_growth(item->collection, item->id);
+	}
+}
+
+/* Lock what is there and compare; true when every expectation holds. */
+static bool
+lock_and_compare(DsBatch *batch)
+{
+	ds_step_run(batch, choose_lock, DS_WRITE_BATCH);
+	if (count_violations(batch) == 0)
+	{
+		refuse_growth(batch);
+		return true;
+	}
+
+	/* The report has to be complete: creates were not looked for yet. */
+	look_again(batch, IsolationUsesXactSnapshot() ? choose_find_absent : choose_find_create);
+	count_violations(batch);
+	return false;
+}
+
+/*
+ * What became of the inserts that found their id taken.
+ *
+ * A create fails, also when the document is gone again by now or hidden by
+ * row security: that it was there is enough.  An item that expects "any" must
+ * lock it in the order of the locks, so the batch begins again.
+ */
+static Attempt
+settle_lost_inserts(DsBatch *batch, bool may_try_again)
+{
+	Attempt		result = WRITTEN;
+
+	look_again(batch, choose_find_lost_create);
+	for (int i = 0; i < batch->count; i++)
+	{
+		DsItem	   *item = &batch->items[i];
+
+		if (is_lost_create(item) && (item->present || !item->collection->has_before_triggers))
+		{
+			item->reason = DS_EXISTS;
+			result = VIOLATED;
+		}
+		else if (is_lost_any(item) && may_try_again)
+			return AGAIN;
+		else if (is_lost_create(item) || is_lost_any(item))
+			ds_document_refuse_unwritable(item->collection, item->id);
+	}
+	return result;
+}
+
+static bool
+has_other_unique(const DsBatch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+		if (batch->items[i].collection->has_other_unique)
+			return true;
+	return false;
+}
+
+/* Write everything, in the order that the head of this file explains. */
+static Attempt
+write_items(DsBatch *batch, bool may_try_again)
+{
+	Attempt		result;
+
+	if (has_other_unique(batch))
+	{
+		ds_step_run(batch, choose_delete, DS_WRITE_BATCH);
+		ds_step_run(batch, choose_update, DS_WRITE_BATCH);
+		ds_step_run(batch, choose_insert, DS_WRITE_BATCH);
+		return settle_lost_inserts(batch, may_try_again);
+	}
+
+	ds_step_run(batch, choose_insert, DS_WRITE_BATCH);
+	result = settle_lost_inserts(batch, may_try_again);
+	if (result == WRITTEN)
+	{
+		ds_step_run(batch, choose_update, DS_WRITE_BATCH);
+		ds_step_run(batch, choose_delete, DS_WRITE_BATCH);
+	}
+	return result;
+}
+
+/* Look at expectations of absence once more, now that all locks are held. */
+static Attempt
+settle_asserts(DsBatch *batch)
+{
+	look_again(batch, choose_find_absence);
+	for (int i = 0; i < batch->count; i++)
+	{
+		DsItem	   *item = &batch->items[i];
+
+		if (item->op == DS_ASSERT_ITEM && item->present)
+			item->version = item->actual;
+	}
+	return count_violations(batch) == 0 ? WRITTEN : VIOLATED;
+}
+
+static Attempt
+attempt(DsBatch *batch, bool may_try_again)
+{
+	Attempt		result;
+
+	forget_findings(batch);
+	if (!lock_and_compare(batch))
+		return VIOLATED;
+	result = write_items(batch, may_try_again);
+	return result == WRITTEN ? settle_asserts(batch) : result;
+}
+
+/*
+ * What can be taken back
+ */
+
+static bool
+needs_subtransaction(const DsBatch *batch, bool raise)
+{
+	if (batch->count == 1)
+		return false;
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+
+		if (may_insert(item) && (item->expected == DS_ANY_VERSION || !raise))
+			return true;
+		if (is_absence(item) && !raise)
+			return true;
+	}
+	return false;
+}
+
+static void
+begin_unit(Unit *unit, bool is_subtransaction)
+{
+	unit->is_subtransaction = is_subtransaction;
+	unit->context = CurrentMemoryContext;
+	unit->owner = CurrentResourceOwner;
+
+	if (is_subtransaction)
+	{
+		BeginInternalSubTransaction(NULL);
+		MemoryContextSwitchTo(unit->context);
+	}
+	AfterTriggerBeginQuery();
+}
+
+/* Fire the AFTER triggers that the batch's statements have queued. */
+static void
+fire_triggers(void)
+{
+	EState	   *estate = CreateExecutorState();
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	AfterTriggerEndQuery(estate);
+	PopActiveSnapshot();
+	ExecCloseResultRelations(estate);
+	FreeExecutorState(estate);
+}
+
+static void
+end_unit(Unit *unit, bool keep)
+{
+	if (keep || !unit->is_subtransaction)
+		fire_triggers();
+	if (!unit->is_subtransaction)
+		return;
+
+	if (keep)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(unit->context);
+	CurrentResourceOwner = unit->owner;
+}
+
+static void
+raise_conflict(const DsBatch *batch)
+{
+	DsConflict	conflict;
+
+	ds_conflict_begin(&conflict, batch->count);
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+		DsViolation violation = {
+			.item = item->number,
+			.op = ds_op_name(item->op),
+			.relid = item->collection->relid,
+			.reason = item->reason,
+			.expected = item->expected,
+			.actual_known = item->present,
+			.actual = item->actual,
+		};
+
+		if (item->reason == DS_HOLDS)
+			continue;
+		if (!ds_conflict_is_full(&conflict))
+			violation.id = ds_id_to_cstring(item->collection->id_type, item->id);
+		ds_conflict_add(&conflict, &violation);
+	}
+	ds_conflict_raise(&conflict);
+}
+
+/*
+ * Run a batch whose items are complete: all of it, or nothing.
+ *
+ * Returns whether it was written; each item has what was found, and its new
+ * version when it was.  With raise, a violation raises the conflict instead
+ * of returning false.  Two items for one document are 22023.
+ * Locks: see the head of this file; the rows stay locked until the
+ * transaction ends, but not those of a batch that was taken back.
+ */
+bool
+ds_batch_run(DsBatch *batch, bool raise)
+{
+	bool		is_subtransaction = needs_subtransaction(batch, raise);
+	Attempt		result = AGAIN;
+
+	sort_items(batch);
+	if (batch->count == 0)
+		return true;
+
+	SPI_connect();
+	for (int try = 1; result == AGAIN; try++)
+	{
+		Unit		unit;
+
+		CHECK_FOR_INTERRUPTS();
+		begin_unit(&unit, is_subtransaction);
+		result = attempt(batch, try < MAX_TRIES);
+		if (result == VIOLATED && raise)
+			raise_conflict(batch);
+		end_unit(&unit, result == WRITTEN);
+	}
+	SPI_finish();
+	return result == WRITTEN;
+}

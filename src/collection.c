@@ -1,0 +1,296 @@
+/*
+ * collection.c - recognise the tables that hold documents
+ *
+ * There is no registry: the table is the collection.  A table is one when it
+ * has the columns id (of an id type), version bigint NOT NULL and data jsonb,
+ * and a primary key on id alone.  What was seen is kept for each relation in
+ * this backend, until the relation cache says that something about the table
+ * has changed.
+ *
+ * The callback only marks; entries are looked at again under a lock on the
+ * table, so a description is true for as long as that lock is held.  Column
+ * positions are not kept, as statements go by names (statement.c).
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "collection.h"
+#include "compat.h"
+#include "errors.h"
+#include "lib/stringinfo.h"
+#include "nodes/makefuncs.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+#include "utils/varlena.h"
+
+/* More than this many remembered tables: forget them all and begin again. */
+#define MAX_REMEMBERED 4096
+
+typedef struct Remembered
+{
+	DsCollection collection;	/* relid, the hash key, is its first field */
+	bool		valid;
+} Remembered;
+
+static HTAB *remembered = NULL;
+
+/* Relation cache invalidation: mark one table, or all when relid is 0. */
+static void
+collection_changed(Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS scan;
+	Remembered *entry;
+
+	if (remembered == NULL)
+		return;
+
+	if (OidIsValid(relid))
+	{
+		entry = hash_search(remembered, &relid, HASH_FIND, NULL);
+		if (entry != NULL)
+			entry->valid = false;
+		return;
+	}
+
+	hash_seq_init(&scan, remembered);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		entry->valid = false;
+}
+
+void
+ds_collection_init(void)
+{
+	CacheRegisterRelcacheCallback(collection_changed, (Datum) 0);
+}
+
+/* The column of that name, or NULL. */
+static Form_pg_attribute
+find_column(Relation rel, const char *name)
+{
+	TupleDesc	desc = RelationGetDescr(rel);
+
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+
+		if (!column->attisdropped && strcmp(NameStr(column->attname), name) == 0)
+			return column;
+	}
+	return NULL;
+}
+
+static bool
+is_plain_column(Relation rel, const char *name, Oid type)
+{
+	Form_pg_attribute column = find_column(rel, name);
+
+	return column != NULL && column->atttypid == type && column->attgenerated == '\0';
+}
+
+/* Note one thing that a table lacks. */
+static void
+lacks(StringInfo missing, const char *what)
+{
+	appendStringInfo(missing, "%s%s", missing->len > 0 ? ", " : "", what);
+}
+
+/*
+ * Look at the table's indexes: whether its primary key is a usable one on id
+ * alone, and whether any other constraint makes rows wait for each other.
+ */
+static void
+inspect_indexes(Relation rel, AttrNumber id, bool *id_is_key, bool *has_other_unique)
+{
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		Form_pg_index index;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
+		index = (Form_pg_index) GETSTRUCT(tuple);
+
+		if (index->indisprimary)
+			*id_is_key = index->indnkeyatts == 1 && index->indkey.values[0] == id &&
+				index->indimmediate && index->indisvalid;
+		else if (index->indisunique || index->indisexclusion)
+			*has_other_unique = true;
+		ReleaseSysCache(tuple);
+	}
+	list_free(indexes);
+}
+
+/* Two ids must never be equal to the server while their bytes differ. */
+static bool
+collates_by_bytes(Form_pg_attribute id)
+{
+	return !OidIsValid(id->attcollation) || get_collation_isdeterministic(id->attcollation);
+}
+
+/* Describe the table in *collection, or list what it lacks in missing. */
+static void
+inspect(Relation rel, DsCollection *collection, StringInfo missing)
+{
+	Form_pg_attribute id = find_column(rel, "id");
+	Form_pg_attribute version = find_column(rel, "version");
+	bool		id_is_key = false;
+
+	collection->id_type = id == NULL ? NULL : ds_id_type(id->atttypid);
+	if (collection->id_type == NULL || id->attgenerated != '\0')
+		lacks(missing, "a column \"id\" of type text, uuid, bigint or integer");
+	else if (!collates_by_bytes(id))
+		lacks(missing, "a deterministic collation of column \"id\"");
+
+	if (!is_plain_column(rel, "version", INT8OID) || !version->attnotnull)
+		lacks(missing, "a column \"version\" of type bigint NOT NULL");
+	if (!is_plain_column(rel, "data", JSONBOID))
+		lacks(missing, "a column \"data\" of type jsonb");
+
+	if (id != NULL)
+		inspect_indexes(rel, id->attnum, &id_is_key, &collection->has_other_unique);
+	if (!id_is_key)
+		lacks(missing, "a primary key on \"id\" alone that is not deferrable");
+
+	collection->has_before_triggers = rel->trigdesc != NULL &&
+		(rel->trigdesc->trig_insert_before_row || rel->trigdesc->trig_update_before_row ||
+		 rel->trigdesc->trig_delete_before_row);
+	collection->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+	collection->has_created_at = is_plain_column(rel, "created_at", TIMESTAMPTZOID);
+	collection->has_updated_at = is_plain_column(rel, "updated_at", TIMESTAMPTZOID);
+}
+
+static void
+refuse_table(const char *name, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+			 errmsg("\"%s\" is not a collection", name),
+			 errdetail("%s", detail),
+			 errhint("docstore.create_collection() makes a table that is one.")));
+}
+
+/* Describe a table that is locked already; raises 42809 if it is no collection. */
+static void
+describe(Oid relid, DsCollection *collection)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	StringInfoData missing;
+
+	if (rel->rd_rel->relkind != RELKIND_RELATION &&
+		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		refuse_table(ds_collection_name(relid), "It is not an ordinary or partitioned table.");
+
+	initStringInfo(&missing);
+	memset(collection, 0, sizeof(DsCollection));
+	collection->relid = relid;
+	inspect(rel, collection, &missing);
+	if (missing.len > 0)
+		refuse_table(ds_collection_name(relid), psprintf("It lacks %s.", missing.data));
+
+	pfree(missing.data);
+	relation_close(rel, NoLock);
+}
+
+static void
+refuse_unknown(const char *name, int item)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("%scollection \"%s\" does not exist", ds_item_prefix(item), name),
+			 errhint("Make it with docstore.create_collection(), or check its spelling and the search_path.")));
+}
+
+/* The entry for relid, made when there is none; its valid flag says more. */
+static Remembered *
+recall(Oid relid)
+{
+	Remembered *entry;
+	bool		found;
+
+	if (remembered != NULL && hash_get_num_entries(remembered) > MAX_REMEMBERED)
+	{
+		hash_destroy(remembered);
+		remembered = NULL;
+	}
+	if (remembered == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(Remembered)};
+
+		remembered = hash_create("docstore collections", 64, &control, HASH_ELEM | HASH_BLOBS);
+	}
+
+	entry = hash_search(remembered, &relid, HASH_ENTER, &found);
+	if (!found)
+		entry->valid = false;
+	return entry;
+}
+
+/*
+ * Lock a table for the rest of the transaction and describe it.
+ *
+ * Raises 42P01 when there is no such table, 42809 with a list of what it
+ * lacks when it is no collection.
+ *
+ * CAUTION: lock first, look second.  Taking the lock handles the pending
+ * invalidations, and holding it keeps what the entry says true.
+ */
+void
+ds_collection_open(Oid relid, LOCKMODE lock, DsCollection *collection)
+{
+	Remembered *entry;
+
+	LockRelationOid(relid, lock);
+
+	entry = recall(relid);
+	if (!entry->valid)
+	{
+		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+			refuse_unknown(psprintf("%u", relid), DS_ONLY_ITEM);
+		describe(relid, collection);
+
+		/* Looked up again: describing may have dropped the whole hash table. */
+		entry = recall(relid);
+		entry->collection = *collection;
+		entry->valid = true;
+	}
+	*collection = entry->collection;
+}
+
+/*
+ * Find the table that a name means under the caller's search_path, as
+ * regclass would, and lock it.  Raises 42P01 when there is none, 42602 when
+ * the text is no name at all.
+ */
+Oid
+ds_collection_find(const char *name, LOCKMODE lock, int item)
+{
+	List	   *parts = stringToQualifiedNameList(name, NULL);
+	Oid			relid = RangeVarGetRelid(makeRangeVarFromNameList(parts), lock, true);
+
+	if (!OidIsValid(relid))
+		refuse_unknown(name, item);
+	return relid;
+}
+
+/* The name that results and conflicts show: qualified, and quoted if need be. */
+char *
+ds_collection_name(Oid relid)
+{
+	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
+									  get_rel_name(relid));
+}

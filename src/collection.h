@@ -1,0 +1,33 @@
+/*
+ * collection.h - what docstore knows of a table that holds documents
+ */
+#ifndef DS_COLLECTION_H
+#define DS_COLLECTION_H
+
+#include "postgres.h"
+
+#include "id.h"
+#include "storage/lockdefs.h"
+
+/*
+ * A description, never a decision: nothing in it depends on the role, the
+ * search_path or a setting.  Copied to the caller by value, so that no
+ * invalidation can pull it away.
+ */
+typedef struct DsCollection
+{
+	Oid			relid;			/* hash key: must be first */
+	const DsIdType *id_type;
+	bool		partitioned;
+	bool		has_created_at;
+	bool		has_updated_at;
+	bool		has_other_unique;	/* a unique or exclusion constraint besides id */
+	bool		has_before_triggers;	/* for each row: they can undo or change a write */
+} DsCollection;
+
+extern void ds_collection_init(void);
+extern void ds_collection_open(Oid relid, LOCKMODE lock, DsCollection *collection);
+extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
+extern char *ds_collection_name(Oid relid);
+
+#endif							/* DS_COLLECTION_H */

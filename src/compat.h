@@ -1,0 +1,36 @@
+/*
+ * compat.h - every test of the server's version, in one place
+ *
+ * The names below read like the newest server's; older servers get them
+ * from here.  PostgreSQL 15 is the oldest server that is served.
+ */
+#ifndef DS_COMPAT_H
+#define DS_COMPAT_H
+
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "utils/regproc.h"
+
+#if PG_VERSION_NUM < 150000
+#error "docstore needs PostgreSQL 15 or newer"
+#endif
+
+/* 16 lets a list of names be parsed without raising. */
+#if PG_VERSION_NUM < 160000
+#define stringToQualifiedNameList(name, escontext) (stringToQualifiedNameList) (name)
+#endif
+
+/* 17 renamed the saved search path and its comparison. */
+#if PG_VERSION_NUM < 170000
+#define SearchPathMatchesCurrentEnvironment(path) OverrideSearchPathMatchesCurrent(path)
+#endif
+
+/* 18 gave the magic block a name and a version. */
+#if PG_VERSION_NUM >= 180000
+#define DS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "docstore", .version = "0.1.0")
+#else
+#define DS_MODULE_MAGIC PG_MODULE_MAGIC
+#endif
+
+#endif							/* DS_COMPAT_H */

@@ -1,0 +1,164 @@
+/*
+ * conflict.c - many violations, one error
+ *
+ * The shape is the same for 1 and for 10,000 violations: a constant SQLSTATE
+ * and constraint name, one ASCII line as message, one line of JSON as DETAIL.
+ * Clients read the JSON (docstore.violations() turns it into rows) and never
+ * the prose.
+ *
+ * The statement and the context are kept out of the server's log for this
+ * error, since a statement can hold whole documents.
+ *
+ * Whoever adds a violation vouches that it is true: read under the row's
+ * lock, or final for another reason (document.c, batch.c).
+ */
+#include "postgres.h"
+
+#include "collection.h"
+#include "conflict.h"
+#include "errors.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+
+#define CONSTRAINT "docstore_expected_version"
+
+static char *conflict_sqlstate = NULL;
+static int	max_violations = 100;
+
+/*
+ * A replay of the same call can never succeed, so the conflict must not wear
+ * a code that makes clients replay blindly (40001), nor one that means
+ * success, a warning or the end of data (classes 00, 01, 02).
+ */
+static bool
+check_conflict_sqlstate(char **newval, void **extra, GucSource source)
+{
+	const char *code = *newval;
+
+	if (strlen(code) != 5 || strspn(code, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5)
+	{
+		GUC_check_errdetail("A SQLSTATE is five digits or upper-case letters.");
+		return false;
+	}
+	if (strcmp(code, "40001") == 0)
+	{
+		GUC_check_errdetail("Clients replay 40001 blindly, and a stale version fails for ever.");
+		return false;
+	}
+	if (code[0] == '0' && code[1] <= '2')
+	{
+		GUC_check_errdetail("Classes 00, 01 and 02 are no errors.");
+		return false;
+	}
+	return true;
+}
+
+/* Define docstore.conflict_sqlstate and docstore.max_violations. */
+void
+ds_conflict_init(void)
+{
+	DefineCustomStringVariable("docstore.conflict_sqlstate",
+							   "SQLSTATE of the conflict.",
+							   NULL,
+							   &conflict_sqlstate,
+							   "PT409",
+							   PGC_USERSET,
+							   0,
+							   check_conflict_sqlstate, NULL, NULL);
+	DefineCustomIntVariable("docstore.max_violations",
+							"Violations that a conflict lists at most; its total counts all.",
+							NULL,
+							&max_violations,
+							100, 1, 1000000,
+							PGC_USERSET,
+							0,
+							NULL, NULL, NULL);
+}
+
+/* Begin to gather the violations of a call with that many items. */
+void
+ds_conflict_begin(DsConflict *conflict, int items)
+{
+	memset(conflict, 0, sizeof(DsConflict));
+	conflict->items = items;
+	initStringInfo(&conflict->list);
+}
+
+/* Whether further violations will be counted, but not listed. */
+bool
+ds_conflict_is_full(const DsConflict *conflict)
+{
+	return conflict->listed >= max_violations;
+}
+
+static void
+append_member(StringInfo json, const char *key, const char *value)
+{
+	appendStringInfo(json, ", \"%s\": ", key);
+	escape_json(json, value);
+}
+
+static void
+append_violation(StringInfo json, const DsViolation *violation)
+{
+	appendStringInfo(json, "%s{\"item\": %d", json->len > 0 ? ", " : "",
+					 violation->item);
+	append_member(json, "op", violation->op);
+	append_member(json, "kind", "document");
+	append_member(json, "collection", ds_collection_name(violation->relid));
+	append_member(json, "id", violation->id);
+	append_member(json, "reason", ds_reason_name(violation->reason));
+	appendStringInfo(json, ", \"expected\": %s, \"actual\": ",
+					 ds_expectation_to_json(violation->expected));
+	if (violation->actual_known)
+		appendStringInfo(json, INT64_FORMAT "}", violation->actual);
+	else
+		appendStringInfoString(json, "null}");
+}
+
+/* Add one violation; callers add them in item order. */
+void
+ds_conflict_add(DsConflict *conflict, const DsViolation *violation)
+{
+	if (conflict->total == 0)
+		conflict->relid = violation->relid;
+	else if (conflict->relid != violation->relid)
+		conflict->relid = InvalidOid;
+
+	conflict->total++;
+	if (ds_conflict_is_full(conflict))
+		return;
+	append_violation(&conflict->list, violation);
+	conflict->listed++;
+}
+
+/* The SCHEMA and TABLE NAME fields, when one collection has all violations. */
+static void
+set_table_fields(Oid relid)
+{
+	if (!OidIsValid(relid))
+		return;
+	err_generic_string(PG_DIAG_SCHEMA_NAME, get_namespace_name(get_rel_namespace(relid)));
+	err_generic_string(PG_DIAG_TABLE_NAME, get_rel_name(relid));
+}
+
+/* Raise the conflict. */
+void
+ds_conflict_raise(DsConflict *conflict)
+{
+	const char *code = conflict_sqlstate;
+
+	ereport(ERROR,
+			(errcode(MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4])),
+			 errmsg_plural("version conflict: %d of %d items does not match its expected version",
+						   "version conflict: %d of %d items do not match their expected version",
+						   conflict->total, conflict->total, conflict->items),
+			 errdetail_internal("{\"total\": %d, \"violations\": [%s]}",
+								conflict->total, conflict->list.data),
+			 errhint("Load the listed items again, apply the change to them, save again."),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, CONSTRAINT),
+			 set_table_fields(conflict->relid),
+			 errhidestmt(true),
+			 errhidecontext(true)));
+}

@@ -1,0 +1,41 @@
+/*
+ * conflict.h - many violations, one error
+ */
+#ifndef DS_CONFLICT_H
+#define DS_CONFLICT_H
+
+#include "postgres.h"
+
+#include "expectation.h"
+#include "lib/stringinfo.h"
+
+/* One item whose expectation does not hold. */
+typedef struct DsViolation
+{
+	int			item;
+	const char *op;
+	Oid			relid;			/* the collection */
+	const char *id;
+	DsReason	reason;
+	int64		expected;
+	bool		actual_known;	/* there, and visible to the caller */
+	int64		actual;
+} DsViolation;
+
+/* All violations of a call, as they are gathered. */
+typedef struct DsConflict
+{
+	int			items;			/* in the whole call */
+	int			total;
+	int			listed;
+	Oid			relid;			/* of all violations, or invalid */
+	StringInfoData list;
+} DsConflict;
+
+extern void ds_conflict_init(void);
+extern void ds_conflict_begin(DsConflict *conflict, int items);
+extern bool ds_conflict_is_full(const DsConflict *conflict);
+extern void ds_conflict_add(DsConflict *conflict, const DsViolation *violation);
+extern void ds_conflict_raise(DsConflict *conflict) pg_attribute_noreturn();
+
+#endif							/* DS_CONFLICT_H */

@@ -1,0 +1,101 @@
+/*
+ * create_collection.c - docstore.create_collection(): make a table for documents
+ *
+ * The table is an ordinary one, owned by the caller and no member of the
+ * extension, so that pg_dump takes it along.
+ *
+ * Its defaults: data compressed with lz4 where the server has it, since pglz
+ * is most of the cost of writing a large document; a fillfactor that leaves
+ * room for the next version on the same page, so that updates stay HOT.
+ */
+#include "postgres.h"
+
+#include "catalog/namespace.h"
+#include "compat.h"
+#include "errors.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "id.h"
+#include "lib/stringinfo.h"
+#include "nodes/makefuncs.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(ds_create_collection);
+
+#define FILLFACTOR 70
+
+#ifdef USE_LZ4
+#define COMPRESSION " COMPRESSION lz4"
+#else
+#define COMPRESSION ""
+#endif
+
+static const DsIdType *
+require_id_type(Oid oid)
+{
+	const DsIdType *type = ds_id_type(oid);
+
+	if (type == NULL)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("ids cannot be of type %s", format_type_be(oid)),
+				 errhint("The id type of a collection is text, uuid, bigint or integer.")));
+	return type;
+}
+
+static RangeVar *
+require_name(const char *name)
+{
+	if (name[0] == '\0')
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("name must not be empty"),
+				 errhint("Pass the name of the table to make, as in 'shops' or 'sales.shops'.")));
+	return makeRangeVarFromNameList(stringToQualifiedNameList(name, NULL));
+}
+
+/*
+ * docstore.create_collection(name text, id_type regtype DEFAULT 'text')
+ * RETURNS regclass
+ *
+ * name is read as regclass reads names: folded to lower case unless quoted,
+ * and made in the first schema of the search_path unless qualified.  Returns
+ * the new table.  Raises 22023 for bad arguments, else what CREATE TABLE
+ * raises (42P07 when the name is taken, 42501 without CREATE on the schema).
+ */
+Datum
+ds_create_collection(PG_FUNCTION_ARGS)
+{
+	const DsIdType *id_type;
+	RangeVar   *name;
+	Oid			schema;
+	char	   *sql;
+	int			result;
+
+	ds_require_writable("docstore.create_collection()");
+	ds_require_argument(PG_ARGISNULL(0), "name");
+	ds_require_argument(PG_ARGISNULL(1), "id_type");
+	name = require_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	id_type = require_id_type(PG_GETARG_OID(1));
+	schema = RangeVarGetCreationNamespace(name);
+
+	sql = psprintf("CREATE TABLE %s ("
+				   "id %s PRIMARY KEY, "
+				   "version pg_catalog.int8 NOT NULL DEFAULT 1, "
+				   "data pg_catalog.jsonb" COMPRESSION " NOT NULL, "
+				   "created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(), "
+				   "updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()"
+				   ") WITH (fillfactor = %d)",
+				   quote_qualified_identifier(get_namespace_name(schema), name->relname),
+				   format_type_be_qualified(id_type->oid),
+				   FILLFACTOR);
+
+	SPI_connect();
+	result = SPI_execute(sql, false, 0);
+	if (result != SPI_OK_UTILITY)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+	SPI_finish();
+
+	PG_RETURN_OID(get_relname_relid(name->relname, schema));
+}

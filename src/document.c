@@ -1,0 +1,258 @@
+/*
+ * document.c - one document: find, wait, compare, write
+ *
+ * The short path of a single upsert or delete: one statement that waits for
+ * the row, compares the version of the very row that it locked, and writes.
+ * Only when that wrote nothing does it matter why.
+ *
+ * Then the document is looked at.  A committed version above the expected one
+ * is final, since versions never go back: a conflict, for which nothing needs
+ * to be locked or written.  Anything else is read under the row's lock before
+ * it is reported; and if, by then, the expectation holds, the write is tried
+ * again under that lock.  Nothing is ever decided from what was read before a
+ * wait.
+ *
+ * Under REPEATABLE READ and SERIALIZABLE the look is always a locking one,
+ * which fails with 40001 when the snapshot is too old to tell, and a document
+ * that the snapshot does not show is looked for among what is committed now.
+ *
+ * Callers have checked the arguments, locked the table and connected to SPI.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "document.h"
+#include "errors.h"
+#include "executor/spi.h"
+#include "miscadmin.h"
+#include "plan.h"
+#include "utils/jsonb.h"
+#include "utils/rls.h"
+
+/*
+ * How often a write that nothing seems to stand in the way of is tried.  Two
+ * do for the races there are; each further one needs another session that
+ * creates and deletes the same document in between, each time.
+ */
+#define MAX_TRIES 20
+
+/* Check that data is a JSON object and return it; 22023 otherwise. */
+Datum
+ds_document_require(Datum data, int item)
+{
+	Jsonb	   *json = DatumGetJsonbP(data);
+	JsonbValue	scalar;
+
+	if (JB_ROOT_IS_OBJECT(json))
+		return JsonbPGetDatum(json);
+
+	if (JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, &scalar) &&
+		scalar.type == jbvString)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%sdata must be a JSON object, not a JSON string", ds_item_prefix(item)),
+				 errhint("The client seems to have encoded the JSON twice: bind the object itself, or its text as type text cast to jsonb.")));
+
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sdata must be a JSON object", ds_item_prefix(item)),
+			 errhint("Wrap the value in an object, as in {\"value\": ...}.")));
+}
+
+/* Raise 22003: the document is at the highest version there is. */
+void
+ds_document_refuse_growth(const DsCollection *collection, Datum id)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
+			 errmsg("document \"%s\" of collection \"%s\" is at the highest possible version",
+					ds_id_to_cstring(collection->id_type, id),
+					ds_collection_name(collection->relid)),
+			 errhint("Set its version to a lower number with UPDATE.")));
+}
+
+/* Raise 27000: a trigger of the table undid a write, or changed the version. */
+void
+ds_document_refuse_trigger(const DsCollection *collection, const char *id)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_TRIGGER),
+			 errmsg("a trigger interfered with the write of document \"%s\" of collection \"%s\"",
+					id, ds_collection_name(collection->relid)),
+			 errhint("BEFORE triggers of a collection must return the row, with id and version as they are.")));
+}
+
+/*
+ * Raise what keeps a document from being written although its version does
+ * not: row security (42501), a trigger (27000), or else others who create and
+ * delete it all the time (40001).
+ */
+void
+ds_document_refuse_unwritable(const DsCollection *collection, Datum id)
+{
+	char	   *name = ds_id_to_cstring(collection->id_type, id);
+
+	if (check_enable_rls(collection->relid, InvalidOid, true) == RLS_ENABLED)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_HIDDEN),
+				 errmsg("row security keeps document \"%s\" of collection \"%s\" from being written",
+						name, ds_collection_name(collection->relid)),
+				 errhint("Ask the owner of the table for a policy that allows it, or use another id.")));
+	if (collection->has_before_triggers)
+		ds_document_refuse_trigger(collection, name);
+	ds_document_refuse_old_snapshot();
+}
+
+/* Raise 40001: somebody changed what this transaction's snapshot shows. */
+void
+ds_document_refuse_old_snapshot(void)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_SERIALIZATION),
+			 errmsg("could not serialize access due to concurrent update"),
+			 errhint("The transaction might succeed if retried.")));
+}
+
+/* Execute a statement on one document that returns its version, if a row. */
+static bool
+run(const DsCollection *collection, DsStatement statement, DsExecution execution,
+	Datum id, Datum second, Datum third, int64 *version)
+{
+	Datum		values[DS_STATEMENT_MAX_PARAMETERS] = {id, second, third};
+	uint64		rows = ds_plan_execute(collection, statement, execution, values, NULL);
+
+	if (rows > 0)
+		*version = ds_plan_int64(0, 1);
+	SPI_freetuptable(SPI_tuptable);
+	return rows > 0;
+}
+
+/* Whether a version that is committed makes an expectation fail for good. */
+static bool
+is_passed(int64 expected, int64 version)
+{
+	return expected >= DS_NO_VERSION && version > expected;
+}
+
+/*
+ * Find out how the document stands, for a write that did nothing: outcome
+ * gets present, actual and reason.  See the head of this file.
+ */
+static void
+look(const DsCollection *collection, DsStatement lock, Datum id, int64 expected,
+	 DsOutcome *outcome)
+{
+	outcome->present = false;
+
+	if (!IsolationUsesXactSnapshot())
+		outcome->present = run(collection, DS_FIND, DS_WRITE, id, 0, 0, &outcome->actual);
+
+	if (!outcome->present || !is_passed(expected, outcome->actual))
+		outcome->present = run(collection, lock, DS_WRITE, id, 0, 0, &outcome->actual);
+
+	outcome->reason = ds_expectation_compare(expected, outcome->present, outcome->actual);
+
+	if (outcome->reason == DS_MISSING && IsolationUsesXactSnapshot())
+	{
+		int64		unseen;
+
+		if (run(collection, DS_FIND, DS_READ_LATEST, id, 0, 0, &unseen))
+			ds_document_refuse_old_snapshot();
+	}
+}
+
+static bool
+try_update(const DsCollection *collection, Datum id, Datum data, int64 expected,
+		   DsOutcome *outcome)
+{
+	if (expected > 0)
+	{
+		if (!run(collection, DS_UPDATE, DS_WRITE, id, data, Int64GetDatum(expected), &outcome->version))
+			return false;
+		if (outcome->version != expected + 1)
+			ds_document_refuse_trigger(collection, ds_id_to_cstring(collection->id_type, id));
+		return true;
+	}
+	return expected != DS_NO_VERSION &&
+		run(collection, DS_UPDATE_ANY, DS_WRITE, id, data, 0, &outcome->version);
+}
+
+static bool
+try_insert(const DsCollection *collection, Datum id, Datum data, int64 expected,
+		   DsOutcome *outcome)
+{
+	if (expected != DS_NO_VERSION && expected != DS_ANY_VERSION)
+		return false;
+	if (!run(collection, DS_INSERT, DS_WRITE, id, data, 0, &outcome->version))
+		return false;
+	if (outcome->version != 1)
+		ds_document_refuse_trigger(collection, ds_id_to_cstring(collection->id_type, id));
+	return true;
+}
+
+/*
+ * Create or overwrite a document.
+ *
+ * On return outcome->reason is DS_HOLDS and outcome->version the new version,
+ * or it says why nothing was written, and present and actual how the document
+ * stands.  Locks the row FOR NO KEY UPDATE; a conflict may leave it unlocked.
+ */
+void
+ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
+				   int64 expected, DsOutcome *outcome)
+{
+	memset(outcome, 0, sizeof(DsOutcome));
+
+	for (int try = 0; try < MAX_TRIES; try++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (try_update(collection, id, data, expected, outcome) ||
+			try_insert(collection, id, data, expected, outcome))
+			return;
+
+		look(collection, DS_LOCK_FOR_UPSERT, id, expected, outcome);
+		if (outcome->reason != DS_HOLDS)
+			return;
+		if (outcome->present && outcome->actual == PG_INT64_MAX)
+			ds_document_refuse_growth(collection, id);
+	}
+
+	/*
+	 * The id is taken by a document that the caller may not see: the
+	 * expectation "absent" fails, and that is all that it may know.
+	 */
+	if (expected == DS_NO_VERSION &&
+		check_enable_rls(collection->relid, InvalidOid, true) == RLS_ENABLED)
+	{
+		outcome->reason = DS_EXISTS;
+		return;
+	}
+	ds_document_refuse_unwritable(collection, id);
+}
+
+/*
+ * Delete a document.
+ *
+ * As ds_document_upsert(), with the version that was deleted; that is 0 when
+ * the expectation is "any" and there was nothing.
+ */
+void
+ds_document_delete(const DsCollection *collection, Datum id, int64 expected,
+				   DsOutcome *outcome)
+{
+	DsStatement statement = expected > 0 ? DS_DELETE : DS_DELETE_ANY;
+
+	memset(outcome, 0, sizeof(DsOutcome));
+
+	for (int try = 0; try < MAX_TRIES; try++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (run(collection, statement, DS_WRITE, id, Int64GetDatum(expected), 0, &outcome->version))
+			return;
+
+		look(collection, DS_LOCK_FOR_DELETE, id, expected, outcome);
+		if (outcome->reason != DS_HOLDS || !outcome->present)
+			return;
+	}
+	ds_document_refuse_unwritable(collection, id);
+}

@@ -1,0 +1,32 @@
+/*
+ * document.h - one document: find, wait, compare, write
+ */
+#ifndef DS_DOCUMENT_H
+#define DS_DOCUMENT_H
+
+#include "postgres.h"
+
+#include "collection.h"
+#include "expectation.h"
+
+/* What a call found and did. */
+typedef struct DsOutcome
+{
+	DsReason	reason;			/* DS_HOLDS: nothing stood in the way */
+	bool		present;		/* found, and visible to the caller */
+	int64		actual;			/* the version found, when present */
+	int64		version;		/* the new version, or the one deleted; 0: nothing done */
+} DsOutcome;
+
+extern void ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
+							   int64 expected, DsOutcome *outcome);
+extern void ds_document_delete(const DsCollection *collection, Datum id,
+							   int64 expected, DsOutcome *outcome);
+
+extern Datum ds_document_require(Datum data, int item);
+extern void ds_document_refuse_growth(const DsCollection *collection, Datum id);
+extern void ds_document_refuse_trigger(const DsCollection *collection, const char *id);
+extern void ds_document_refuse_unwritable(const DsCollection *collection, Datum id);
+extern void ds_document_refuse_old_snapshot(void) pg_attribute_noreturn();
+
+#endif							/* DS_DOCUMENT_H */

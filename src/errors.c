@@ -1,0 +1,49 @@
+/*
+ * errors.c - the checks and phrases that every verb shares
+ *
+ * Nothing here locks or writes; memory is the caller's current context.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "errors.h"
+
+/*
+ * How a message about an item begins: "item 3: ", or nothing when the call
+ * takes one document only.
+ */
+const char *
+ds_item_prefix(int item)
+{
+	return item == DS_ONLY_ITEM ? "" : psprintf("item %d: ", item);
+}
+
+/* Refuse a NULL in place of the argument called name. */
+void
+ds_require_argument(bool is_null, const char *name)
+{
+	if (is_null)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%s must not be NULL", name),
+				 errhint("Pass a value for %s.", name)));
+}
+
+/*
+ * Refuse to write where the server would refuse it later, with a message
+ * that names our function and a hint that says what to do.
+ */
+void
+ds_require_writable(const char *function)
+{
+	if (!XactReadOnly)
+		return;
+
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_READ_ONLY),
+			 errmsg("cannot execute %s in a read-only transaction", function),
+			 RecoveryInProgress()
+			 ? errhint("This server is a standby: connect to the primary.")
+			 : errhint("Begin the transaction with READ WRITE.")));
+}

@@ -1,0 +1,43 @@
+/*
+ * errors.h - the SQLSTATEs that docstore raises, and how messages name an item
+ *
+ * A client may match on these; they are part of the interface.
+ *
+ *	PT409	the conflict (docstore.conflict_sqlstate changes it): conflict.c
+ *	22023	a bad argument: a value that breaks a rule of the call
+ *	22P02	an id that is not of the collection's id type
+ *	22003	a version that cannot grow any more
+ *	25006	a write in a read-only transaction or on a standby
+ *	27000	a trigger of the table undid or changed a write
+ *	40001	the engine's own, where a snapshot is too old to tell
+ *	42501	row security lets the caller see a document but not write it
+ *	42P01	no such table
+ *	42809	a table that is no collection
+ *
+ * Everything else that leaves docstore is the server's own error, unchanged.
+ */
+#ifndef DS_ERRORS_H
+#define DS_ERRORS_H
+
+#include "postgres.h"
+
+#define DS_ERRCODE_ARGUMENT				ERRCODE_INVALID_PARAMETER_VALUE
+#define DS_ERRCODE_ID_SYNTAX			ERRCODE_INVALID_TEXT_REPRESENTATION
+#define DS_ERRCODE_VERSION_OVERFLOW		ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE
+#define DS_ERRCODE_READ_ONLY			ERRCODE_READ_ONLY_SQL_TRANSACTION
+#define DS_ERRCODE_TRIGGER				ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION
+#define DS_ERRCODE_SERIALIZATION		ERRCODE_T_R_SERIALIZATION_FAILURE
+#define DS_ERRCODE_HIDDEN				ERRCODE_INSUFFICIENT_PRIVILEGE
+#define DS_ERRCODE_NOT_A_COLLECTION		ERRCODE_WRONG_OBJECT_TYPE
+
+/*
+ * The number of an item in the caller's order, from 1; functions that take
+ * one document use this in its place, and messages then name no item.
+ */
+#define DS_ONLY_ITEM 0
+
+extern const char *ds_item_prefix(int item);
+extern void ds_require_argument(bool is_null, const char *name);
+extern void ds_require_writable(const char *function);
+
+#endif							/* DS_ERRORS_H */

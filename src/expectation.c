@@ -1,0 +1,172 @@
+/*
+ * expectation.c - expected versions: the vocabulary and the one comparison
+ *
+ * One vocabulary serves every function and every item:
+ *
+ *	n > 0				it is there at exactly version n
+ *	0, NULL, "none"		it is not there
+ *	-1, "any"			the caller does not care
+ *	-2, "exists"		it is there, at whatever version
+ *
+ * The comparison is equality, never "less than", and it is made in one place
+ * only.  Its caller must hold the lock under which the version was read, or
+ * know another reason why the answer cannot change (see document.c).
+ */
+#include "postgres.h"
+
+#include "errors.h"
+#include "expectation.h"
+#include "mb/pg_wchar.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/numeric.h"
+
+#define VOCABULARY_HINT \
+	"An expected version is n > 0 (exactly that version), 0 or \"none\" (absent), " \
+	"-1 or \"any\" (do not check), -2 or \"exists\" (present at any version)."
+
+bool		ds_checks = true;
+
+/* Define docstore.checks. */
+void
+ds_expectation_init(void)
+{
+	DefineCustomBoolVariable("docstore.checks",
+							 "Compares expected versions.",
+							 "Off treats every expected version as \"any\": for bulk loads and repairs.",
+							 &ds_checks,
+							 true,
+							 PGC_USERSET,
+							 0,
+							 NULL, NULL, NULL);
+}
+
+static void
+refuse(const char *given, int item)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sinvalid expected version %s", ds_item_prefix(item), given),
+			 errhint(VOCABULARY_HINT)));
+}
+
+/* Check an expected version that came as bigint; returns it. */
+int64
+ds_expectation_from_sql(int64 expected, int item)
+{
+	if (expected < DS_SOME_VERSION)
+		refuse(psprintf(INT64_FORMAT, expected), item);
+	return expected;
+}
+
+/* An expected version that is a JSON number: a whole one, within bigint. */
+static int64
+expectation_from_number(Numeric number, int item)
+{
+	char	   *digits = numeric_normalize(number);
+	char	   *end;
+	int64		expected;
+
+	errno = 0;
+	expected = strtoi64(digits, &end, 10);
+	if (errno != 0 || *end != '\0')
+		refuse(digits, item);
+	return ds_expectation_from_sql(expected, item);
+}
+
+/*
+ * Read an expected version from an item.  A key that was left out is a NULL
+ * pointer here, and means the same as JSON null: absent.
+ */
+int64
+ds_expectation_from_json(const JsonbValue *expected, int item)
+{
+	if (expected == NULL || expected->type == jbvNull)
+		return DS_NO_VERSION;
+
+	if (expected->type == jbvNumeric)
+		return expectation_from_number(expected->val.numeric, item);
+
+	if (expected->type == jbvString)
+	{
+		char	   *word = pnstrdup(expected->val.string.val, expected->val.string.len);
+
+		if (strcmp(word, "none") == 0)
+			return DS_NO_VERSION;
+		if (strcmp(word, "any") == 0)
+			return DS_ANY_VERSION;
+		if (strcmp(word, "exists") == 0)
+			return DS_SOME_VERSION;
+		refuse(psprintf("\"%s\"", pnstrdup(word, pg_mbcliplen(word, strlen(word), 64))), item);
+	}
+
+	refuse("of a JSON type that is neither number nor string", item);
+	return DS_NO_VERSION;		/* not reached */
+}
+
+/* What docstore.checks leaves of an expected version. */
+int64
+ds_expectation_in_force(int64 expected)
+{
+	return ds_checks ? expected : DS_ANY_VERSION;
+}
+
+/* A delete of something that is expected to be absent makes no sense. */
+void
+ds_expectation_refuse_absence(int64 expected, int item)
+{
+	if (expected == DS_NO_VERSION)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%sa delete cannot expect absence", ds_item_prefix(item)),
+				 errhint("Pass the version that was loaded, -1 or \"any\" to delete whatever is there, "
+						 "or -2 or \"exists\" to insist that something is.")));
+}
+
+/* Compare; actual counts only when present. */
+DsReason
+ds_expectation_compare(int64 expected, bool present, int64 actual)
+{
+	switch (expected)
+	{
+		case DS_ANY_VERSION:
+			return DS_HOLDS;
+		case DS_NO_VERSION:
+			return present ? DS_EXISTS : DS_HOLDS;
+		case DS_SOME_VERSION:
+			return present ? DS_HOLDS : DS_MISSING;
+		default:
+			if (!present)
+				return DS_MISSING;
+			return actual == expected ? DS_HOLDS : DS_STALE;
+	}
+}
+
+/* How the conflict's DETAIL writes an expected version. */
+const char *
+ds_expectation_to_json(int64 expected)
+{
+	if (expected == DS_ANY_VERSION)
+		return "\"any\"";
+	if (expected == DS_SOME_VERSION)
+		return "\"exists\"";
+	return psprintf(INT64_FORMAT, expected);
+}
+
+/* The word for a reason; NULL when the expectation holds. */
+const char *
+ds_reason_name(DsReason reason)
+{
+	switch (reason)
+	{
+		case DS_HOLDS:
+			return NULL;
+		case DS_STALE:
+			return "stale";
+		case DS_MISSING:
+			return "missing";
+		case DS_EXISTS:
+			return "exists";
+	}
+	elog(ERROR, "unexpected reason %d", (int) reason);
+}

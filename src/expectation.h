@@ -1,0 +1,36 @@
+/*
+ * expectation.h - expected versions: the vocabulary and the one comparison
+ */
+#ifndef DS_EXPECTATION_H
+#define DS_EXPECTATION_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+/* Expected versions that are no version; see also the SQL constants. */
+#define DS_NO_VERSION		INT64CONST(0)
+#define DS_ANY_VERSION		INT64CONST(-1)
+#define DS_SOME_VERSION		INT64CONST(-2)
+
+/* How an expectation fails; DS_HOLDS when it does not. */
+typedef enum DsReason
+{
+	DS_HOLDS,
+	DS_STALE,					/* there, at another version */
+	DS_MISSING,					/* expected there, is not */
+	DS_EXISTS					/* expected absent, is there */
+} DsReason;
+
+extern bool ds_checks;			/* the setting docstore.checks */
+
+extern void ds_expectation_init(void);
+extern int64 ds_expectation_from_sql(int64 expected, int item);
+extern int64 ds_expectation_from_json(const JsonbValue *expected, int item);
+extern int64 ds_expectation_in_force(int64 expected);
+extern void ds_expectation_refuse_absence(int64 expected, int item);
+extern DsReason ds_expectation_compare(int64 expected, bool present, int64 actual);
+extern const char *ds_expectation_to_json(int64 expected);
+extern const char *ds_reason_name(DsReason reason);
+
+#endif							/* DS_EXPECTATION_H */

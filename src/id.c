@@ -1,0 +1,197 @@
+/*
+ * id.c - the types that an id can have: text, uuid, bigint and integer
+ *
+ * Callers give ids as text, or in JSON as strings (numbers too, where the
+ * ids are numbers); here they become values of the collection's type.
+ *
+ * ds_id_compare() is half of the one global lock order (batch.c): bytes, and
+ * never the database's collation, so that all sessions agree.  That needs
+ * ids that are equal to the server only when their bytes are, which is why
+ * collection.c refuses nondeterministic collations.
+ *
+ * Results are in the caller's memory context.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "errors.h"
+#include "id.h"
+#include "utils/builtins.h"
+#include "utils/fmgrprotos.h"
+#include "utils/numeric.h"
+#include "utils/uuid.h"
+
+static const DsIdType id_types[] = {
+	{TEXTOID, TEXTARRAYOID, "text", -1, false, TYPALIGN_INT, true},
+	{UUIDOID, UUIDARRAYOID, "uuid", UUID_LEN, false, TYPALIGN_CHAR, true},
+	{INT8OID, INT8ARRAYOID, "bigint", sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, false},
+	{INT4OID, INT4ARRAYOID, "integer", sizeof(int32), true, TYPALIGN_INT, false},
+};
+
+/* Describe an id type, or return NULL when ids cannot be of that type. */
+const DsIdType *
+ds_id_type(Oid type)
+{
+	for (int i = 0; i < lengthof(id_types); i++)
+		if (id_types[i].oid == type)
+			return &id_types[i];
+	return NULL;
+}
+
+typedef struct IdInput
+{
+	const DsIdType *type;
+	int			item;
+} IdInput;
+
+/*
+ * While the server's own input function reads an id: whatever it finds wrong
+ * is an id that is not of the collection's type, also a number that is too
+ * large, and the hint says which type that is.
+ */
+static void
+id_input_error(void *arg)
+{
+	IdInput    *input = arg;
+
+	errcode(DS_ERRCODE_ID_SYNTAX);
+	if (input->item != DS_ONLY_ITEM)
+		errdetail("Item %d names this id.", input->item);
+	errhint("Ids of this collection are of type %s.", input->type->name);
+}
+
+static Datum
+id_input(const DsIdType *type, const char *string, int item)
+{
+	IdInput		input = {type, item};
+	ErrorContextCallback context = {error_context_stack, id_input_error, &input};
+	Datum		id;
+
+	error_context_stack = &context;
+	switch (type->oid)
+	{
+		case UUIDOID:
+			id = DirectFunctionCall1(uuid_in, CStringGetDatum(string));
+			break;
+		case INT8OID:
+			id = DirectFunctionCall1(int8in, CStringGetDatum(string));
+			break;
+		default:
+			id = DirectFunctionCall1(int4in, CStringGetDatum(string));
+			break;
+	}
+	error_context_stack = context.previous;
+	return id;
+}
+
+static void
+refuse_empty(int item)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sid must not be empty", ds_item_prefix(item)),
+			 errhint("Give every document an id of at least one character.")));
+}
+
+/*
+ * Read an id that was given as text.  Raises 22023 when it is empty, 22P02
+ * when it is not of the type.  A text id is the given datum itself, without
+ * a copy.
+ */
+Datum
+ds_id_from_text(const DsIdType *type, text *given, int item)
+{
+	if (VARSIZE_ANY_EXHDR(given) == 0)
+		refuse_empty(item);
+	if (type->oid == TEXTOID)
+		return PointerGetDatum(given);
+	return id_input(type, text_to_cstring(given), item);
+}
+
+/*
+ * Read an id from an item: a string, or a number where ids are numbers.
+ * Raises as ds_id_from_text() does, and 22023 for any other JSON type.
+ */
+Datum
+ds_id_from_json(const DsIdType *type, const JsonbValue *given, int item)
+{
+	if (given->type == jbvString)
+		return ds_id_from_text(type,
+							   cstring_to_text_with_len(given->val.string.val, given->val.string.len),
+							   item);
+
+	if (given->type == jbvNumeric && (type->oid == INT8OID || type->oid == INT4OID))
+		return id_input(type, numeric_normalize(given->val.numeric), item);
+
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sid must be a JSON string", ds_item_prefix(item)),
+			 errhint("Ids of this collection are of type %s%s.", type->name,
+					 type->can_generate ? "; leave \"id\" out to get a new UUID" : "")));
+}
+
+/* Make an id for an item that has none; 22023 when the type allows none. */
+Datum
+ds_id_generate(const DsIdType *type, int item)
+{
+	Datum		uuid;
+
+	if (!type->can_generate)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%s\"id\" is missing", ds_item_prefix(item)),
+				 errhint("Only collections with ids of type text or uuid make new ids; this one has %s.",
+						 type->name)));
+
+	uuid = DirectFunctionCall1(gen_random_uuid, (Datum) 0);
+	if (type->oid == UUIDOID)
+		return uuid;
+	return CStringGetTextDatum(ds_id_to_cstring(ds_id_type(UUIDOID), uuid));
+}
+
+/* An id as text, the way that results and conflicts show it. */
+char *
+ds_id_to_cstring(const DsIdType *type, Datum id)
+{
+	switch (type->oid)
+	{
+		case TEXTOID:
+			return TextDatumGetCString(id);
+		case UUIDOID:
+			return DatumGetCString(DirectFunctionCall1(uuid_out, id));
+		case INT8OID:
+			return DatumGetCString(DirectFunctionCall1(int8out, id));
+		default:
+			return DatumGetCString(DirectFunctionCall1(int4out, id));
+	}
+}
+
+static int
+compare_bytes(const char *left, int left_length, const char *right, int right_length)
+{
+	int			result = memcmp(left, right, Min(left_length, right_length));
+
+	return result != 0 ? result : left_length - right_length;
+}
+
+/* Compare two ids of one type: less than, equal to or greater than zero. */
+int
+ds_id_compare(const DsIdType *type, Datum left, Datum right)
+{
+	switch (type->oid)
+	{
+		case TEXTOID:
+			return compare_bytes(VARDATA_ANY(DatumGetPointer(left)),
+								 VARSIZE_ANY_EXHDR(DatumGetPointer(left)),
+								 VARDATA_ANY(DatumGetPointer(right)),
+								 VARSIZE_ANY_EXHDR(DatumGetPointer(right)));
+		case UUIDOID:
+			return memcmp(DatumGetPointer(left), DatumGetPointer(right), UUID_LEN);
+		case INT8OID:
+			return (DatumGetInt64(left) > DatumGetInt64(right)) -
+				(DatumGetInt64(left) < DatumGetInt64(right));
+		default:
+			return (DatumGetInt32(left) > DatumGetInt32(right)) -
+				(DatumGetInt32(left) < DatumGetInt32(right));
+	}
+}

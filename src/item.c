@@ -1,0 +1,292 @@
+/*
+ * item.c - the items of a batch, as JSON
+ *
+ * An item is an object with the keys op, collection, id, data and expected.
+ * Everything about it is checked here, before anything is locked but the
+ * tables: a bad argument never hides behind a conflict.
+ *
+ * Documents are not copied and not parsed again: the item points to the bytes
+ * that stand for the object inside the array, which are a jsonb of their own
+ * (jsonb_util.c copies a container in the same way).
+ */
+#include "postgres.h"
+
+#include "collection.h"
+#include "document.h"
+#include "errors.h"
+#include "item.h"
+#include "mb/pg_wchar.h"
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+
+/* The values that an item gives; NULL: no such key. */
+typedef struct Given
+{
+	JsonbValue *op;
+	JsonbValue *collection;
+	JsonbValue *id;
+	JsonbValue *data;
+	JsonbValue *expected;
+	JsonbValue	values[5];
+} Given;
+
+/* A collection's name as the items write it; names are looked up once. */
+typedef struct NamedCollection
+{
+	char		name[NAMEDATALEN * 4 + 8];	/* hash key: schema and name, quoted */
+	DsCollection *collection;
+} NamedCollection;
+
+typedef struct Reader
+{
+	HTAB	   *by_name;
+	NamedCollection *latest;
+	List	   *opened;			/* of DsCollection, one for each table */
+} Reader;
+
+static void
+refuse_item(int item, const char *problem)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%s%s", ds_item_prefix(item), problem),
+			 errhint("An item is like {\"op\": \"upsert\", \"collection\": \"shops\", \"id\": \"c1\", \"data\": {...}, \"expected\": 1}.")));
+}
+
+/* A piece of the caller's text for a message: printable, and not too long. */
+static const char *
+quote_piece(const JsonbValue *string)
+{
+	return psprintf("\"%.*s\"",
+					pg_mbcliplen(string->val.string.val, string->val.string.len, 64),
+					string->val.string.val);
+}
+
+static JsonbValue **
+slot_for_key(Given *given, const JsonbValue *key)
+{
+	static const struct
+	{
+		const char *name;
+		size_t		offset;
+	}			keys[] = {
+		{"op", offsetof(Given, op)},
+		{"collection", offsetof(Given, collection)},
+		{"id", offsetof(Given, id)},
+		{"data", offsetof(Given, data)},
+		{"expected", offsetof(Given, expected)},
+	};
+
+	for (int i = 0; i < lengthof(keys); i++)
+		if (key->val.string.len == strlen(keys[i].name) &&
+			memcmp(key->val.string.val, keys[i].name, key->val.string.len) == 0)
+			return (JsonbValue **) ((char *) given + keys[i].offset);
+	return NULL;
+}
+
+/* Take an item apart; unknown keys are 22023. */
+static void
+read_keys(const JsonbValue *object, int item, Given *given)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(object->val.binary.data);
+	JsonbIteratorToken token;
+	JsonbValue	key;
+	int			used = 0;
+
+	memset(given, 0, offsetof(Given, values));
+	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
+	while ((token = JsonbIteratorNext(&iterator, &key, true)) == WJB_KEY)
+	{
+		JsonbValue **slot = slot_for_key(given, &key);
+
+		if (slot == NULL)
+			refuse_item(item, psprintf("unknown key %s", quote_piece(&key)));
+		*slot = &given->values[used++];
+		(void) JsonbIteratorNext(&iterator, *slot, true);
+	}
+}
+
+static DsOp
+read_op(const JsonbValue *op, int item)
+{
+	static const DsOp ops[] = {DS_UPSERT_ITEM, DS_DELETE_ITEM, DS_ASSERT_ITEM};
+
+	if (op == NULL)
+		refuse_item(item, "\"op\" is missing");
+	if (op->type != jbvString)
+		refuse_item(item, "\"op\" must be a JSON string");
+
+	for (int i = 0; i < lengthof(ops); i++)
+		if (op->val.string.len == strlen(ds_op_name(ops[i])) &&
+			memcmp(op->val.string.val, ds_op_name(ops[i]), op->val.string.len) == 0)
+			return ops[i];
+
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sunknown op %s", ds_item_prefix(item), quote_piece(op)),
+			 errhint("The ops are \"upsert\", \"delete\" and \"assert\".")));
+}
+
+/* The description of a table, one for each table however it is called. */
+static DsCollection *
+open_once(Reader *reader, Oid relid)
+{
+	ListCell   *cell;
+	DsCollection *collection;
+
+	foreach(cell, reader->opened)
+	{
+		collection = lfirst(cell);
+		if (collection->relid == relid)
+			return collection;
+	}
+
+	collection = palloc(sizeof(DsCollection));
+	ds_collection_open(relid, RowExclusiveLock, collection);
+	reader->opened = lappend(reader->opened, collection);
+	return collection;
+}
+
+static DsCollection *
+read_collection(Reader *reader, const JsonbValue *given, int item)
+{
+	char		name[sizeof(reader->latest->name)];
+	bool		found;
+
+	if (given == NULL)
+		refuse_item(item, "\"collection\" is missing");
+	if (given->type != jbvString || given->val.string.len == 0)
+		refuse_item(item, "\"collection\" must be a JSON string that names a table");
+	if (given->val.string.len >= sizeof(name))
+		refuse_item(item, psprintf("collection name %s... is too long", quote_piece(given)));
+
+	memcpy(name, given->val.string.val, given->val.string.len);
+	name[given->val.string.len] = '\0';
+
+	if (reader->latest == NULL || strcmp(reader->latest->name, name) != 0)
+	{
+		reader->latest = hash_search(reader->by_name, name, HASH_ENTER, &found);
+		if (!found)
+			reader->latest->collection =
+				open_once(reader, ds_collection_find(name, RowExclusiveLock, item));
+	}
+	return reader->latest->collection;
+}
+
+static Datum
+read_id(const DsItem *item, const JsonbValue *given)
+{
+	const DsIdType *type = item->collection->id_type;
+
+	if (given == NULL)
+	{
+		if (item->op != DS_UPSERT_ITEM)
+			refuse_item(item->number, "\"id\" is missing");
+		return ds_id_generate(type, item->number);
+	}
+	if (given->type == jbvNull)
+		refuse_item(item->number, "id must not be null");
+	return ds_id_from_json(type, given, item->number);
+}
+
+static int64
+read_expected(const DsItem *item, const JsonbValue *given)
+{
+	int64		expected = ds_expectation_from_json(given, item->number);
+
+	if (given == NULL && item->op != DS_UPSERT_ITEM)
+		refuse_item(item->number, psprintf("\"expected\" is missing, which op \"%s\" needs",
+										   ds_op_name(item->op)));
+	if (item->op == DS_DELETE_ITEM)
+		ds_expectation_refuse_absence(expected, item->number);
+	return ds_expectation_in_force(expected);
+}
+
+static void
+read_data(DsItem *item, JsonbValue *given)
+{
+	if (item->op != DS_UPSERT_ITEM)
+	{
+		if (given != NULL)
+			refuse_item(item->number, psprintf("op \"%s\" takes no \"data\"", ds_op_name(item->op)));
+		return;
+	}
+	if (given == NULL)
+		refuse_item(item->number, "\"data\" is missing");
+
+	if (given->type == jbvBinary && JsonContainerIsObject(given->val.binary.data))
+	{
+		item->data = given->val.binary.data;
+		item->data_length = given->val.binary.len;
+		return;
+	}
+	/* Never an object: this raises, with the hint that fits. */
+	ds_document_require(JsonbPGetDatum(JsonbValueToJsonb(given)), item->number);
+}
+
+static void
+read_item(Reader *reader, JsonbValue *object, DsItem *item)
+{
+	Given		given;
+
+	if (object->type != jbvBinary || !JsonContainerIsObject(object->val.binary.data))
+		refuse_item(item->number, "not a JSON object");
+
+	read_keys(object, item->number, &given);
+	item->op = read_op(given.op, item->number);
+	item->collection = read_collection(reader, given.collection, item->number);
+	item->id = read_id(item, given.id);
+	read_data(item, given.data);
+	item->expected = read_expected(item, given.expected);
+}
+
+/* Refuse what is no array; a string in its place has a hint of its own. */
+static void
+require_array(Jsonb *changes)
+{
+	JsonbValue	scalar;
+	bool		is_string = JB_ROOT_IS_SCALAR(changes) &&
+		JsonbExtractScalar(&changes->root, &scalar) && scalar.type == jbvString;
+
+	if (JB_ROOT_IS_ARRAY(changes) && !JB_ROOT_IS_SCALAR(changes))
+		return;
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("changes must be a JSON array of items%s",
+					is_string ? ", not a JSON string" : ""),
+			 is_string
+			 ? errhint("The client seems to have encoded the JSON twice: bind the array itself, or its text as type text cast to jsonb.")
+			 : errhint("Pass [{\"op\": \"upsert\", ...}, ...], with one item for each document.")));
+}
+
+/*
+ * Read all items into a new batch, and lock their tables in ROW EXCLUSIVE
+ * mode.  changes must stay where it is for as long as the batch.
+ */
+void
+ds_items_read(Jsonb *changes, DsBatch *batch)
+{
+	HASHCTL		control = {.keysize = sizeof(((NamedCollection *) NULL)->name),
+		.entrysize = sizeof(NamedCollection),
+	.hcxt = CurrentMemoryContext};
+	Reader		reader = {NULL};
+	JsonbIterator *iterator;
+	JsonbValue	value;
+
+	require_array(changes);
+	ds_batch_init(batch, JB_ROOT_COUNT(changes));
+	reader.by_name = hash_create("docstore names", 16, &control,
+								 HASH_ELEM | HASH_STRINGS | HASH_CONTEXT);
+
+	iterator = JsonbIteratorInit(&changes->root);
+	(void) JsonbIteratorNext(&iterator, &value, true);	/* WJB_BEGIN_ARRAY */
+	for (int i = 0; i < batch->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		read_item(&reader, &value, &batch->items[i]);
+	}
+	hash_destroy(reader.by_name);
+}

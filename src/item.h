@@ -1,0 +1,14 @@
+/*
+ * item.h - the items of a batch, as JSON
+ */
+#ifndef DS_ITEM_H
+#define DS_ITEM_H
+
+#include "postgres.h"
+
+#include "batch.h"
+#include "utils/jsonb.h"
+
+extern void ds_items_read(Jsonb *changes, DsBatch *batch);
+
+#endif							/* DS_ITEM_H */

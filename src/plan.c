@@ -1,0 +1,272 @@
+/*
+ * plan.c - statements with kept plans
+ *
+ * A plan is made once for each {table, statement} and kept for the session,
+ * as ri_triggers.c does for foreign keys.  It is always the generic plan: a
+ * custom one for 1,000 ids flips to a hash join over a sequential scan.  And
+ * it is planned with everything but index lookups disabled, since a plan that
+ * was made while the table was small would otherwise scan it for as long as
+ * the session lives.
+ *
+ * CAUTION: the server makes a stale plan again from its *text*, and the names
+ * in it may mean another table by then (ALTER SCHEMA ... RENAME locks no
+ * table).  So plans that are not current are thrown away here, and written
+ * anew under the lock that the caller holds on the table; what was planned is
+ * checked to be about that table.
+ *
+ * Callers have connected to SPI and locked the table.  Results are in
+ * SPI_tuptable until SPI_finish().
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "compat.h"
+#include "executor/spi.h"
+#include "lib/ilist.h"
+#include "miscadmin.h"
+#include "nodes/pg_list.h"
+#include "plan.h"
+#include "utils/guc.h"
+#include "utils/hsearch.h"
+#include "utils/plancache.h"
+#include "utils/resowner.h"
+#include "utils/rls.h"
+#include "utils/snapmgr.h"
+
+/* Plans take some 30 kB each; beyond this many the least recently used goes. */
+#define MAX_KEPT 512
+
+typedef struct PlanKey
+{
+	Oid			relid;
+	DsStatement statement;
+} PlanKey;
+
+typedef struct KeptPlan
+{
+	PlanKey		key;			/* hash key: must be first */
+	SPIPlanPtr	plan;			/* NULL: none */
+	int			uses;			/* executions under way; a trigger can nest them */
+	dlist_node	recency;
+} KeptPlan;
+
+static HTAB *kept_plans = NULL;
+static dlist_head by_recency = DLIST_STATIC_INIT(by_recency);	/* latest first */
+
+static CachedPlanSource *
+plan_source(SPIPlanPtr plan)
+{
+	return linitial_node(CachedPlanSource, SPI_plan_get_plan_sources(plan));
+}
+
+/*
+ * Whether executing the plan now would use it as it is, without parsing or
+ * planning anything again.  The tests are those of plancache.c.
+ */
+static bool
+is_current(SPIPlanPtr plan)
+{
+	CachedPlanSource *source = plan_source(plan);
+	CachedPlan *generic = source->gplan;
+
+	if (!source->is_valid || generic == NULL || !generic->is_valid)
+		return false;
+	if (!SearchPathMatchesCurrentEnvironment(source->search_path))
+		return false;
+	if (source->dependsOnRLS &&
+		(source->rewriteRoleId != GetUserId() || source->rewriteRowSecurity != row_security))
+		return false;
+	if (generic->dependsOnRole && generic->planRoleId != GetUserId())
+		return false;
+	return !TransactionIdIsValid(generic->saved_xmin) ||
+		TransactionIdEquals(generic->saved_xmin, TransactionXmin);
+}
+
+static void
+set_off(const char *setting)
+{
+	(void) set_config_option(setting, "off", PGC_USERSET, PGC_S_SESSION,
+							 GUC_ACTION_SAVE, true, 0, false);
+}
+
+/* Make the generic plan: by the primary key, for any number of rows. */
+static void
+plan_by_key(SPIPlanPtr plan)
+{
+	int			nest_level = NewGUCNestLevel();
+
+	set_off("enable_seqscan");
+	set_off("enable_bitmapscan");
+	set_off("enable_hashjoin");
+	set_off("enable_mergejoin");
+	set_off("enable_material");
+	set_off("enable_memoize");
+	set_off("jit");
+	ReleaseCachedPlan(SPI_plan_get_cached_plan(plan), CurrentResourceOwner);
+	AtEOXact_GUC(true, nest_level);
+}
+
+/* Prepare a statement; the plan lives as long as the SPI connection. */
+static SPIPlanPtr
+prepare(const DsCollection *collection, DsStatement statement)
+{
+	DsStatementText text;
+	SPIPlanPtr	plan;
+
+	ds_statement_build(collection, statement, &text);
+	plan = SPI_prepare_cursor(text.sql, text.parameters, text.types, CURSOR_OPT_GENERIC_PLAN);
+	if (plan == NULL)
+		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
+	if (!list_member_oid(plan_source(plan)->relationOids, collection->relid))
+		elog(ERROR, "relation %u was renamed while a statement on it was prepared",
+			 collection->relid);
+	return plan;
+}
+
+static void
+drop_plan(KeptPlan *kept)
+{
+	SPIPlanPtr	plan = kept->plan;
+
+	kept->plan = NULL;
+	if (plan != NULL)
+		SPI_freeplan(plan);
+}
+
+/* Make room for one more entry, at the cost of the least recently used. */
+static void
+evict(void)
+{
+	dlist_iter	iter;
+
+	dlist_reverse_foreach(iter, &by_recency)
+	{
+		KeptPlan   *kept = dlist_container(KeptPlan, recency, iter.cur);
+
+		if (kept->uses > 0)
+			continue;
+		drop_plan(kept);
+		dlist_delete(&kept->recency);
+		hash_search(kept_plans, &kept->key, HASH_REMOVE, NULL);
+		return;
+	}
+}
+
+static KeptPlan *
+recall(Oid relid, DsStatement statement)
+{
+	PlanKey		key = {relid, statement};
+	KeptPlan   *kept;
+	bool		found;
+
+	if (kept_plans == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(PlanKey), .entrysize = sizeof(KeptPlan)};
+
+		kept_plans = hash_create("docstore plans", 64, &control, HASH_ELEM | HASH_BLOBS);
+	}
+
+	kept = hash_search(kept_plans, &key, HASH_FIND, NULL);
+	if (kept != NULL)
+	{
+		dlist_move_head(&by_recency, &kept->recency);
+		return kept;
+	}
+
+	if (hash_get_num_entries(kept_plans) >= MAX_KEPT)
+		evict();
+	kept = hash_search(kept_plans, &key, HASH_ENTER, &found);
+	kept->plan = NULL;
+	kept->uses = 0;
+	dlist_push_head(&by_recency, &kept->recency);
+	return kept;
+}
+
+/*
+ * The plan to execute: the kept one, made first or made again if need be.
+ * While an execution further out still uses a kept plan that is not current
+ * any more, the nested one gets a plan of its own.
+ */
+static SPIPlanPtr
+current_plan(const DsCollection *collection, DsStatement statement, KeptPlan *kept)
+{
+	SPIPlanPtr	plan;
+
+	if (kept->plan != NULL && is_current(kept->plan))
+		return kept->plan;
+
+	plan = prepare(collection, statement);
+	if (kept->uses > 0)
+		return plan;
+
+	drop_plan(kept);
+	if (SPI_keepplan(plan) != 0)
+		elog(ERROR, "SPI_keepplan failed");
+	kept->plan = plan;
+	plan_by_key(plan);
+	return plan;
+}
+
+/*
+ * Execute a plan, counted as in use meanwhile, also when it ends in an error.
+ * Not inlined, so that nothing but its arguments lives across the PG_TRY.
+ */
+static pg_noinline int
+execute(KeptPlan *volatile kept, SPIPlanPtr plan, DsExecution execution,
+		Datum *values, const char *nulls)
+{
+	bool		read_only = execution == DS_READ || execution == DS_READ_LATEST;
+	volatile int result = 0;
+
+	kept->uses++;
+	PG_TRY();
+	{
+		result = SPI_execute_snapshot(plan, values, nulls,
+									  execution == DS_READ_LATEST ? GetLatestSnapshot() : InvalidSnapshot,
+									  InvalidSnapshot, read_only,
+									  execution != DS_WRITE_BATCH, 0);
+	}
+	PG_FINALLY();
+	{
+		kept->uses--;
+	}
+	PG_END_TRY();
+	return result;
+}
+
+/*
+ * Execute a statement on a collection; returns the number of rows, which are
+ * in SPI_tuptable.  nulls is as SPI wants it, NULL when there are none.
+ */
+uint64
+ds_plan_execute(const DsCollection *collection, DsStatement statement,
+				DsExecution execution, Datum *values, const char *nulls)
+{
+	KeptPlan   *kept = recall(collection->relid, statement);
+	SPIPlanPtr	plan = current_plan(collection, statement, kept);
+	int			result;
+
+	result = execute(kept, plan, execution, values, nulls);
+	if (result < 0)
+		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
+	return SPI_processed;
+}
+
+/* A value of the last result; columns count from 1. */
+Datum
+ds_plan_value(uint64 row, int column, bool *is_null)
+{
+	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, is_null);
+}
+
+/* A bigint of the last result that cannot be NULL. */
+int64
+ds_plan_int64(uint64 row, int column)
+{
+	bool		is_null;
+	Datum		value = ds_plan_value(row, column, &is_null);
+
+	if (is_null)
+		elog(ERROR, "unexpected NULL in column %d", column);
+	return DatumGetInt64(value);
+}

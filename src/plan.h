@@ -1,0 +1,25 @@
+/*
+ * plan.h - statements with kept plans
+ */
+#ifndef DS_PLAN_H
+#define DS_PLAN_H
+
+#include "postgres.h"
+
+#include "collection.h"
+#include "statement.h"
+
+typedef enum DsExecution
+{
+	DS_WRITE,					/* look and write at once, triggers and all */
+	DS_WRITE_BATCH,				/* likewise, AFTER triggers when the batch ends */
+	DS_READ,					/* what the calling query's snapshot shows */
+	DS_READ_LATEST				/* what is committed now, at any isolation level */
+} DsExecution;
+
+extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statement,
+							  DsExecution execution, Datum *values, const char *nulls);
+extern Datum ds_plan_value(uint64 row, int column, bool *is_null);
+extern int64 ds_plan_int64(uint64 row, int column);
+
+#endif							/* DS_PLAN_H */

@@ -1,0 +1,60 @@
+/*
+ * single.c - what the verbs on one document have in common
+ *
+ * Their first arguments are the collection and the id; one further argument
+ * is the expected version.  Between begin and end they are connected to SPI.
+ */
+#include "postgres.h"
+
+#include "conflict.h"
+#include "errors.h"
+#include "executor/spi.h"
+#include "single.h"
+
+/*
+ * Check the arguments, lock the table and connect to SPI.  Raises 22023,
+ * 22P02, 42P01, 42809.
+ */
+void
+ds_single_begin(FunctionCallInfo fcinfo, int expected_argument, DsSingle *call)
+{
+	int64		expected = PG_ARGISNULL(expected_argument) ? DS_NO_VERSION
+		: PG_GETARG_INT64(expected_argument);
+
+	ds_require_argument(PG_ARGISNULL(0), "collection");
+	ds_require_argument(PG_ARGISNULL(1), "id");
+	call->expected = ds_expectation_in_force(ds_expectation_from_sql(expected, DS_ONLY_ITEM));
+	ds_collection_open(PG_GETARG_OID(0), RowExclusiveLock, &call->collection);
+	call->id = ds_id_from_text(call->collection.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
+
+	SPI_connect();
+}
+
+static void
+raise_conflict(const DsSingle *call, const char *op, const DsOutcome *outcome)
+{
+	DsConflict	conflict;
+	DsViolation violation = {
+		.item = 1,
+		.op = op,
+		.relid = call->collection.relid,
+		.id = ds_id_to_cstring(call->collection.id_type, call->id),
+		.reason = outcome->reason,
+		.expected = call->expected,
+		.actual_known = outcome->present,
+		.actual = outcome->actual,
+	};
+
+	ds_conflict_begin(&conflict, 1);
+	ds_conflict_add(&conflict, &violation);
+	ds_conflict_raise(&conflict);
+}
+
+/* Disconnect from SPI; raise the conflict if there is one. */
+void
+ds_single_end(const DsSingle *call, const char *op, const DsOutcome *outcome)
+{
+	SPI_finish();
+	if (outcome->reason != DS_HOLDS)
+		raise_conflict(call, op, outcome);
+}

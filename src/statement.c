@@ -1,0 +1,201 @@
+/*
+ * statement.c - the SQL that reads, locks and writes documents
+ *
+ * Every document is read, locked and written by one of these texts and by
+ * nothing else, so that privileges, row security, triggers, constraints,
+ * partitions and generated columns are the server's business.
+ *
+ * A hostile search_path must change nothing: names are quoted and qualified,
+ * operators are pg_catalog's, parameter types are exact.
+ *
+ * Lock modes, the strongest that an item will need so that none is upgraded
+ * later: SHARE for an assert (KEY SHARE would not stop an update), NO KEY
+ * UPDATE for an upsert, so that foreign key checks against the document go
+ * on, UPDATE for a delete.  Where another unique index exists an update may
+ * change a key, so an upsert takes UPDATE there.
+ *
+ * The lock order of the statements on many documents is the order of the
+ * array: ORDER BY its ordinality sorts below the node that locks the rows,
+ * whatever the planner chooses underneath.  An INSERT takes its rows from
+ * one function scan, in order.
+ */
+#include "postgres.h"
+
+#include "catalog/pg_type.h"
+#include "lib/stringinfo.h"
+#include "statement.h"
+#include "utils/builtins.h"
+
+#define SAME_ID(other) "t.id OPERATOR(pg_catalog.=) " other
+
+/* A document at the highest version cannot grow: no row, and document.c says why. */
+#define CAN_GROW "t.version OPERATOR(pg_catalog.<) 9223372036854775807"
+#define NEXT_VERSION "t.version OPERATOR(pg_catalog.+) 1"
+
+#define DOCUMENT_COLUMNS(c) \
+	(c)->has_created_at ? "t.created_at" : "NULL::pg_catalog.timestamptz", \
+	(c)->has_updated_at ? "t.updated_at" : "NULL::pg_catalog.timestamptz"
+
+static const char *
+lock_clause(const DsCollection *collection, DsStatement statement)
+{
+	switch (statement)
+	{
+		case DS_LOCK_MANY_FOR_ASSERT:
+			return "FOR SHARE OF t";
+		case DS_LOCK_FOR_UPSERT:
+		case DS_LOCK_MANY_FOR_UPSERT:
+			return collection->has_other_unique ? "FOR UPDATE OF t" : "FOR NO KEY UPDATE OF t";
+		case DS_LOCK_FOR_DELETE:
+		case DS_LOCK_MANY_FOR_DELETE:
+			return "FOR UPDATE OF t";
+		default:
+			return "";
+	}
+}
+
+/*
+ * The table as the target of everything but INSERT: ONLY, as a child by
+ * inheritance has ids of its own; partitions are not children in that sense.
+ */
+static char *
+target(const DsCollection *collection)
+{
+	return psprintf("%s%s AS t", collection->partitioned ? "" : "ONLY ",
+					ds_collection_name(collection->relid));
+}
+
+/* before and after stand around the list of values: id, version, data, times. */
+static char *
+insert_into(const DsCollection *collection, const char *before, const char *values,
+			const char *after)
+{
+	return psprintf("INSERT INTO %s AS t (id, version, data%s%s) %s%s%s%s%s "
+					"ON CONFLICT (id) DO NOTHING",
+					ds_collection_name(collection->relid),
+					collection->has_created_at ? ", created_at" : "",
+					collection->has_updated_at ? ", updated_at" : "",
+					before, values,
+					collection->has_created_at ? ", pg_catalog.now()" : "",
+					collection->has_updated_at ? ", pg_catalog.now()" : "",
+					after);
+}
+
+static char *
+update_set(const DsCollection *collection, const char *data)
+{
+	return psprintf("UPDATE %s SET data = %s, version = " NEXT_VERSION "%s",
+					target(collection), data,
+					collection->has_updated_at ? ", updated_at = pg_catalog.now()" : "");
+}
+
+static void
+set_types(DsStatementText *text, int parameters, Oid first, Oid second, Oid third)
+{
+	text->parameters = parameters;
+	text->types[0] = first;
+	text->types[1] = second;
+	text->types[2] = third;
+}
+
+static void
+build_for_one(const DsCollection *c, DsStatement statement, DsStatementText *text)
+{
+	Oid			id = c->id_type->oid;
+
+	switch (statement)
+	{
+		case DS_UPDATE:
+			text->sql = psprintf("%s WHERE " SAME_ID("$1") " AND t.version OPERATOR(pg_catalog.=) $3 "
+								 "AND " CAN_GROW " RETURNING t.version",
+								 update_set(c, "$2"));
+			set_types(text, 3, id, JSONBOID, INT8OID);
+			break;
+		case DS_UPDATE_ANY:
+			text->sql = psprintf("%s WHERE " SAME_ID("$1") " AND " CAN_GROW " RETURNING t.version",
+								 update_set(c, "$2"));
+			set_types(text, 2, id, JSONBOID, InvalidOid);
+			break;
+		case DS_INSERT:
+			text->sql = psprintf("%s RETURNING t.version",
+								 insert_into(c, "VALUES (", "$1, 1, $2", ")"));
+			set_types(text, 2, id, JSONBOID, InvalidOid);
+			break;
+		case DS_DELETE:
+			text->sql = psprintf("DELETE FROM %s WHERE " SAME_ID("$1")
+								 " AND t.version OPERATOR(pg_catalog.=) $2 RETURNING t.version",
+								 target(c));
+			set_types(text, 2, id, INT8OID, InvalidOid);
+			break;
+		case DS_DELETE_ANY:
+			text->sql = psprintf("DELETE FROM %s WHERE " SAME_ID("$1") " RETURNING t.version",
+								 target(c));
+			set_types(text, 1, id, InvalidOid, InvalidOid);
+			break;
+		case DS_LOAD:
+			text->sql = psprintf("SELECT t.id, t.version, t.data, %s, %s FROM %s WHERE " SAME_ID("$1")
+								 " AND ($2 IS NULL OR t.version OPERATOR(pg_catalog.<>) $2)",
+								 DOCUMENT_COLUMNS(c), target(c));
+			set_types(text, 2, id, INT8OID, InvalidOid);
+			break;
+		default:
+			text->sql = psprintf("SELECT t.version FROM %s WHERE " SAME_ID("$1") " %s",
+								 target(c), lock_clause(c, statement));
+			set_types(text, 1, id, InvalidOid, InvalidOid);
+			break;
+	}
+}
+
+static void
+build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *text)
+{
+	Oid			ids = c->id_type->array_oid;
+	const char *listed = psprintf("pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item) "
+								  "JOIN %s ON " SAME_ID("u.id"), target(c));
+
+	switch (statement)
+	{
+		case DS_UPDATE_MANY:
+			text->sql = psprintf("%s FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
+								 "pg_catalog.unnest($3)) WITH ORDINALITY AS u(id, data, version, item) WHERE " SAME_ID("u.id")
+								 " AND t.version OPERATOR(pg_catalog.=) u.version "
+								 "RETURNING u.item, t.version",
+								 update_set(c, "u.data"));
+			set_types(text, 3, ids, JSONBARRAYOID, INT8ARRAYOID);
+			break;
+		case DS_INSERT_MANY:
+			text->sql = psprintf("%s RETURNING t.id, t.version",
+								 insert_into(c, "SELECT ", "u.id, 1, u.data",
+											 " FROM ROWS FROM (pg_catalog.unnest($1), "
+											 "pg_catalog.unnest($2)) AS u(id, data)"));
+			set_types(text, 2, ids, JSONBARRAYOID, InvalidOid);
+			break;
+		case DS_DELETE_MANY:
+			text->sql = psprintf("DELETE FROM %s USING ROWS FROM (pg_catalog.unnest($1), "
+								 "pg_catalog.unnest($2)) WITH ORDINALITY AS u(id, version, item) WHERE " SAME_ID("u.id")
+								 " AND t.version OPERATOR(pg_catalog.=) u.version RETURNING u.item, t.version",
+								 target(c));
+			set_types(text, 2, ids, INT8ARRAYOID, InvalidOid);
+			break;
+		case DS_LOAD_MANY:
+			text->sql = psprintf("SELECT t.id, t.version, t.data, %s, %s FROM %s ORDER BY u.item",
+								 DOCUMENT_COLUMNS(c), listed);
+			set_types(text, 1, ids, InvalidOid, InvalidOid);
+			break;
+		default:
+			text->sql = psprintf("SELECT u.item, t.version FROM %s ORDER BY u.item %s",
+								 listed, lock_clause(c, statement));
+			set_types(text, 1, ids, InvalidOid, InvalidOid);
+			break;
+	}
+}
+
+/* Write the text of a statement on a collection, in the current memory context. */
+void
+ds_statement_build(const DsCollection *collection, DsStatement statement, DsStatementText *text)
+{
+	if (statement < DS_FIND_MANY)
+		build_for_one(collection, statement, text);
+	else
+		build_for_many(collection, statement, text);
+}

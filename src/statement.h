@@ -1,0 +1,55 @@
+/*
+ * statement.h - the SQL that reads, locks and writes documents
+ */
+#ifndef DS_STATEMENT_H
+#define DS_STATEMENT_H
+
+#include "postgres.h"
+
+#include "collection.h"
+
+#define DS_STATEMENT_MAX_PARAMETERS 3
+
+/*
+ * The parameters are always the ids first, then what is listed here; the
+ * statements on many documents take arrays.  Statements that look return
+ * version, those on many (item, version), where item is the place in the
+ * array from 1.
+ */
+typedef enum DsStatement
+{
+	DS_NO_STATEMENT,
+
+	/* one document */
+	DS_FIND,
+	DS_LOCK_FOR_UPSERT,
+	DS_LOCK_FOR_DELETE,
+	DS_UPDATE,					/* data, version: returns the new version */
+	DS_UPDATE_ANY,				/* data: likewise */
+	DS_INSERT,					/* data: returns the new version, no row when the id is taken */
+	DS_DELETE,					/* version: returns the version deleted */
+	DS_DELETE_ANY,				/* likewise */
+	DS_LOAD,					/* version not wanted: returns whole documents */
+
+	/* many documents, in the order of the array */
+	DS_FIND_MANY,
+	DS_LOCK_MANY_FOR_ASSERT,
+	DS_LOCK_MANY_FOR_UPSERT,
+	DS_LOCK_MANY_FOR_DELETE,
+	DS_UPDATE_MANY,				/* data, versions: returns (item, new version) */
+	DS_INSERT_MANY,				/* data: returns (id, version) of those that were not taken */
+	DS_DELETE_MANY,				/* versions: returns (item, version deleted) */
+	DS_LOAD_MANY
+} DsStatement;
+
+typedef struct DsStatementText
+{
+	char	   *sql;
+	int			parameters;
+	Oid			types[DS_STATEMENT_MAX_PARAMETERS];
+} DsStatementText;
+
+extern void ds_statement_build(const DsCollection *collection, DsStatement statement,
+							   DsStatementText *text);
+
+#endif							/* DS_STATEMENT_H */
