@@ -227,19 +227,27 @@ choose_find_absent(const DsItem *item)
 static DsStatement
 choose_find_create(const DsItem *item)
 {
-	return is_create(item) ? DS_FIND_MANY : DS_NO_STATEMENT;
+	return is_create(item) && !item->present ? DS_FIND_MANY : DS_NO_STATEMENT;
 }
 
 static DsStatement
 choose_find_lost_create(const DsItem *item)
 {
-	return is_lost_create(item) ? DS_FIND_MANY : DS_NO_STATEMENT;
+	return is_lost_create(item) && !item->present ? DS_FIND_MANY : DS_NO_STATEMENT;
 }
 
 static DsStatement
 choose_find_absence(const DsItem *item)
 {
-	return is_absence(item) ? DS_FIND_MANY : DS_NO_STATEMENT;
+	return is_absence(item) && !item->present ? DS_FIND_MANY : DS_NO_STATEMENT;
+}
+
+/* Row security can let the caller see a document that it may not lock. */
+static DsStatement
+choose_find_hidden(const DsItem *item)
+{
+	return item->reason == DS_MISSING && ds_document_has_policies(item->collection)
+		? DS_FIND_MANY : DS_NO_STATEMENT;
 }
 
 /*
@@ -294,16 +302,30 @@ count_present(const DsBatch *batch)
 static void
 look_again(DsBatch *batch, DsChooseStatement choose)
 {
-	int			present = count_present(batch);
+	int			present;
 
+	ds_step_run(batch, choose, DS_WRITE_BATCH);
 	if (!IsolationUsesXactSnapshot())
-	{
-		ds_step_run(batch, choose, DS_WRITE_BATCH);
 		return;
-	}
+
+	present = count_present(batch);
 	ds_step_run(batch, choose, DS_READ_LATEST);
 	if (count_present(batch) > present)
 		ds_document_refuse_old_snapshot();
+}
+
+/* Raise 42501 for an item that is missing only to those who would write it. */
+static void
+refuse_hidden(DsBatch *batch)
+{
+	ds_step_run(batch, choose_find_hidden, DS_WRITE_BATCH);
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+
+		if (item->reason == DS_MISSING && item->present)
+			ds_document_refuse_unwritable(item->collection, item->id);
+	}
 }
 
 /* A document at the highest version cannot be written once more. */
@@ -329,6 +351,8 @@ lock_and_compare(DsBatch *batch)
 		refuse_growth(batch);
 		return true;
 	}
+
+	refuse_hidden(batch);
 
 	/* The report has to be complete: creates were not looked for yet. */
 	look_again(batch, IsolationUsesXactSnapshot() ? choose_find_absent : choose_find_create);

@@ -48,7 +48,7 @@ static HTAB *remembered = NULL;
 
 /* Relation cache invalidation: mark one table, or all when relid is 0. */
 static void
-collection_changed(Datum arg, Oid relid)
+collection_changed(pg_attribute_unused() Datum arg, Oid relid)
 {
 	HASH_SEQ_STATUS scan;
 	Remembered *entry;

@@ -32,7 +32,8 @@ static int	max_violations = 100;
  * success, a warning or the end of data (classes 00, 01, 02).
  */
 static bool
-check_conflict_sqlstate(char **newval, void **extra, GucSource source)
+check_conflict_sqlstate(char **newval, pg_attribute_unused() void **extra,
+						pg_attribute_unused() GucSource source)
 {
 	const char *code = *newval;
 

@@ -24,6 +24,7 @@
 #include "document.h"
 #include "errors.h"
 #include "executor/spi.h"
+#include "json.h"
 #include "miscadmin.h"
 #include "plan.h"
 #include "utils/jsonb.h"
@@ -36,18 +37,23 @@
  */
 #define MAX_TRIES 20
 
+/* Whether row security applies to the caller, as it is now. */
+bool
+ds_document_has_policies(const DsCollection *collection)
+{
+	return check_enable_rls(collection->relid, InvalidOid, true) == RLS_ENABLED;
+}
+
 /* Check that data is a JSON object and return it; 22023 otherwise. */
 Datum
 ds_document_require(Datum data, int item)
 {
 	Jsonb	   *json = DatumGetJsonbP(data);
-	JsonbValue	scalar;
 
 	if (JB_ROOT_IS_OBJECT(json))
 		return JsonbPGetDatum(json);
 
-	if (JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, &scalar) &&
-		scalar.type == jbvString)
+	if (ds_json_is_encoded_twice(json))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("%sdata must be a JSON object, not a JSON string", ds_item_prefix(item)),
@@ -92,7 +98,7 @@ ds_document_refuse_unwritable(const DsCollection *collection, Datum id)
 {
 	char	   *name = ds_id_to_cstring(collection->id_type, id);
 
-	if (check_enable_rls(collection->relid, InvalidOid, true) == RLS_ENABLED)
+	if (ds_document_has_policies(collection))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_HIDDEN),
 				 errmsg("row security keeps document \"%s\" of collection \"%s\" from being written",
@@ -135,6 +141,23 @@ is_passed(int64 expected, int64 version)
 }
 
 /*
+ * A document that could not be locked as it is not there: raise if that is
+ * true for the lock only (42501), or for an old snapshot only (40001).
+ */
+static void
+refuse_unseen(const DsCollection *collection, Datum id)
+{
+	int64		unseen;
+
+	if (ds_document_has_policies(collection) &&
+		run(collection, DS_FIND, DS_WRITE, id, 0, 0, &unseen))
+		ds_document_refuse_unwritable(collection, id);
+	if (IsolationUsesXactSnapshot() &&
+		run(collection, DS_FIND, DS_READ_LATEST, id, 0, 0, &unseen))
+		ds_document_refuse_old_snapshot();
+}
+
+/*
  * Find out how the document stands, for a write that did nothing: outcome
  * gets present, actual and reason.  See the head of this file.
  */
@@ -151,14 +174,8 @@ look(const DsCollection *collection, DsStatement lock, Datum id, int64 expected,
 		outcome->present = run(collection, lock, DS_WRITE, id, 0, 0, &outcome->actual);
 
 	outcome->reason = ds_expectation_compare(expected, outcome->present, outcome->actual);
-
-	if (outcome->reason == DS_MISSING && IsolationUsesXactSnapshot())
-	{
-		int64		unseen;
-
-		if (run(collection, DS_FIND, DS_READ_LATEST, id, 0, 0, &unseen))
-			ds_document_refuse_old_snapshot();
-	}
+	if (outcome->reason == DS_MISSING)
+		refuse_unseen(collection, id);
 }
 
 static bool
@@ -221,8 +238,7 @@ ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
 	 * The id is taken by a document that the caller may not see: the
 	 * expectation "absent" fails, and that is all that it may know.
 	 */
-	if (expected == DS_NO_VERSION &&
-		check_enable_rls(collection->relid, InvalidOid, true) == RLS_ENABLED)
+	if (expected == DS_NO_VERSION && ds_document_has_policies(collection))
 	{
 		outcome->reason = DS_EXISTS;
 		return;

@@ -23,6 +23,7 @@ extern void ds_document_upsert(const DsCollection *collection, Datum id, Datum d
 extern void ds_document_delete(const DsCollection *collection, Datum id,
 							   int64 expected, DsOutcome *outcome);
 
+extern bool ds_document_has_policies(const DsCollection *collection);
 extern Datum ds_document_require(Datum data, int item);
 extern void ds_document_refuse_growth(const DsCollection *collection, Datum id);
 extern void ds_document_refuse_trigger(const DsCollection *collection, const char *id);

@@ -16,7 +16,7 @@
 
 #include "errors.h"
 #include "expectation.h"
-#include "mb/pg_wchar.h"
+#include "json.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/numeric.h"
@@ -89,15 +89,13 @@ ds_expectation_from_json(const JsonbValue *expected, int item)
 
 	if (expected->type == jbvString)
 	{
-		char	   *word = pnstrdup(expected->val.string.val, expected->val.string.len);
-
-		if (strcmp(word, "none") == 0)
+		if (ds_json_string_is(expected, "none"))
 			return DS_NO_VERSION;
-		if (strcmp(word, "any") == 0)
+		if (ds_json_string_is(expected, "any"))
 			return DS_ANY_VERSION;
-		if (strcmp(word, "exists") == 0)
+		if (ds_json_string_is(expected, "exists"))
 			return DS_SOME_VERSION;
-		refuse(psprintf("\"%s\"", pnstrdup(word, pg_mbcliplen(word, strlen(word), 64))), item);
+		refuse(ds_json_quote(expected), item);
 	}
 
 	refuse("of a JSON type that is neither number nor string", item);

@@ -32,7 +32,7 @@ static const DsIdType id_types[] = {
 const DsIdType *
 ds_id_type(Oid type)
 {
-	for (int i = 0; i < lengthof(id_types); i++)
+	for (size_t i = 0; i < lengthof(id_types); i++)
 		if (id_types[i].oid == type)
 			return &id_types[i];
 	return NULL;

@@ -15,7 +15,7 @@
 #include "document.h"
 #include "errors.h"
 #include "item.h"
-#include "mb/pg_wchar.h"
+#include "json.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "utils/builtins.h"
@@ -55,15 +55,6 @@ refuse_item(int item, const char *problem)
 			 errhint("An item is like {\"op\": \"upsert\", \"collection\": \"shops\", \"id\": \"c1\", \"data\": {...}, \"expected\": 1}.")));
 }
 
-/* A piece of the caller's text for a message: printable, and not too long. */
-static const char *
-quote_piece(const JsonbValue *string)
-{
-	return psprintf("\"%.*s\"",
-					pg_mbcliplen(string->val.string.val, string->val.string.len, 64),
-					string->val.string.val);
-}
-
 static JsonbValue **
 slot_for_key(Given *given, const JsonbValue *key)
 {
@@ -79,9 +70,8 @@ slot_for_key(Given *given, const JsonbValue *key)
 		{"expected", offsetof(Given, expected)},
 	};
 
-	for (int i = 0; i < lengthof(keys); i++)
-		if (key->val.string.len == strlen(keys[i].name) &&
-			memcmp(key->val.string.val, keys[i].name, key->val.string.len) == 0)
+	for (size_t i = 0; i < lengthof(keys); i++)
+		if (ds_json_string_is(key, keys[i].name))
 			return (JsonbValue **) ((char *) given + keys[i].offset);
 	return NULL;
 }
@@ -102,7 +92,7 @@ read_keys(const JsonbValue *object, int item, Given *given)
 		JsonbValue **slot = slot_for_key(given, &key);
 
 		if (slot == NULL)
-			refuse_item(item, psprintf("unknown key %s", quote_piece(&key)));
+			refuse_item(item, psprintf("unknown key %s", ds_json_quote(&key)));
 		*slot = &given->values[used++];
 		(void) JsonbIteratorNext(&iterator, *slot, true);
 	}
@@ -118,14 +108,13 @@ read_op(const JsonbValue *op, int item)
 	if (op->type != jbvString)
 		refuse_item(item, "\"op\" must be a JSON string");
 
-	for (int i = 0; i < lengthof(ops); i++)
-		if (op->val.string.len == strlen(ds_op_name(ops[i])) &&
-			memcmp(op->val.string.val, ds_op_name(ops[i]), op->val.string.len) == 0)
+	for (size_t i = 0; i < lengthof(ops); i++)
+		if (ds_json_string_is(op, ds_op_name(ops[i])))
 			return ops[i];
 
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sunknown op %s", ds_item_prefix(item), quote_piece(op)),
+			 errmsg("%sunknown op %s", ds_item_prefix(item), ds_json_quote(op)),
 			 errhint("The ops are \"upsert\", \"delete\" and \"assert\".")));
 }
 
@@ -159,8 +148,8 @@ read_collection(Reader *reader, const JsonbValue *given, int item)
 		refuse_item(item, "\"collection\" is missing");
 	if (given->type != jbvString || given->val.string.len == 0)
 		refuse_item(item, "\"collection\" must be a JSON string that names a table");
-	if (given->val.string.len >= sizeof(name))
-		refuse_item(item, psprintf("collection name %s... is too long", quote_piece(given)));
+	if ((size_t) given->val.string.len >= sizeof(name))
+		refuse_item(item, psprintf("collection name %s... is too long", ds_json_quote(given)));
 
 	memcpy(name, given->val.string.val, given->val.string.len);
 	name[given->val.string.len] = '\0';
@@ -246,9 +235,7 @@ read_item(Reader *reader, JsonbValue *object, DsItem *item)
 static void
 require_array(Jsonb *changes)
 {
-	JsonbValue	scalar;
-	bool		is_string = JB_ROOT_IS_SCALAR(changes) &&
-		JsonbExtractScalar(&changes->root, &scalar) && scalar.type == jbvString;
+	bool		is_string = ds_json_is_encoded_twice(changes);
 
 	if (JB_ROOT_IS_ARRAY(changes) && !JB_ROOT_IS_SCALAR(changes))
 		return;
@@ -271,7 +258,7 @@ ds_items_read(Jsonb *changes, DsBatch *batch)
 	HASHCTL		control = {.keysize = sizeof(((NamedCollection *) NULL)->name),
 		.entrysize = sizeof(NamedCollection),
 	.hcxt = CurrentMemoryContext};
-	Reader		reader = {NULL};
+	Reader		reader = {.latest = NULL};
 	JsonbIterator *iterator;
 	JsonbValue	value;
 

@@ -196,7 +196,7 @@ current_plan(const DsCollection *collection, DsStatement statement, KeptPlan *ke
 		return kept->plan;
 
 	plan = prepare(collection, statement);
-	if (kept->uses > 0)
+	if (kept->uses > 1)
 		return plan;
 
 	drop_plan(kept);
@@ -207,31 +207,16 @@ current_plan(const DsCollection *collection, DsStatement statement, KeptPlan *ke
 	return plan;
 }
 
-/*
- * Execute a plan, counted as in use meanwhile, also when it ends in an error.
- * Not inlined, so that nothing but its arguments lives across the PG_TRY.
- */
-static pg_noinline int
-execute(KeptPlan *volatile kept, SPIPlanPtr plan, DsExecution execution,
-		Datum *values, const char *nulls)
+static int
+execute(SPIPlanPtr plan, DsExecution execution, Datum *values, const char *nulls)
 {
+	Snapshot	snapshot = InvalidSnapshot;
 	bool		read_only = execution == DS_READ || execution == DS_READ_LATEST;
-	volatile int result = 0;
 
-	kept->uses++;
-	PG_TRY();
-	{
-		result = SPI_execute_snapshot(plan, values, nulls,
-									  execution == DS_READ_LATEST ? GetLatestSnapshot() : InvalidSnapshot,
-									  InvalidSnapshot, read_only,
-									  execution != DS_WRITE_BATCH, 0);
-	}
-	PG_FINALLY();
-	{
-		kept->uses--;
-	}
-	PG_END_TRY();
-	return result;
+	if (execution == DS_READ_LATEST)
+		snapshot = GetLatestSnapshot();
+	return SPI_execute_snapshot(plan, values, nulls, snapshot, InvalidSnapshot,
+								read_only, execution != DS_WRITE_BATCH, 0);
 }
 
 /*
@@ -242,11 +227,21 @@ uint64
 ds_plan_execute(const DsCollection *collection, DsStatement statement,
 				DsExecution execution, Datum *values, const char *nulls)
 {
-	KeptPlan   *kept = recall(collection->relid, statement);
-	SPIPlanPtr	plan = current_plan(collection, statement, kept);
-	int			result;
+	KeptPlan   *volatile kept = recall(collection->relid, statement);
+	volatile int result = 0;
 
-	result = execute(kept, plan, execution, values, nulls);
+	/* In use from here on, so that nothing that planning or a trigger does evicts it. */
+	kept->uses++;
+	PG_TRY();
+	{
+		result = execute(current_plan(collection, statement, kept), execution, values, nulls);
+	}
+	PG_FINALLY();
+	{
+		kept->uses--;
+	}
+	PG_END_TRY();
+
 	if (result < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
 	return SPI_processed;

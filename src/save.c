@@ -81,7 +81,7 @@ put_row(Rows *result, const DsItem *item, bool written)
 static void
 save(FunctionCallInfo fcinfo, const char *function, bool raise)
 {
-	Rows		result = {(ReturnSetInfo *) fcinfo->resultinfo};
+	Rows		result = {.set = (ReturnSetInfo *) fcinfo->resultinfo};
 	DsBatch		batch;
 	bool		written;
 

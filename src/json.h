@@ -1,0 +1,15 @@
+/*
+ * json.h - small helpers for JSON values that a caller gave
+ */
+#ifndef DS_JSON_H
+#define DS_JSON_H
+
+#include "postgres.h"
+
+#include "utils/jsonb.h"
+
+extern bool ds_json_string_is(const JsonbValue *string, const char *word);
+extern const char *ds_json_quote(const JsonbValue *string);
+extern bool ds_json_is_encoded_twice(Jsonb *json);
+
+#endif							/* DS_JSON_H */
