@@ -64,14 +64,6 @@ typedef enum Attempt
 	AGAIN
 } Attempt;
 
-/* What a try can take back. */
-typedef struct Unit
-{
-	bool		is_subtransaction;
-	MemoryContext context;
-	ResourceOwner owner;
-} Unit;
-
 /* Make room for count items, all zero but their numbers. */
 void
 ds_batch_init(DsBatch *batch, int count)
@@ -450,71 +442,6 @@ attempt(DsBatch *batch, bool may_try_again)
 	return result == WRITTEN ? settle_asserts(batch) : result;
 }
 
-/*
- * What can be taken back
- */
-
-static bool
-needs_subtransaction(const DsBatch *batch, bool raise)
-{
-	if (batch->count == 1)
-		return false;
-	for (int i = 0; i < batch->count; i++)
-	{
-		const DsItem *item = &batch->items[i];
-
-		if (may_insert(item) && (item->expected == DS_ANY_VERSION || !raise))
-			return true;
-		if (is_absence(item) && !raise)
-			return true;
-	}
-	return false;
-}
-
-static void
-begin_unit(Unit *unit, bool is_subtransaction)
-{
-	unit->is_subtransaction = is_subtransaction;
-	unit->context = CurrentMemoryContext;
-	unit->owner = CurrentResourceOwner;
-
-	if (is_subtransaction)
-	{
-		BeginInternalSubTransaction(NULL);
-		MemoryContextSwitchTo(unit->context);
-	}
-	AfterTriggerBeginQuery();
-}
-
-/* Fire the AFTER triggers that the batch's statements have queued. */
-static void
-fire_triggers(void)
-{
-	EState	   *estate = CreateExecutorState();
-
-	PushActiveSnapshot(GetTransactionSnapshot());
-	AfterTriggerEndQuery(estate);
-	PopActiveSnapshot();
-	ExecCloseResultRelations(estate);
-	FreeExecutorState(estate);
-}
-
-static void
-end_unit(Unit *unit, bool keep)
-{
-	if (keep || !unit->is_subtransaction)
-		fire_triggers();
-	if (!unit->is_subtransaction)
-		return;
-
-	if (keep)
-		ReleaseCurrentSubTransaction();
-	else
-		RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(unit->context);
-	CurrentResourceOwner = unit->owner;
-}
-
 static void
 raise_conflict(const DsBatch *batch)
 {
@@ -544,6 +471,99 @@ raise_conflict(const DsBatch *batch)
 }
 
 /*
+ * What can be taken back
+ */
+
+static bool
+needs_subtransaction(const DsBatch *batch, bool raise)
+{
+	if (batch->count == 1)
+		return false;
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+
+		if (may_insert(item) && (item->expected == DS_ANY_VERSION || !raise))
+			return true;
+		if (is_absence(item) && !raise)
+			return true;
+	}
+	return false;
+}
+
+/* Fire the AFTER triggers that the batch's statements have queued. */
+static void
+fire_triggers(void)
+{
+	EState	   *estate = CreateExecutorState();
+
+	PushActiveSnapshot(GetTransactionSnapshot());
+	AfterTriggerEndQuery(estate);
+	PopActiveSnapshot();
+	ExecCloseResultRelations(estate);
+	FreeExecutorState(estate);
+}
+
+/*
+ * One try, all of whose statements are one to AFTER triggers.  A try that
+ * wrote nothing has queued none; one that is taken back fires none.
+ */
+static Attempt
+attempt_at_once(DsBatch *batch, bool may_try_again, bool raise, bool is_taken_back)
+{
+	Attempt		result;
+
+	AfterTriggerBeginQuery();
+	result = attempt(batch, may_try_again);
+	if (result == VIOLATED && raise)
+		raise_conflict(batch);
+	if (result == WRITTEN || !is_taken_back)
+		fire_triggers();
+	return result;
+}
+
+/*
+ * One try that can be taken back, and is unless it was written.  An error
+ * goes on, but only after the subtransaction has ended: nobody else would
+ * end it.
+ */
+static Attempt
+attempt_in_subtransaction(DsBatch *batch, bool may_try_again, bool raise)
+{
+	MemoryContext context = CurrentMemoryContext;
+	ResourceOwner owner = CurrentResourceOwner;
+	volatile Attempt result = AGAIN;
+
+	BeginInternalSubTransaction(NULL);
+	MemoryContextSwitchTo(context);
+	PG_TRY();
+	{
+		result = attempt_at_once(batch, may_try_again, raise, true);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(context);
+		error = CopyErrorData();
+		FlushErrorState();
+		RollbackAndReleaseCurrentSubTransaction();
+		MemoryContextSwitchTo(context);
+		CurrentResourceOwner = owner;
+		ReThrowError(error);
+	}
+	PG_END_TRY();
+
+	if (result == WRITTEN)
+		ReleaseCurrentSubTransaction();
+	else
+		RollbackAndReleaseCurrentSubTransaction();
+	MemoryContextSwitchTo(context);
+	CurrentResourceOwner = owner;
+	return result;
+}
+
+/*
  * Run a batch whose items are complete: all of it, or nothing.
  *
  * Returns whether it was written; each item has what was found, and its new
@@ -565,14 +585,10 @@ ds_batch_run(DsBatch *batch, bool raise)
 	SPI_connect();
 	for (int try = 1; result == AGAIN; try++)
 	{
-		Unit		unit;
-
 		CHECK_FOR_INTERRUPTS();
-		begin_unit(&unit, is_subtransaction);
-		result = attempt(batch, try < MAX_TRIES);
-		if (result == VIOLATED && raise)
-			raise_conflict(batch);
-		end_unit(&unit, result == WRITTEN);
+		result = is_subtransaction
+			? attempt_in_subtransaction(batch, try < MAX_TRIES, raise)
+			: attempt_at_once(batch, try < MAX_TRIES, raise, false);
 	}
 	SPI_finish();
 	return result == WRITTEN;
