@@ -26,6 +26,11 @@
 #define SearchPathMatchesCurrentEnvironment(path) OverrideSearchPathMatchesCurrent(path)
 #endif
 
+/* 18 writes "does not return" in front, as C11 does. */
+#if PG_VERSION_NUM < 180000
+#define pg_noreturn __attribute__((noreturn))
+#endif
+
 /* 18 gave the magic block a name and a version. */
 #if PG_VERSION_NUM >= 180000
 #define DS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "docstore", .version = "0.1.0")

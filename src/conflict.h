@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "expectation.h"
 #include "lib/stringinfo.h"
 
@@ -36,6 +37,6 @@ extern void ds_conflict_init(void);
 extern void ds_conflict_begin(DsConflict *conflict, int items);
 extern bool ds_conflict_is_full(const DsConflict *conflict);
 extern void ds_conflict_add(DsConflict *conflict, const DsViolation *violation);
-extern void ds_conflict_raise(DsConflict *conflict) pg_attribute_noreturn();
+pg_noreturn extern void ds_conflict_raise(DsConflict *conflict);
 
 #endif							/* DS_CONFLICT_H */

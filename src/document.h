@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "collection.h"
+#include "compat.h"
 #include "expectation.h"
 
 /* What a call found and did. */
@@ -28,6 +29,6 @@ extern Datum ds_document_require(Datum data, int item);
 extern void ds_document_refuse_growth(const DsCollection *collection, Datum id);
 extern void ds_document_refuse_trigger(const DsCollection *collection, const char *id);
 extern void ds_document_refuse_unwritable(const DsCollection *collection, Datum id);
-extern void ds_document_refuse_old_snapshot(void) pg_attribute_noreturn();
+pg_noreturn extern void ds_document_refuse_old_snapshot(void);
 
 #endif							/* DS_DOCUMENT_H */
