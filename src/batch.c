@@ -3,9 +3,7 @@
  *
  * A batch lands whole or not at all.  It goes through these steps:
  *
- *	sort	into the one global order of locks: table (by OID), then id (by
- *			bytes).  Whatever order callers list their items in, no two
- *			batches can wait for each other in a circle.
+ *	sort	into the one global order of locks (order.c).
  *	lock	every document that is expected to be there, or may be there, in
  *			that order, in the strongest mode that its item will need; asserts
  *			share theirs.
@@ -29,8 +27,8 @@
  * free a value before it takes it again, and the order is the reverse; that
  * such indexes can deadlock is documented.
  *
- * One case needs more: an item that expects "any", whose document was absent
- * when the batch locked and is there when it inserts.  To lock it now would
+ * One case needs more: an item that expects "any" or "exists", whose document
+ * was absent when the batch locked and is there later.  To lock it now would
  * be out of order.  Such batches run in a subtransaction, which is rolled
  * back, locks and all, and then the batch begins again.  So does try_save()
  * where it can find a violation after it has written.
@@ -48,6 +46,7 @@
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
+#include "order.h"
 #include "step.h"
 #include "storage/shmem.h"
 #include "utils/resowner.h"
@@ -56,10 +55,10 @@
 /* See document.c; each further try needs another lost race. */
 #define MAX_TRIES 20
 
-/* How one try of a batch ended. */
+/* How a try of a batch ended, or a part of it. */
 typedef enum Attempt
 {
-	WRITTEN,
+	DONE,
 	VIOLATED,
 	AGAIN
 } Attempt;
@@ -104,42 +103,6 @@ ds_op_name(DsOp op)
 }
 
 /*
- * Sort
- */
-
-static int
-compare_items(const void *left, const void *right)
-{
-	const DsItem *a = *(DsItem *const *) left;
-	const DsItem *b = *(DsItem *const *) right;
-
-	if (a->collection->relid != b->collection->relid)
-		return a->collection->relid < b->collection->relid ? -1 : 1;
-	return ds_id_compare(a->collection->id_type, a->id, b->id);
-}
-
-static void
-refuse_duplicate(const DsItem *a, const DsItem *b)
-{
-	ereport(ERROR,
-			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("items %d and %d name the same document \"%s\" of collection \"%s\"",
-					Min(a->number, b->number), Max(a->number, b->number),
-					ds_id_to_cstring(a->collection->id_type, a->id),
-					ds_collection_name(a->collection->relid)),
-			 errhint("Merge them into one item: a document has one new version in a batch.")));
-}
-
-static void
-sort_items(DsBatch *batch)
-{
-	qsort(batch->order, batch->count, sizeof(DsItem *), compare_items);
-	for (int i = 1; i < batch->count; i++)
-		if (compare_items(&batch->order[i - 1], &batch->order[i]) == 0)
-			refuse_duplicate(batch->order[i - 1], batch->order[i]);
-}
-
-/*
  * Which items take part in which step
  */
 
@@ -175,10 +138,14 @@ is_lost_any(const DsItem *item)
 	return may_insert(item) && !is_create(item) && !item->present && item->version == 0;
 }
 
+/*
+ * Creates are left to the INSERT, but not under an old snapshot: an INSERT
+ * would not mind a document that it still shows, and a locking read does.
+ */
 static DsStatement
 choose_lock(const DsItem *item)
 {
-	if (is_create(item))
+	if (is_create(item) && !IsolationUsesXactSnapshot())
 		return DS_NO_STATEMENT;
 	switch (item->op)
 	{
@@ -216,22 +183,12 @@ choose_find_absent(const DsItem *item)
 	return item->present ? DS_NO_STATEMENT : DS_FIND_MANY;
 }
 
+/* After the inserts: what nothing holds in place, and was not found. */
 static DsStatement
-choose_find_create(const DsItem *item)
+choose_find_loose(const DsItem *item)
 {
-	return is_create(item) && !item->present ? DS_FIND_MANY : DS_NO_STATEMENT;
-}
-
-static DsStatement
-choose_find_lost_create(const DsItem *item)
-{
-	return is_lost_create(item) && !item->present ? DS_FIND_MANY : DS_NO_STATEMENT;
-}
-
-static DsStatement
-choose_find_absence(const DsItem *item)
-{
-	return is_absence(item) && !item->present ? DS_FIND_MANY : DS_NO_STATEMENT;
+	return (is_lost_create(item) || is_absence(item)) && !item->present
+		? DS_FIND_MANY : DS_NO_STATEMENT;
 }
 
 /* Row security can let the caller see a document that it may not lock. */
@@ -284,26 +241,39 @@ count_present(const DsBatch *batch)
 	return present;
 }
 
+/* Find items in what one snapshot shows; returns how many are there. */
+static int
+find_at(DsBatch *batch, DsChooseStatement choose, Snapshot snapshot)
+{
+	int			present = count_present(batch);
+
+	PushActiveSnapshot(snapshot);
+	ds_step_run(batch, choose, DS_READ);
+	PopActiveSnapshot();
+	return count_present(batch) - present;
+}
+
 /*
- * Look again for items that were absent when the batch locked.
+ * Look again for items that were absent when the batch locked, all of them at
+ * one instant: what is locked is at that instant as it was found.  Returns
+ * how many are there by now.
  *
  * Under REPEATABLE READ and SERIALIZABLE absence in the snapshot is not
  * absence: when something that it does not show is there by now, the answer
  * is 40001, not a report that is untrue.
  */
-static void
+static int
 look_again(DsBatch *batch, DsChooseStatement choose)
 {
-	int			present;
+	int			found;
 
-	ds_step_run(batch, choose, DS_WRITE_BATCH);
 	if (!IsolationUsesXactSnapshot())
-		return;
+		return find_at(batch, choose, GetLatestSnapshot());
 
-	present = count_present(batch);
-	ds_step_run(batch, choose, DS_READ_LATEST);
-	if (count_present(batch) > present)
+	found = find_at(batch, choose, GetTransactionSnapshot());
+	if (find_at(batch, choose, GetLatestSnapshot()) > 0)
 		ds_document_refuse_old_snapshot();
+	return found;
 }
 
 /* Raise 42501 for an item that is missing only to those who would write it. */
@@ -333,23 +303,49 @@ refuse_growth(const DsBatch *batch)
 	}
 }
 
-/* Lock what is there and compare; true when every expectation holds. */
+/* A delete that does not mind absence must be sure of it. */
 static bool
+has_vain_delete(const DsBatch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+		if (batch->items[i].op == DS_DELETE_ITEM && !batch->items[i].present)
+			return true;
+	return false;
+}
+
+/*
+ * Lock what is there and compare.
+ *
+ * The locking read does not find what was created while it waited, even when
+ * that took the place of what it waited for.  So before a violation counts,
+ * everything that was absent is looked at again, at one instant; the report
+ * is what was true then, of all items.
+ */
+static Attempt
 lock_and_compare(DsBatch *batch)
 {
+	int			found;
+
 	ds_step_run(batch, choose_lock, DS_WRITE_BATCH);
-	if (count_violations(batch) == 0)
-	{
-		refuse_growth(batch);
-		return true;
-	}
+	if (count_violations(batch) > 0)
+		refuse_hidden(batch);
+	else if (!has_vain_delete(batch))
+		return DONE;
 
-	refuse_hidden(batch);
+	found = look_again(batch, choose_find_absent);
+	if (count_violations(batch) > 0)
+		return VIOLATED;
+	return found > 0 ? AGAIN : DONE;
+}
 
-	/* The report has to be complete: creates were not looked for yet. */
-	look_again(batch, IsolationUsesXactSnapshot() ? choose_find_absent : choose_find_create);
-	count_violations(batch);
-	return false;
+static int
+count_lost(const DsBatch *batch)
+{
+	int			lost = 0;
+
+	for (int i = 0; i < batch->count; i++)
+		lost += is_lost_create(&batch->items[i]) || is_lost_any(&batch->items[i]);
+	return lost;
 }
 
 /*
@@ -362,9 +358,13 @@ lock_and_compare(DsBatch *batch)
 static Attempt
 settle_lost_inserts(DsBatch *batch, bool may_try_again)
 {
-	Attempt		result = WRITTEN;
+	Attempt		result = DONE;
 
-	look_again(batch, choose_find_lost_create);
+	if (count_lost(batch) == 0)
+		return DONE;
+
+	look_again(batch, choose_find_loose);
+	count_violations(batch);
 	for (int i = 0; i < batch->count; i++)
 	{
 		DsItem	   *item = &batch->items[i];
@@ -407,7 +407,7 @@ write_items(DsBatch *batch, bool may_try_again)
 
 	ds_step_run(batch, choose_insert, DS_WRITE_BATCH);
 	result = settle_lost_inserts(batch, may_try_again);
-	if (result == WRITTEN)
+	if (result == DONE)
 	{
 		ds_step_run(batch, choose_update, DS_WRITE_BATCH);
 		ds_step_run(batch, choose_delete, DS_WRITE_BATCH);
@@ -419,7 +419,7 @@ write_items(DsBatch *batch, bool may_try_again)
 static Attempt
 settle_asserts(DsBatch *batch)
 {
-	look_again(batch, choose_find_absence);
+	look_again(batch, choose_find_loose);
 	for (int i = 0; i < batch->count; i++)
 	{
 		DsItem	   *item = &batch->items[i];
@@ -427,7 +427,7 @@ settle_asserts(DsBatch *batch)
 		if (item->op == DS_ASSERT_ITEM && item->present)
 			item->version = item->actual;
 	}
-	return count_violations(batch) == 0 ? WRITTEN : VIOLATED;
+	return count_violations(batch) == 0 ? DONE : VIOLATED;
 }
 
 static Attempt
@@ -436,10 +436,15 @@ attempt(DsBatch *batch, bool may_try_again)
 	Attempt		result;
 
 	forget_findings(batch);
-	if (!lock_and_compare(batch))
-		return VIOLATED;
+	result = lock_and_compare(batch);
+	if (result == AGAIN && !may_try_again)
+		ds_document_refuse_old_snapshot();
+	if (result != DONE)
+		return result;
+
+	refuse_growth(batch);
 	result = write_items(batch, may_try_again);
-	return result == WRITTEN ? settle_asserts(batch) : result;
+	return result == DONE ? settle_asserts(batch) : result;
 }
 
 static void
@@ -483,9 +488,9 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 	{
 		const DsItem *item = &batch->items[i];
 
-		if (may_insert(item) && (item->expected == DS_ANY_VERSION || !raise))
+		if (item->expected == DS_ANY_VERSION || item->expected == DS_SOME_VERSION)
 			return true;
-		if (is_absence(item) && !raise)
+		if (!raise && (is_create(item) || is_absence(item)))
 			return true;
 	}
 	return false;
@@ -517,7 +522,7 @@ attempt_at_once(DsBatch *batch, bool may_try_again, bool raise, bool is_taken_ba
 	result = attempt(batch, may_try_again);
 	if (result == VIOLATED && raise)
 		raise_conflict(batch);
-	if (result == WRITTEN || !is_taken_back)
+	if (result == DONE || !is_taken_back)
 		fire_triggers();
 	return result;
 }
@@ -554,7 +559,7 @@ attempt_in_subtransaction(DsBatch *batch, bool may_try_again, bool raise)
 	}
 	PG_END_TRY();
 
-	if (result == WRITTEN)
+	if (result == DONE)
 		ReleaseCurrentSubTransaction();
 	else
 		RollbackAndReleaseCurrentSubTransaction();
@@ -578,7 +583,7 @@ ds_batch_run(DsBatch *batch, bool raise)
 	bool		is_subtransaction = needs_subtransaction(batch, raise);
 	Attempt		result = AGAIN;
 
-	sort_items(batch);
+	ds_order_items(batch);
 	if (batch->count == 0)
 		return true;
 
@@ -591,5 +596,5 @@ ds_batch_run(DsBatch *batch, bool raise)
 			: attempt_at_once(batch, try < MAX_TRIES, raise, false);
 	}
 	SPI_finish();
-	return result == WRITTEN;
+	return result == DONE;
 }

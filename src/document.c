@@ -29,6 +29,7 @@
 #include "plan.h"
 #include "utils/jsonb.h"
 #include "utils/rls.h"
+#include "utils/snapmgr.h"
 
 /*
  * How often a write that nothing seems to stand in the way of is tried.  Two
@@ -152,9 +153,13 @@ refuse_unseen(const DsCollection *collection, Datum id)
 	if (ds_document_has_policies(collection) &&
 		run(collection, DS_FIND, DS_WRITE, id, 0, 0, &unseen))
 		ds_document_refuse_unwritable(collection, id);
-	if (IsolationUsesXactSnapshot() &&
-		run(collection, DS_FIND, DS_READ_LATEST, id, 0, 0, &unseen))
+	if (!IsolationUsesXactSnapshot())
+		return;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	if (run(collection, DS_FIND, DS_READ, id, 0, 0, &unseen))
 		ds_document_refuse_old_snapshot();
+	PopActiveSnapshot();
 }
 
 /*
@@ -219,6 +224,14 @@ ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
 				   int64 expected, DsOutcome *outcome)
 {
 	memset(outcome, 0, sizeof(DsOutcome));
+
+	/* An INSERT would not mind a document that an old snapshot still shows. */
+	if (expected == DS_NO_VERSION && IsolationUsesXactSnapshot())
+	{
+		look(collection, DS_LOCK_FOR_UPSERT, id, expected, outcome);
+		if (outcome->reason != DS_HOLDS)
+			return;
+	}
 
 	for (int try = 0; try < MAX_TRIES; try++)
 	{

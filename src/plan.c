@@ -210,13 +210,8 @@ current_plan(const DsCollection *collection, DsStatement statement, KeptPlan *ke
 static int
 execute(SPIPlanPtr plan, DsExecution execution, Datum *values, const char *nulls)
 {
-	Snapshot	snapshot = InvalidSnapshot;
-	bool		read_only = execution == DS_READ || execution == DS_READ_LATEST;
-
-	if (execution == DS_READ_LATEST)
-		snapshot = GetLatestSnapshot();
-	return SPI_execute_snapshot(plan, values, nulls, snapshot, InvalidSnapshot,
-								read_only, execution != DS_WRITE_BATCH, 0);
+	return SPI_execute_snapshot(plan, values, nulls, InvalidSnapshot, InvalidSnapshot,
+								execution == DS_READ, execution != DS_WRITE_BATCH, 0);
 }
 
 /*

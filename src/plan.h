@@ -13,8 +13,7 @@ typedef enum DsExecution
 {
 	DS_WRITE,					/* look and write at once, triggers and all */
 	DS_WRITE_BATCH,				/* likewise, AFTER triggers when the batch ends */
-	DS_READ,					/* what the calling query's snapshot shows */
-	DS_READ_LATEST				/* what is committed now, at any isolation level */
+	DS_READ						/* what the active snapshot shows */
 } DsExecution;
 
 extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statement,
