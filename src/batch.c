@@ -129,13 +129,13 @@ may_insert(const DsItem *item)
 static bool
 is_lost_create(const DsItem *item)
 {
-	return is_create(item) && item->version == 0;
+	return is_create(item) && !item->written;
 }
 
 static bool
 is_lost_any(const DsItem *item)
 {
-	return may_insert(item) && !is_create(item) && !item->present && item->version == 0;
+	return may_insert(item) && !is_create(item) && !item->present && !item->written;
 }
 
 /*
@@ -210,7 +210,7 @@ forget_findings(DsBatch *batch)
 	{
 		batch->items[i].present = false;
 		batch->items[i].reason = DS_HOLDS;
-		batch->items[i].version = 0;
+		batch->items[i].written = false;
 	}
 }
 
@@ -420,13 +420,6 @@ static Attempt
 settle_asserts(DsBatch *batch)
 {
 	look_again(batch, choose_find_loose);
-	for (int i = 0; i < batch->count; i++)
-	{
-		DsItem	   *item = &batch->items[i];
-
-		if (item->op == DS_ASSERT_ITEM && item->present)
-			item->version = item->actual;
-	}
 	return count_violations(batch) == 0 ? DONE : VIOLATED;
 }
 

@@ -33,7 +33,8 @@ typedef struct DsItem
 	bool		present;
 	DsReason	reason;
 	int64		actual;			/* the version found, when present */
-	int64		version;		/* the new version, or the one deleted or asserted; 0: none */
+	bool		written;		/* or deleted */
+	int64		version;		/* the new version, or the one deleted, when written */
 } DsItem;
 
 typedef struct DsBatch

@@ -271,16 +271,55 @@ ds_collection_open(Oid relid, LOCKMODE lock, DsCollection *collection)
 	*collection = entry->collection;
 }
 
+typedef struct NameInput
+{
+	const char *name;
+	int			item;
+} NameInput;
+
+/* While a name is read: what is no name of a table is a bad argument. */
+static void
+name_input_error(void *arg)
+{
+	NameInput  *input = arg;
+
+	errcode(DS_ERRCODE_ARGUMENT);
+	if (input->item == DS_ONLY_ITEM)
+		errdetail("The name given is \"%s\".", input->name);
+	else
+		errdetail("Item %d names collection \"%s\".", input->item, input->name);
+	errhint("Write the name as in SQL: shops, sales.shops or \"My Shops\".");
+}
+
 /*
- * Find the table that a name means under the caller's search_path, as
- * regclass would, and lock it.  Raises 42P01 when there is none, 42602 when
- * the text is no name at all.
+ * Read the name of a table as regclass does: dotted, folded to lower case
+ * unless quoted.  Raises 22023 when the text is no such name.
+ */
+RangeVar *
+ds_collection_read_name(const char *name, int item)
+{
+	NameInput	input = {name, item};
+	ErrorContextCallback context = {error_context_stack, name_input_error, &input};
+	RangeVar   *result;
+
+	error_context_stack = &context;
+	result = makeRangeVarFromNameList(stringToQualifiedNameList(name, NULL));
+	if (result->catalogname != NULL)
+		ereport(ERROR,
+				(errmsg("a collection cannot be in another database")));
+	error_context_stack = context.previous;
+	return result;
+}
+
+/*
+ * Find the table that the name in an item means under the caller's
+ * search_path, and lock it.  Raises 42P01 when there is none, 22023 when the
+ * text is no name at all.
  */
 Oid
 ds_collection_find(const char *name, LOCKMODE lock, int item)
 {
-	List	   *parts = stringToQualifiedNameList(name, NULL);
-	Oid			relid = RangeVarGetRelid(makeRangeVarFromNameList(parts), lock, true);
+	Oid			relid = RangeVarGetRelid(ds_collection_read_name(name, item), lock, true);
 
 	if (!OidIsValid(relid))
 		refuse_unknown(name, item);

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "id.h"
+#include "nodes/primnodes.h"
 #include "storage/lockdefs.h"
 
 /*
@@ -27,6 +28,7 @@ typedef struct DsCollection
 
 extern void ds_collection_init(void);
 extern void ds_collection_open(Oid relid, LOCKMODE lock, DsCollection *collection);
+extern RangeVar *ds_collection_read_name(const char *name, int item);
 extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
 extern char *ds_collection_name(Oid relid);
 

@@ -11,13 +11,12 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
-#include "compat.h"
+#include "collection.h"
 #include "errors.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "id.h"
 #include "lib/stringinfo.h"
-#include "nodes/makefuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -52,7 +51,7 @@ require_name(const char *name)
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("name must not be empty"),
 				 errhint("Pass the name of the table to make, as in 'shops' or 'sales.shops'.")));
-	return makeRangeVarFromNameList(stringToQualifiedNameList(name, NULL));
+	return ds_collection_read_name(name, DS_ONLY_ITEM);
 }
 
 /*

@@ -33,7 +33,7 @@ ds_delete(PG_FUNCTION_ARGS)
 	ds_document_delete(&call.collection, call.id, call.expected, &outcome);
 
 	ds_single_end(&call, "delete", &outcome);
-	if (outcome.version == DS_NO_VERSION)
+	if (!outcome.written)
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(outcome.version);
 }

@@ -5,9 +5,9 @@
  * the row, compares the version of the very row that it locked, and writes.
  * Only when that wrote nothing does it matter why.
  *
- * Then the document is looked at.  A committed version above the expected one
- * is final, since versions never go back: a conflict, for which nothing needs
- * to be locked or written.  Anything else is read under the row's lock before
+ * Then the document is looked at.  Absence is final, as there is nothing to
+ * lock; so is a committed version above the expected one, since versions never
+ * go back: a conflict, for which nothing is locked or written.  Anything else is read under the row's lock before
  * it is reported; and if, by then, the expectation holds, the write is tried
  * again under that lock.  Nothing is ever decided from what was read before a
  * wait.
@@ -80,12 +80,13 @@ ds_document_refuse_growth(const DsCollection *collection, Datum id)
 
 /* Raise 27000: a trigger of the table undid a write, or changed the version. */
 void
-ds_document_refuse_trigger(const DsCollection *collection, const char *id)
+ds_document_refuse_trigger(const DsCollection *collection, Datum id)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_TRIGGER),
 			 errmsg("a trigger interfered with the write of document \"%s\" of collection \"%s\"",
-					id, ds_collection_name(collection->relid)),
+					ds_id_to_cstring(collection->id_type, id),
+					ds_collection_name(collection->relid)),
 			 errhint("BEFORE triggers of a collection must return the row, with id and version as they are.")));
 }
 
@@ -97,16 +98,15 @@ ds_document_refuse_trigger(const DsCollection *collection, const char *id)
 void
 ds_document_refuse_unwritable(const DsCollection *collection, Datum id)
 {
-	char	   *name = ds_id_to_cstring(collection->id_type, id);
-
 	if (ds_document_has_policies(collection))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_HIDDEN),
 				 errmsg("row security keeps document \"%s\" of collection \"%s\" from being written",
-						name, ds_collection_name(collection->relid)),
+						ds_id_to_cstring(collection->id_type, id),
+						ds_collection_name(collection->relid)),
 				 errhint("Ask the owner of the table for a policy that allows it, or use another id.")));
 	if (collection->has_before_triggers)
-		ds_document_refuse_trigger(collection, name);
+		ds_document_refuse_trigger(collection, id);
 	ds_document_refuse_old_snapshot();
 }
 
@@ -120,18 +120,38 @@ ds_document_refuse_old_snapshot(void)
 			 errhint("The transaction might succeed if retried.")));
 }
 
-/* Execute a statement on one document that returns its version, if a row. */
+/* Execute a statement that looks at one document; false when it is not there. */
 static bool
-run(const DsCollection *collection, DsStatement statement, DsExecution execution,
-	Datum id, Datum second, Datum third, int64 *version)
+find_one(const DsCollection *collection, DsStatement statement, DsExecution execution,
+	 Datum id, int64 *version)
 {
-	Datum		values[DS_STATEMENT_MAX_PARAMETERS] = {id, second, third};
-	uint64		rows = ds_plan_execute(collection, statement, execution, values, NULL);
+	bool		found = ds_plan_execute(collection, statement, execution, &id, NULL) > 0;
 
-	if (rows > 0)
+	if (found)
 		*version = ds_plan_int64(0, 1);
 	SPI_freetuptable(SPI_tuptable);
-	return rows > 0;
+	return found;
+}
+
+/*
+ * Execute a statement that writes one document; false when it wrote nothing.
+ * What a BEFORE trigger has made of the id is 27000.
+ */
+static bool
+write_one(const DsCollection *collection, DsStatement statement,
+	  Datum id, Datum second, Datum third, DsOutcome *outcome)
+{
+	Datum		values[DS_STATEMENT_MAX_PARAMETERS] = {id, second, third};
+
+	outcome->written = ds_plan_execute(collection, statement, DS_WRITE, values, NULL) > 0;
+	if (outcome->written)
+	{
+		outcome->version = ds_plan_int64(0, 1);
+		if (!ds_plan_bool(0, 2))
+			ds_document_refuse_trigger(collection, id);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return outcome->written;
 }
 
 /* Whether a version that is committed makes an expectation fail for good. */
@@ -151,13 +171,13 @@ refuse_unseen(const DsCollection *collection, Datum id)
 	int64		unseen;
 
 	if (ds_document_has_policies(collection) &&
-		run(collection, DS_FIND, DS_WRITE, id, 0, 0, &unseen))
+		find_one(collection, DS_FIND, DS_WRITE, id, &unseen))
 		ds_document_refuse_unwritable(collection, id);
 	if (!IsolationUsesXactSnapshot())
 		return;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	if (run(collection, DS_FIND, DS_READ, id, 0, 0, &unseen))
+	if (find_one(collection, DS_FIND, DS_READ, id, &unseen))
 		ds_document_refuse_old_snapshot();
 	PopActiveSnapshot();
 }
@@ -170,33 +190,48 @@ static void
 look(const DsCollection *collection, DsStatement lock, Datum id, int64 expected,
 	 DsOutcome *outcome)
 {
-	outcome->present = false;
+	bool		is_final = false;
 
 	if (!IsolationUsesXactSnapshot())
-		outcome->present = run(collection, DS_FIND, DS_WRITE, id, 0, 0, &outcome->actual);
-
-	if (!outcome->present || !is_passed(expected, outcome->actual))
-		outcome->present = run(collection, lock, DS_WRITE, id, 0, 0, &outcome->actual);
+	{
+		outcome->present = find_one(collection, DS_FIND, DS_WRITE, id, &outcome->actual);
+		is_final = !outcome->present || is_passed(expected, outcome->actual);
+	}
+	if (!is_final)
+		outcome->present = find_one(collection, lock, DS_WRITE, id, &outcome->actual);
 
 	outcome->reason = ds_expectation_compare(expected, outcome->present, outcome->actual);
-	if (outcome->reason == DS_MISSING)
+	if (outcome->reason == DS_MISSING && !is_final)
 		refuse_unseen(collection, id);
 }
 
+static bool
+update_exact(const DsCollection *collection, Datum id, Datum data, int64 version,
+			 DsOutcome *outcome)
+{
+	if (!write_one(collection, DS_UPDATE, id, data, Int64GetDatum(version), outcome))
+		return false;
+	if (outcome->version != version + 1)
+		ds_document_refuse_trigger(collection, id);
+	return true;
+}
+
+/*
+ * Where BEFORE triggers could change the version, the one to grow from has to
+ * be known, also when the caller does not care.
+ */
 static bool
 try_update(const DsCollection *collection, Datum id, Datum data, int64 expected,
 		   DsOutcome *outcome)
 {
 	if (expected > 0)
-	{
-		if (!run(collection, DS_UPDATE, DS_WRITE, id, data, Int64GetDatum(expected), &outcome->version))
-			return false;
-		if (outcome->version != expected + 1)
-			ds_document_refuse_trigger(collection, ds_id_to_cstring(collection->id_type, id));
-		return true;
-	}
-	return expected != DS_NO_VERSION &&
-		run(collection, DS_UPDATE_ANY, DS_WRITE, id, data, 0, &outcome->version);
+		return update_exact(collection, id, data, expected, outcome);
+	if (expected == DS_NO_VERSION)
+		return false;
+	if (!collection->has_before_triggers)
+		return write_one(collection, DS_UPDATE_ANY, id, data, 0, outcome);
+	return find_one(collection, DS_LOCK_FOR_UPSERT, DS_WRITE, id, &outcome->actual) &&
+		update_exact(collection, id, data, outcome->actual, outcome);
 }
 
 static bool
@@ -205,10 +240,10 @@ try_insert(const DsCollection *collection, Datum id, Datum data, int64 expected,
 {
 	if (expected != DS_NO_VERSION && expected != DS_ANY_VERSION)
 		return false;
-	if (!run(collection, DS_INSERT, DS_WRITE, id, data, 0, &outcome->version))
+	if (!write_one(collection, DS_INSERT, id, data, 0, outcome))
 		return false;
 	if (outcome->version != 1)
-		ds_document_refuse_trigger(collection, ds_id_to_cstring(collection->id_type, id));
+		ds_document_refuse_trigger(collection, id);
 	return true;
 }
 
@@ -262,8 +297,8 @@ ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
 /*
  * Delete a document.
  *
- * As ds_document_upsert(), with the version that was deleted; that is 0 when
- * the expectation is "any" and there was nothing.
+ * As ds_document_upsert(), with the version that was deleted; written is false
+ * when the expectation is "any" and there was nothing.
  */
 void
 ds_document_delete(const DsCollection *collection, Datum id, int64 expected,
@@ -276,7 +311,7 @@ ds_document_delete(const DsCollection *collection, Datum id, int64 expected,
 	for (int try = 0; try < MAX_TRIES; try++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (run(collection, statement, DS_WRITE, id, Int64GetDatum(expected), 0, &outcome->version))
+		if (write_one(collection, statement, id, Int64GetDatum(expected), 0, outcome))
 			return;
 
 		look(collection, DS_LOCK_FOR_DELETE, id, expected, outcome);

@@ -16,7 +16,8 @@ typedef struct DsOutcome
 	DsReason	reason;			/* DS_HOLDS: nothing stood in the way */
 	bool		present;		/* found, and visible to the caller */
 	int64		actual;			/* the version found, when present */
-	int64		version;		/* the new version, or the one deleted; 0: nothing done */
+	bool		written;		/* or deleted */
+	int64		version;		/* the new version, or the one deleted, when written */
 } DsOutcome;
 
 extern void ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
@@ -27,7 +28,7 @@ extern void ds_document_delete(const DsCollection *collection, Datum id,
 extern bool ds_document_has_policies(const DsCollection *collection);
 extern Datum ds_document_require(Datum data, int item);
 extern void ds_document_refuse_growth(const DsCollection *collection, Datum id);
-extern void ds_document_refuse_trigger(const DsCollection *collection, const char *id);
+extern void ds_document_refuse_trigger(const DsCollection *collection, Datum id);
 extern void ds_document_refuse_unwritable(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_old_snapshot(void);
 

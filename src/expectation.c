@@ -17,9 +17,7 @@
 #include "errors.h"
 #include "expectation.h"
 #include "json.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
-#include "utils/numeric.h"
 
 #define VOCABULARY_HINT \
 	"An expected version is n > 0 (exactly that version), 0 or \"none\" (absent), " \
@@ -61,11 +59,14 @@ ds_expectation_from_sql(int64 expected, int item)
 
 /* An expected version that is a JSON number: a whole one, within bigint. */
 static int64
-expectation_from_number(Numeric number, int item)
+expectation_from_number(const JsonbValue *number, int item)
 {
-	char	   *digits = numeric_normalize(number);
+	char	   *digits = ds_json_digits(number);
 	char	   *end;
 	int64		expected;
+
+	if (digits == NULL)
+		refuse("of more digits than a bigint has", item);
 
 	errno = 0;
 	expected = strtoi64(digits, &end, 10);
@@ -85,7 +86,7 @@ ds_expectation_from_json(const JsonbValue *expected, int item)
 		return DS_NO_VERSION;
 
 	if (expected->type == jbvNumeric)
-		return expectation_from_number(expected->val.numeric, item);
+		return expectation_from_number(expected, item);
 
 	if (expected->type == jbvString)
 	{

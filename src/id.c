@@ -16,9 +16,9 @@
 #include "catalog/pg_type.h"
 #include "errors.h"
 #include "id.h"
+#include "json.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
-#include "utils/numeric.h"
 #include "utils/uuid.h"
 
 static const DsIdType id_types[] = {
@@ -121,7 +121,11 @@ ds_id_from_json(const DsIdType *type, const JsonbValue *given, int item)
 							   item);
 
 	if (given->type == jbvNumeric && (type->oid == INT8OID || type->oid == INT4OID))
-		return id_input(type, numeric_normalize(given->val.numeric), item);
+	{
+		char	   *digits = ds_json_digits(given);
+
+		return id_input(type, digits != NULL ? digits : "a number of too many digits", item);
+	}
 
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),

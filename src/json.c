@@ -4,7 +4,10 @@
 #include "postgres.h"
 
 #include "json.h"
+#include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "utils/json.h"
+#include "utils/numeric.h"
 
 /* A longer piece of the caller's text does not go into a message. */
 #define QUOTED_BYTES 64
@@ -17,13 +20,28 @@ ds_json_string_is(const JsonbValue *string, const char *word)
 		memcmp(string->val.string.val, word, string->val.string.len) == 0;
 }
 
-/* A JSON string for a message: quoted, and cut where it is long. */
+/* A JSON string for a message: as JSON, on one line, and cut where it is long. */
 const char *
 ds_json_quote(const JsonbValue *string)
 {
 	int			length = pg_mbcliplen(string->val.string.val, string->val.string.len, QUOTED_BYTES);
+	StringInfoData quoted;
 
-	return psprintf("\"%.*s\"", length, string->val.string.val);
+	initStringInfo(&quoted);
+	escape_json(&quoted, pnstrdup(string->val.string.val, length));
+	return quoted.data;
+}
+
+/*
+ * The digits of a JSON number that is due to be a bigint, or NULL when it has
+ * far too many of them to be one, or to be shown.
+ */
+char *
+ds_json_digits(const JsonbValue *number)
+{
+	char	   *digits = numeric_normalize(number->val.numeric);
+
+	return strlen(digits) <= QUOTED_BYTES ? digits : NULL;
 }
 
 /*

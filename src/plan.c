@@ -249,14 +249,26 @@ ds_plan_value(uint64 row, int column, bool *is_null)
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, is_null);
 }
 
-/* A bigint of the last result that cannot be NULL. */
-int64
-ds_plan_int64(uint64 row, int column)
+static Datum
+value_not_null(uint64 row, int column)
 {
 	bool		is_null;
 	Datum		value = ds_plan_value(row, column, &is_null);
 
 	if (is_null)
 		elog(ERROR, "unexpected NULL in column %d", column);
-	return DatumGetInt64(value);
+	return value;
+}
+
+/* Values of the last result that cannot be NULL. */
+int64
+ds_plan_int64(uint64 row, int column)
+{
+	return DatumGetInt64(value_not_null(row, column));
+}
+
+bool
+ds_plan_bool(uint64 row, int column)
+{
+	return DatumGetBool(value_not_null(row, column));
 }

@@ -20,5 +20,6 @@ extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statem
 							  DsExecution execution, Datum *values, const char *nulls);
 extern Datum ds_plan_value(uint64 row, int column, bool *is_null);
 extern int64 ds_plan_int64(uint64 row, int column);
+extern bool ds_plan_bool(uint64 row, int column);
 
 #endif							/* DS_PLAN_H */

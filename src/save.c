@@ -66,8 +66,9 @@ put_row(Rows *result, const DsItem *item, bool written)
 	values[COLUMN_OP] = CStringGetTextDatum(ds_op_name(item->op));
 	values[COLUMN_TARGET] = target_name(result, item->collection);
 	values[COLUMN_ID] = id_text(item);
-	values[COLUMN_VERSION] = Int64GetDatum(item->version);
-	nulls[COLUMN_VERSION] = !written || item->version == 0;
+	values[COLUMN_VERSION] = Int64GetDatum(item->op == DS_ASSERT_ITEM ? item->actual : item->version);
+	nulls[COLUMN_VERSION] = !written ||
+		!(item->op == DS_ASSERT_ITEM ? item->present : item->written);
 	if (item->reason != DS_HOLDS)
 		values[COLUMN_REASON] = CStringGetTextDatum(ds_reason_name(item->reason));
 	nulls[COLUMN_REASON] = item->reason == DS_HOLDS;

@@ -32,6 +32,9 @@
 #define CAN_GROW "t.version OPERATOR(pg_catalog.<) 9223372036854775807"
 #define NEXT_VERSION "t.version OPERATOR(pg_catalog.+) 1"
 
+/* A BEFORE trigger may have changed what it should not. */
+#define RETURNING_WRITTEN(id) " RETURNING t.version, " SAME_ID(id)
+
 #define DOCUMENT_COLUMNS(c) \
 	(c)->has_created_at ? "t.created_at" : "NULL::pg_catalog.timestamptz", \
 	(c)->has_updated_at ? "t.updated_at" : "NULL::pg_catalog.timestamptz"
@@ -65,12 +68,15 @@ target(const DsCollection *collection)
 					ds_collection_name(collection->relid));
 }
 
-/* before and after stand around the list of values: id, version, data, times. */
+/*
+ * before and after stand around the list of values: id, version, data, times.
+ * OVERRIDING: the caller's id counts, also where the column is an identity.
+ */
 static char *
 insert_into(const DsCollection *collection, const char *before, const char *values,
 			const char *after)
 {
-	return psprintf("INSERT INTO %s AS t (id, version, data%s%s) %s%s%s%s%s "
+	return psprintf("INSERT INTO %s AS t (id, version, data%s%s) OVERRIDING SYSTEM VALUE %s%s%s%s%s "
 					"ON CONFLICT (id) DO NOTHING",
 					ds_collection_name(collection->relid),
 					collection->has_created_at ? ", created_at" : "",
@@ -107,28 +113,28 @@ build_for_one(const DsCollection *c, DsStatement statement, DsStatementText *tex
 	{
 		case DS_UPDATE:
 			text->sql = psprintf("%s WHERE " SAME_ID("$1") " AND t.version OPERATOR(pg_catalog.=) $3 "
-								 "AND " CAN_GROW " RETURNING t.version",
+								 "AND " CAN_GROW RETURNING_WRITTEN("$1"),
 								 update_set(c, "$2"));
 			set_types(text, 3, id, JSONBOID, INT8OID);
 			break;
 		case DS_UPDATE_ANY:
-			text->sql = psprintf("%s WHERE " SAME_ID("$1") " AND " CAN_GROW " RETURNING t.version",
+			text->sql = psprintf("%s WHERE " SAME_ID("$1") " AND " CAN_GROW RETURNING_WRITTEN("$1"),
 								 update_set(c, "$2"));
 			set_types(text, 2, id, JSONBOID, InvalidOid);
 			break;
 		case DS_INSERT:
-			text->sql = psprintf("%s RETURNING t.version",
+			text->sql = psprintf("%s" RETURNING_WRITTEN("$1"),
 								 insert_into(c, "VALUES (", "$1, 1, $2", ")"));
 			set_types(text, 2, id, JSONBOID, InvalidOid);
 			break;
 		case DS_DELETE:
 			text->sql = psprintf("DELETE FROM %s WHERE " SAME_ID("$1")
-								 " AND t.version OPERATOR(pg_catalog.=) $2 RETURNING t.version",
+								 " AND t.version OPERATOR(pg_catalog.=) $2" RETURNING_WRITTEN("$1"),
 								 target(c));
 			set_types(text, 2, id, INT8OID, InvalidOid);
 			break;
 		case DS_DELETE_ANY:
-			text->sql = psprintf("DELETE FROM %s WHERE " SAME_ID("$1") " RETURNING t.version",
+			text->sql = psprintf("DELETE FROM %s WHERE " SAME_ID("$1") RETURNING_WRITTEN("$1"),
 								 target(c));
 			set_types(text, 1, id, InvalidOid, InvalidOid);
 			break;
@@ -159,7 +165,7 @@ build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *te
 			text->sql = psprintf("%s FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
 								 "pg_catalog.unnest($3)) WITH ORDINALITY AS u(id, data, version, item) WHERE " SAME_ID("u.id")
 								 " AND t.version OPERATOR(pg_catalog.=) u.version "
-								 "RETURNING u.item, t.version",
+								 "RETURNING u.item, t.version, " SAME_ID("u.id"),
 								 update_set(c, "u.data"));
 			set_types(text, 3, ids, JSONBARRAYOID, INT8ARRAYOID);
 			break;
@@ -173,7 +179,8 @@ build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *te
 		case DS_DELETE_MANY:
 			text->sql = psprintf("DELETE FROM %s USING ROWS FROM (pg_catalog.unnest($1), "
 								 "pg_catalog.unnest($2)) WITH ORDINALITY AS u(id, version, item) WHERE " SAME_ID("u.id")
-								 " AND t.version OPERATOR(pg_catalog.=) u.version RETURNING u.item, t.version",
+								 " AND t.version OPERATOR(pg_catalog.=) u.version "
+								 "RETURNING u.item, t.version, " SAME_ID("u.id"),
 								 target(c));
 			set_types(text, 2, ids, INT8ARRAYOID, InvalidOid);
 			break;

@@ -12,9 +12,12 @@
 
 /*
  * The parameters are always the ids first, then what is listed here; the
- * statements on many documents take arrays.  Statements that look return
- * version, those on many (item, version), where item is the place in the
- * array from 1.
+ * statements on many documents take arrays.
+ *
+ * Statements that look return (version), those on many (item, version), where
+ * item is the place in the array from 1.  Statements that write return
+ * (version, whether the id is still the same), those on many (item, version,
+ * whether ...), of what they have written.
  */
 typedef enum DsStatement
 {
@@ -24,11 +27,11 @@ typedef enum DsStatement
 	DS_FIND,
 	DS_LOCK_FOR_UPSERT,
 	DS_LOCK_FOR_DELETE,
-	DS_UPDATE,					/* data, version: returns the new version */
-	DS_UPDATE_ANY,				/* data: likewise */
-	DS_INSERT,					/* data: returns the new version, no row when the id is taken */
-	DS_DELETE,					/* version: returns the version deleted */
-	DS_DELETE_ANY,				/* likewise */
+	DS_UPDATE,					/* data, version */
+	DS_UPDATE_ANY,				/* data */
+	DS_INSERT,					/* data; no row when the id is taken */
+	DS_DELETE,					/* version */
+	DS_DELETE_ANY,
 	DS_LOAD,					/* version not wanted: returns whole documents */
 
 	/* many documents, in the order of the array */
@@ -36,9 +39,9 @@ typedef enum DsStatement
 	DS_LOCK_MANY_FOR_ASSERT,
 	DS_LOCK_MANY_FOR_UPSERT,
 	DS_LOCK_MANY_FOR_DELETE,
-	DS_UPDATE_MANY,				/* data, versions: returns (item, new version) */
-	DS_INSERT_MANY,				/* data: returns (id, version) of those that were not taken */
-	DS_DELETE_MANY,				/* versions: returns (item, version deleted) */
+	DS_UPDATE_MANY,				/* data, versions */
+	DS_INSERT_MANY,				/* data; returns (id, version) of those that were not taken */
+	DS_DELETE_MANY,				/* versions */
 	DS_LOAD_MANY
 } DsStatement;
 

@@ -98,8 +98,8 @@ absorb_found(Chunk *chunk, uint64 rows)
 }
 
 /*
- * Rows (item, version) of documents that were updated or deleted: all of
- * them, and to the version that is due.
+ * Rows (item, version, same id) of documents that were updated or deleted:
+ * all of them, to the version that is due, and under their own ids.
  */
 static void
 absorb_written(Chunk *chunk, uint64 rows)
@@ -111,20 +111,22 @@ absorb_written(Chunk *chunk, uint64 rows)
 		DsItem	   *item = chunk->items[ds_plan_int64(row, 1) - 1];
 
 		item->version = ds_plan_int64(row, 2);
-		if (item->version != item->actual + growth)
-			ds_document_refuse_trigger(chunk->collection,
-									   ds_id_to_cstring(chunk->collection->id_type, item->id));
+		item->written = true;
+		if (item->version != item->actual + growth || !ds_plan_bool(row, 3))
+			ds_document_refuse_trigger(chunk->collection, item->id);
 	}
 	for (int i = 0; i < chunk->count; i++)
-		if (chunk->items[i]->version == 0)
+		if (!chunk->items[i]->written)
 			ds_document_refuse_unwritable(chunk->collection, chunk->items[i]->id);
 }
 
-/* Rows (id, version) of documents that were inserted, in the order of the chunk. */
+/*
+ * Rows (id, version) of documents that were inserted, in the order of the
+ * chunk; those whose id was taken are left out.
+ */
 static void
 absorb_inserted(Chunk *chunk, uint64 rows)
 {
-	const DsIdType *type = chunk->collection->id_type;
 	uint64		row = 0;
 
 	for (int i = 0; i < chunk->count && row < rows; i++)
@@ -132,20 +134,18 @@ absorb_inserted(Chunk *chunk, uint64 rows)
 		DsItem	   *item = chunk->items[i];
 		bool		is_null;
 
-		if (ds_id_compare(type, ds_plan_value(row, 1, &is_null), item->id) != 0)
+		if (ds_id_compare(chunk->collection->id_type,
+						  ds_plan_value(row, 1, &is_null), item->id) != 0)
 			continue;
 		item->version = ds_plan_int64(row, 2);
+		item->written = true;
 		if (item->version != 1)
-			ds_document_refuse_trigger(chunk->collection, ds_id_to_cstring(type, item->id));
+			ds_document_refuse_trigger(chunk->collection, item->id);
 		row++;
 	}
+	/* An id that is in none of the items: the one of the next item, changed. */
 	if (row < rows)
-	{
-		bool		is_null;
-
-		ds_document_refuse_trigger(chunk->collection,
-								   ds_id_to_cstring(type, ds_plan_value(row, 1, &is_null)));
-	}
+		ds_document_refuse_trigger(chunk->collection, chunk->items[row]->id);
 }
 
 static void

@@ -18,29 +18,62 @@ PG_FUNCTION_INFO_V1(ds_violations);
 /* item, op, kind, target, id, reason, expected, actual */
 #define COLUMNS 8
 
+#define HINT "Pass the DETAIL field of an error whose constraint name is docstore_expected_version."
+
 static void
 refuse_detail(void)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("detail is not that of a version conflict"),
-			 errhint("Pass the DETAIL field of an error whose constraint name is docstore_expected_version.")));
+			 errhint(HINT)));
 }
 
-/*
- * The JSON in a DETAIL: from its constant beginning to the last brace, as
- * proxies and drivers put prefixes before it and line ends after it.
- */
+/* While the server reads the JSON: whatever it finds wrong is a bad argument. */
+static void
+detail_error(pg_attribute_unused() void *arg)
+{
+	errcode(DS_ERRCODE_ARGUMENT);
+	errhint(HINT);
+}
+
+/* Where the object ends that begins at begin, or NULL. */
+static const char *
+find_end(const char *begin)
+{
+	bool		in_string = false;
+	int			depth = 0;
+
+	for (const char *c = begin; *c != '\0'; c++)
+	{
+		if (in_string)
+		{
+			if (*c == '\\' && c[1] != '\0')
+				c++;
+			else if (*c == '"')
+				in_string = false;
+		}
+		else if (*c == '"')
+			in_string = true;
+		else if (*c == '{')
+			depth++;
+		else if (*c == '}' && --depth == 0)
+			return c + 1;
+	}
+	return NULL;
+}
+
+/* The JSON in a DETAIL, around which proxies and drivers may have put text. */
 static Jsonb *
 find_json(const char *detail)
 {
 	const char *begin = strstr(detail, "{\"total\": ");
-	const char *end = strrchr(detail, '}');
+	const char *end = begin == NULL ? NULL : find_end(begin);
 
-	if (begin == NULL || end < begin)
+	if (end == NULL)
 		refuse_detail();
 	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in,
-											  CStringGetDatum(pnstrdup(begin, end - begin + 1))));
+											  CStringGetDatum(pnstrdup(begin, end - begin))));
 }
 
 static JsonbValue *
@@ -78,7 +111,7 @@ put_violation(ReturnSetInfo *set, JsonbContainer *violation)
 	bool		nulls[COLUMNS];
 	JsonbValue	value;
 
-	values[0] = Int32GetDatum((int32) DatumGetInt64(number_member(violation, "item", &nulls[0])));
+	values[0] = DirectFunctionCall1(int84, number_member(violation, "item", &nulls[0]));
 	values[1] = text_member(violation, "op", &nulls[1]);
 	values[2] = text_member(violation, "kind", &nulls[2]);
 	values[3] = text_member(violation, "collection", &nulls[3]);
@@ -105,6 +138,7 @@ Datum
 ds_violations(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
+	ErrorContextCallback context = {error_context_stack, detail_error, NULL};
 	JsonbValue	list;
 	Jsonb	   *json;
 
@@ -112,6 +146,7 @@ ds_violations(PG_FUNCTION_ARGS)
 	if (PG_ARGISNULL(0))
 		return (Datum) 0;
 
+	error_context_stack = &context;
 	json = find_json(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	if (!JB_ROOT_IS_OBJECT(json) || member(&json->root, "violations", &list) == NULL ||
 		list.type != jbvBinary || !JsonContainerIsArray(list.val.binary.data))
@@ -125,5 +160,6 @@ ds_violations(PG_FUNCTION_ARGS)
 			refuse_detail();
 		put_violation(set, violation->val.binary.data);
 	}
+	error_context_stack = context.previous;
 	return (Datum) 0;
 }
