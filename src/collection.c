@@ -306,7 +306,8 @@ ds_collection_read_name(const char *name, int item)
 	result = makeRangeVarFromNameList(stringToQualifiedNameList(name, NULL));
 	if (result->catalogname != NULL)
 		ereport(ERROR,
-				(errmsg("a collection cannot be in another database")));
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("a collection cannot be in another database")));
 	error_context_stack = context.previous;
 	return result;
 }
