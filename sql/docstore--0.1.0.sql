@@ -107,6 +107,12 @@ CREATE FUNCTION docstore.try_save(changes jsonb)
 
 COMMENT ON FUNCTION docstore.try_save(jsonb) IS 'save a unit of work, or return what is in the way: a row for each item, and no error for a conflict';
 
+CREATE FUNCTION docstore.item_data(item bigint) RETURNS jsonb
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_item_data';
+
+COMMENT ON FUNCTION docstore.item_data(bigint) IS 'internal: the document of an item, for the statements of a batch';
+
 --
 -- Conflicts
 --

@@ -498,6 +498,7 @@ fire_triggers(void)
 	PushActiveSnapshot(GetTransactionSnapshot());
 	AfterTriggerEndQuery(estate);
 	PopActiveSnapshot();
+	ExecResetTupleTable(estate->es_tupleTable, false);
 	ExecCloseResultRelations(estate);
 	FreeExecutorState(estate);
 }

@@ -8,6 +8,7 @@
 
 #include "collection.h"
 #include "expectation.h"
+#include "storage/itemptr.h"
 #include "utils/jsonb.h"
 
 typedef enum DsOp
@@ -33,6 +34,7 @@ typedef struct DsItem
 	bool		present;
 	DsReason	reason;
 	int64		actual;			/* the version found, when present */
+	ItemPointerData place;		/* of the row that is locked */
 	bool		written;		/* or deleted */
 	int64		version;		/* the new version, or the one deleted, when written */
 } DsItem;

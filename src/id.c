@@ -129,7 +129,8 @@ ds_id_from_json(const DsIdType *type, const JsonbValue *given, int item)
 
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sid must be a JSON string", ds_item_prefix(item)),
+			 errmsg("%sid must be a JSON string%s", ds_item_prefix(item),
+					type->can_generate ? "" : " or number"),
 			 errhint("Ids of this collection are of type %s%s.", type->name,
 					 type->can_generate ? "; leave \"id\" out to get a new UUID" : "")));
 }

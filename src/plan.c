@@ -249,8 +249,9 @@ ds_plan_value(uint64 row, int column, bool *is_null)
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, is_null);
 }
 
-static Datum
-value_not_null(uint64 row, int column)
+/* Values of the last result that cannot be NULL. */
+Datum
+ds_plan_datum(uint64 row, int column)
 {
 	bool		is_null;
 	Datum		value = ds_plan_value(row, column, &is_null);
@@ -260,15 +261,14 @@ value_not_null(uint64 row, int column)
 	return value;
 }
 
-/* Values of the last result that cannot be NULL. */
 int64
 ds_plan_int64(uint64 row, int column)
 {
-	return DatumGetInt64(value_not_null(row, column));
+	return DatumGetInt64(ds_plan_datum(row, column));
 }
 
 bool
 ds_plan_bool(uint64 row, int column)
 {
-	return DatumGetBool(value_not_null(row, column));
+	return DatumGetBool(ds_plan_datum(row, column));
 }

@@ -152,37 +152,49 @@ build_for_one(const DsCollection *c, DsStatement statement, DsStatementText *tex
 	}
 }
 
+/*
+ * How the statements that write many find the rows that are locked: by their
+ * places, which saves a second look into the index.  Partitions have each
+ * their own, so there it is by id.
+ */
+static char *
+locked_rows(const DsCollection *c)
+{
+	return psprintf("pg_catalog.unnest($1) WITH ORDINALITY AS u(place, item) "
+					"WHERE %s OPERATOR(pg_catalog.=) u.place",
+					c->partitioned ? "t.id" : "t.ctid");
+}
+
+/* Still at the version that was compared: a trigger may run in between. */
+#define HAS_VERSION \
+	" AND t.version OPERATOR(pg_catalog.=) ($2)[u.item::pg_catalog.int4] " \
+	"RETURNING u.item, t.version, t.id"
+
 static void
 build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *text)
 {
 	Oid			ids = c->id_type->array_oid;
+	Oid			places = c->partitioned ? ids : TIDARRAYOID;
 	const char *listed = psprintf("pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item) "
 								  "JOIN %s ON " SAME_ID("u.id"), target(c));
 
 	switch (statement)
 	{
 		case DS_UPDATE_MANY:
-			text->sql = psprintf("%s FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2), "
-								 "pg_catalog.unnest($3)) WITH ORDINALITY AS u(id, data, version, item) WHERE " SAME_ID("u.id")
-								 " AND t.version OPERATOR(pg_catalog.=) u.version "
-								 "RETURNING u.item, t.version, " SAME_ID("u.id"),
-								 update_set(c, "u.data"));
-			set_types(text, 3, ids, JSONBARRAYOID, INT8ARRAYOID);
+			text->sql = psprintf("%s FROM %s" HAS_VERSION,
+								 update_set(c, "docstore.item_data(u.item)"), locked_rows(c));
+			set_types(text, 2, places, INT8ARRAYOID, InvalidOid);
 			break;
 		case DS_INSERT_MANY:
 			text->sql = psprintf("%s RETURNING t.id, t.version",
-								 insert_into(c, "SELECT ", "u.id, 1, u.data",
-											 " FROM ROWS FROM (pg_catalog.unnest($1), "
-											 "pg_catalog.unnest($2)) AS u(id, data)"));
-			set_types(text, 2, ids, JSONBARRAYOID, InvalidOid);
+								 insert_into(c, "SELECT ", "u.id, 1, docstore.item_data(u.item)",
+											 " FROM pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item)"));
+			set_types(text, 1, ids, InvalidOid, InvalidOid);
 			break;
 		case DS_DELETE_MANY:
-			text->sql = psprintf("DELETE FROM %s USING ROWS FROM (pg_catalog.unnest($1), "
-								 "pg_catalog.unnest($2)) WITH ORDINALITY AS u(id, version, item) WHERE " SAME_ID("u.id")
-								 " AND t.version OPERATOR(pg_catalog.=) u.version "
-								 "RETURNING u.item, t.version, " SAME_ID("u.id"),
-								 target(c));
-			set_types(text, 2, ids, INT8ARRAYOID, InvalidOid);
+			text->sql = psprintf("DELETE FROM %s USING %s" HAS_VERSION,
+								 target(c), locked_rows(c));
+			set_types(text, 2, places, INT8ARRAYOID, InvalidOid);
 			break;
 		case DS_LOAD_MANY:
 			text->sql = psprintf("SELECT t.id, t.version, t.data, %s, %s FROM %s ORDER BY u.item",
@@ -190,7 +202,7 @@ build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *te
 			set_types(text, 1, ids, InvalidOid, InvalidOid);
 			break;
 		default:
-			text->sql = psprintf("SELECT u.item, t.version FROM %s ORDER BY u.item %s",
+			text->sql = psprintf("SELECT u.item, t.version, t.ctid FROM %s ORDER BY u.item %s",
 								 listed, lock_clause(c, statement));
 			set_types(text, 1, ids, InvalidOid, InvalidOid);
 			break;

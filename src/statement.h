@@ -11,13 +11,14 @@
 #define DS_STATEMENT_MAX_PARAMETERS 3
 
 /*
- * The parameters are always the ids first, then what is listed here; the
- * statements on many documents take arrays.
+ * Statements on one document take its id first, those on many an array: of
+ * ids, or where it says places, of ctids (ids in a partitioned table), which
+ * the locking statement has returned.  What else they take stands with them.
  *
- * Statements that look return (version), those on many (item, version), where
- * item is the place in the array from 1.  Statements that write return
+ * Statements that look return (version), those on many (item, version, ctid),
+ * where item is the place in the array from 1.  Statements that write return
  * (version, whether the id is still the same), those on many (item, version,
- * whether ...), of what they have written.
+ * id), of what they have written.
  */
 typedef enum DsStatement
 {
@@ -39,9 +40,9 @@ typedef enum DsStatement
 	DS_LOCK_MANY_FOR_ASSERT,
 	DS_LOCK_MANY_FOR_UPSERT,
 	DS_LOCK_MANY_FOR_DELETE,
-	DS_UPDATE_MANY,				/* data, versions */
-	DS_INSERT_MANY,				/* data; returns (id, version) of those that were not taken */
-	DS_DELETE_MANY,				/* versions */
+	DS_UPDATE_MANY,				/* places, versions; data from docstore.item_data() */
+	DS_INSERT_MANY,				/* likewise; returns (id, version) of those that were not taken */
+	DS_DELETE_MANY,				/* places, versions */
 	DS_LOAD_MANY
 } DsStatement;
 

@@ -3,9 +3,9 @@
  *
  * A step walks the items in lock order and runs a statement on those that
  * take part.  Neighbours that need the same statement go together, in chunks,
- * so that memory beyond the items themselves does not grow with the batch,
- * and the arrays of ids, data and versions of a chunk are freed as soon as it
- * has run.
+ * so that memory beyond the items themselves does not grow with the batch;
+ * the arrays of a chunk are freed as soon as it has run, and its documents are
+ * never in an array at all (ds_item_data).
  *
  * Callers are connected to SPI and have locked the tables.
  */
@@ -13,16 +13,16 @@
 
 #include "catalog/pg_type.h"
 #include "document.h"
+#include "errors.h"
 #include "executor/spi.h"
+#include "fmgr.h"
 #include "miscadmin.h"
 #include "step.h"
-#include "storage/shmem.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
 
-/* One statement takes at most this many documents, and bytes of data. */
+/* One statement takes at most this many documents. */
 #define CHUNK_ITEMS 1000
-#define CHUNK_BYTES (16 * 1024 * 1024)
 
 /* Neighbours in lock order that one statement takes. */
 typedef struct Chunk
@@ -30,10 +30,43 @@ typedef struct Chunk
 	DsStatement statement;
 	const DsCollection *collection;
 	int			count;
-	Size		bytes;
 	DsItem	   *items[CHUNK_ITEMS];
 	MemoryContext context;		/* of its arrays: reset when it has run */
 } Chunk;
+
+PG_FUNCTION_INFO_V1(ds_item_data);
+
+/* The chunk whose statement is being executed: the source of its documents. */
+static const Chunk *running = NULL;
+
+/*
+ * docstore.item_data(item bigint) RETURNS jsonb
+ *
+ * The document of an item, for the statements that write many: made from the
+ * caller's bytes when the row is, with one copy, where an array of documents
+ * would be copied at each station of the plan.  22023 when anybody else calls
+ * it.
+ */
+Datum
+ds_item_data(PG_FUNCTION_ARGS)
+{
+	int64		item = PG_GETARG_INT64(0);
+	Jsonb	   *data;
+	int			length;
+
+	if (running == NULL || item < 1 || item > running->count ||
+		running->items[item - 1]->data == NULL)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("no document is being written"),
+				 errhint("docstore.item_data() is for the statements of docstore.save() and docstore.upsert_many().")));
+
+	length = running->items[item - 1]->data_length;
+	data = palloc(VARHDRSZ + length);
+	SET_VARSIZE(data, VARHDRSZ + length);
+	memcpy(VARDATA(data), running->items[item - 1]->data, length);
+	PG_RETURN_JSONB_P(data);
+}
 
 static Datum
 id_array(const Chunk *chunk)
@@ -48,6 +81,20 @@ id_array(const Chunk *chunk)
 }
 
 static Datum
+place_array(const Chunk *chunk)
+{
+	Datum	   *places = palloc(sizeof(Datum) * chunk->count);
+
+	if (chunk->collection->partitioned)
+		return id_array(chunk);
+
+	for (int i = 0; i < chunk->count; i++)
+		places[i] = PointerGetDatum(&chunk->items[i]->place);
+	return PointerGetDatum(construct_array(places, chunk->count, TIDOID,
+										   sizeof(ItemPointerData), false, TYPALIGN_SHORT));
+}
+
+static Datum
 version_array(const Chunk *chunk)
 {
 	Datum	   *versions = palloc(sizeof(Datum) * chunk->count);
@@ -58,33 +105,7 @@ version_array(const Chunk *chunk)
 										   sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
-/* A jsonb[] of the documents, whose bytes are copied once, straight into it. */
-static Datum
-data_array(const Chunk *chunk)
-{
-	Size		size = add_size(ARR_OVERHEAD_NONULLS(1), chunk->bytes);
-	ArrayType  *array = palloc0(size);
-	char	   *next = (char *) array + ARR_OVERHEAD_NONULLS(1);
-
-	SET_VARSIZE(array, size);
-	array->ndim = 1;
-	array->dataoffset = 0;
-	array->elemtype = JSONBOID;
-	ARR_DIMS(array)[0] = chunk->count;
-	ARR_LBOUND(array)[0] = 1;
-
-	for (int i = 0; i < chunk->count; i++)
-	{
-		const DsItem *item = chunk->items[i];
-
-		SET_VARSIZE(next, VARHDRSZ + item->data_length);
-		memcpy(VARDATA(next), item->data, item->data_length);
-		next += INTALIGN(VARHDRSZ + item->data_length);
-	}
-	return PointerGetDatum(array);
-}
-
-/* Rows (item, version) of documents that were found. */
+/* Rows (item, version, ctid) of documents that were found. */
 static void
 absorb_found(Chunk *chunk, uint64 rows)
 {
@@ -94,11 +115,19 @@ absorb_found(Chunk *chunk, uint64 rows)
 
 		item->present = true;
 		item->actual = ds_plan_int64(row, 2);
+		item->place = *(ItemPointer) DatumGetPointer(ds_plan_datum(row, 3));
 	}
 }
 
+/* Whether column 'column' of a row of the last result is the item's id. */
+static bool
+is_same_id(const DsItem *item, uint64 row, int column)
+{
+	return ds_id_compare(item->collection->id_type, ds_plan_datum(row, column), item->id) == 0;
+}
+
 /*
- * Rows (item, version, same id) of documents that were updated or deleted:
+ * Rows (item, version, id) of documents that were updated or deleted:
  * all of them, to the version that is due, and under their own ids.
  */
 static void
@@ -112,7 +141,7 @@ absorb_written(Chunk *chunk, uint64 rows)
 
 		item->version = ds_plan_int64(row, 2);
 		item->written = true;
-		if (item->version != item->actual + growth || !ds_plan_bool(row, 3))
+		if (item->version != item->actual + growth || !is_same_id(item, row, 3))
 			ds_document_refuse_trigger(chunk->collection, item->id);
 	}
 	for (int i = 0; i < chunk->count; i++)
@@ -132,10 +161,8 @@ absorb_inserted(Chunk *chunk, uint64 rows)
 	for (int i = 0; i < chunk->count && row < rows; i++)
 	{
 		DsItem	   *item = chunk->items[i];
-		bool		is_null;
 
-		if (ds_id_compare(chunk->collection->id_type,
-						  ds_plan_value(row, 1, &is_null), item->id) != 0)
+		if (!is_same_id(item, row, 1))
 			continue;
 		item->version = ds_plan_int64(row, 2);
 		item->written = true;
@@ -148,41 +175,51 @@ absorb_inserted(Chunk *chunk, uint64 rows)
 		ds_document_refuse_trigger(chunk->collection, chunk->items[row]->id);
 }
 
+/* Execute the statement of a chunk, which then is the source of its documents. */
+static uint64
+execute_chunk(const Chunk *chunk, DsExecution execution, Datum *values)
+{
+	const Chunk *volatile outer = running;
+	volatile uint64 rows = 0;
+
+	running = chunk;
+	PG_TRY();
+	{
+		rows = ds_plan_execute(chunk->collection, chunk->statement, execution, values, NULL);
+	}
+	PG_FINALLY();
+	{
+		running = outer;
+	}
+	PG_END_TRY();
+	return rows;
+}
+
 static void
 run_chunk(Chunk *chunk, DsExecution execution)
 {
 	MemoryContext caller = MemoryContextSwitchTo(chunk->context);
-	Datum		values[DS_STATEMENT_MAX_PARAMETERS] = {id_array(chunk)};
+	Datum		values[DS_STATEMENT_MAX_PARAMETERS] = {0};
 	uint64		rows;
 
 	CHECK_FOR_INTERRUPTS();
 	switch (chunk->statement)
 	{
 		case DS_UPDATE_MANY:
-			values[1] = data_array(chunk);
-			values[2] = version_array(chunk);
-			break;
-		case DS_INSERT_MANY:
-			values[1] = data_array(chunk);
-			break;
 		case DS_DELETE_MANY:
+			values[0] = place_array(chunk);
 			values[1] = version_array(chunk);
-			break;
-		default:
-			break;
-	}
-
-	rows = ds_plan_execute(chunk->collection, chunk->statement, execution, values, NULL);
-	switch (chunk->statement)
-	{
-		case DS_UPDATE_MANY:
-		case DS_DELETE_MANY:
+			rows = execute_chunk(chunk, execution, values);
 			absorb_written(chunk, rows);
 			break;
 		case DS_INSERT_MANY:
+			values[0] = id_array(chunk);
+			rows = execute_chunk(chunk, execution, values);
 			absorb_inserted(chunk, rows);
 			break;
 		default:
+			values[0] = id_array(chunk);
+			rows = execute_chunk(chunk, execution, values);
 			absorb_found(chunk, rows);
 			break;
 	}
@@ -191,14 +228,13 @@ run_chunk(Chunk *chunk, DsExecution execution)
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(chunk->context);
 	chunk->count = 0;
-	chunk->bytes = 0;
 }
 
 static bool
 fits(const Chunk *chunk, const DsItem *item, DsStatement statement)
 {
 	return chunk->statement == statement && chunk->collection == item->collection &&
-		chunk->count < CHUNK_ITEMS && chunk->bytes + item->data_length <= CHUNK_BYTES;
+		chunk->count < CHUNK_ITEMS;
 }
 
 /*
@@ -214,7 +250,6 @@ ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)
 	chunk->context = AllocSetContextCreate(CurrentMemoryContext, "docstore chunk",
 										   ALLOCSET_DEFAULT_SIZES);
 	chunk->count = 0;
-	chunk->bytes = 0;
 	for (int i = 0; i < batch->count; i++)
 	{
 		DsItem	   *item = batch->order[i];
@@ -227,7 +262,6 @@ ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)
 		chunk->statement = statement;
 		chunk->collection = item->collection;
 		chunk->items[chunk->count++] = item;
-		chunk->bytes += INTALIGN(VARHDRSZ + item->data_length);
 	}
 	if (chunk->count > 0)
 		run_chunk(chunk, execution);

@@ -42,7 +42,7 @@ require_length(int length, const char *name, int ids)
 	if (length != ids)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%s has %d elements, but ids has %d", name, length, ids),
+				 errmsg("%s and ids differ in length: %d and %d", name, length, ids),
 				 errhint("Pass one element for each document in every array.")));
 }
 
