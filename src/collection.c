@@ -175,32 +175,32 @@ inspect(Relation rel, DsCollection *collection, StringInfo missing)
 }
 
 static void
-refuse_table(const char *name, const char *detail)
+refuse_table(Oid relid, int item, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_NOT_A_COLLECTION),
-			 errmsg("\"%s\" is not a collection", name),
+			 errmsg("%s\"%s\" is not a collection", ds_item_prefix(item), ds_collection_name(relid)),
 			 errdetail("%s", detail),
 			 errhint("docstore.create_collection() makes a table that is one.")));
 }
 
 /* Describe a table that is locked already; raises 42809 if it is no collection. */
 static void
-describe(Oid relid, DsCollection *collection)
+describe(Oid relid, int item, DsCollection *collection)
 {
 	Relation	rel = relation_open(relid, NoLock);
 	StringInfoData missing;
 
 	if (rel->rd_rel->relkind != RELKIND_RELATION &&
 		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		refuse_table(ds_collection_name(relid), "It is not an ordinary or partitioned table.");
+		refuse_table(relid, item, "It is not an ordinary or partitioned table.");
 
 	initStringInfo(&missing);
 	memset(collection, 0, sizeof(DsCollection));
 	collection->relid = relid;
 	inspect(rel, collection, &missing);
 	if (missing.len > 0)
-		refuse_table(ds_collection_name(relid), psprintf("It lacks %s.", missing.data));
+		refuse_table(relid, item, psprintf("It lacks %s.", missing.data));
 
 	pfree(missing.data);
 	relation_close(rel, NoLock);
@@ -241,7 +241,8 @@ recall(Oid relid)
 }
 
 /*
- * Lock a table for the rest of the transaction and describe it.
+ * Lock a table for the rest of the transaction and describe it; item is the
+ * one that names it, for messages.
  *
  * Raises 42P01 when there is no such table, 42809 with a list of what it
  * lacks when it is no collection.
@@ -250,7 +251,7 @@ recall(Oid relid)
  * invalidations, and holding it keeps what the entry says true.
  */
 void
-ds_collection_open(Oid relid, LOCKMODE lock, DsCollection *collection)
+ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection)
 {
 	Remembered *entry;
 
@@ -260,8 +261,8 @@ ds_collection_open(Oid relid, LOCKMODE lock, DsCollection *collection)
 	if (!entry->valid)
 	{
 		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
-			refuse_unknown(psprintf("%u", relid), DS_ONLY_ITEM);
-		describe(relid, collection);
+			refuse_unknown(psprintf("%u", relid), item);
+		describe(relid, item, collection);
 
 		/* Looked up again: describing may have dropped the whole hash table. */
 		entry = recall(relid);

@@ -27,7 +27,7 @@ typedef struct DsCollection
 } DsCollection;
 
 extern void ds_collection_init(void);
-extern void ds_collection_open(Oid relid, LOCKMODE lock, DsCollection *collection);
+extern void ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection);
 extern RangeVar *ds_collection_read_name(const char *name, int item);
 extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
 extern char *ds_collection_name(Oid relid);

@@ -38,7 +38,8 @@ require_id_type(Oid oid)
 	if (type == NULL)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("ids cannot be of type %s", format_type_be(oid)),
+				 errmsg("ids cannot be of type %s",
+						format_type_extended(oid, -1, FORMAT_TYPE_ALLOW_INVALID)),
 				 errhint("The id type of a collection is text, uuid, bigint or integer.")));
 	return type;
 }

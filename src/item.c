@@ -120,7 +120,7 @@ read_op(const JsonbValue *op, int item)
 
 /* The description of a table, one for each table however it is called. */
 static DsCollection *
-open_once(Reader *reader, Oid relid)
+open_once(Reader *reader, Oid relid, int item)
 {
 	ListCell   *cell;
 	DsCollection *collection;
@@ -133,7 +133,7 @@ open_once(Reader *reader, Oid relid)
 	}
 
 	collection = palloc(sizeof(DsCollection));
-	ds_collection_open(relid, RowExclusiveLock, collection);
+	ds_collection_open(relid, RowExclusiveLock, item, collection);
 	reader->opened = lappend(reader->opened, collection);
 	return collection;
 }
@@ -159,7 +159,7 @@ read_collection(Reader *reader, const JsonbValue *given, int item)
 		reader->latest = hash_search(reader->by_name, name, HASH_ENTER, &found);
 		if (!found)
 			reader->latest->collection =
-				open_once(reader, ds_collection_find(name, RowExclusiveLock, item));
+				open_once(reader, ds_collection_find(name, RowExclusiveLock, item), item);
 	}
 	return reader->latest->collection;
 }

@@ -62,7 +62,7 @@ ds_load(PG_FUNCTION_ARGS)
 	ds_require_argument(PG_ARGISNULL(1), "id");
 	InitMaterializedSRF(fcinfo, 0);
 
-	ds_collection_open(PG_GETARG_OID(0), AccessShareLock, &collection);
+	ds_collection_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &collection);
 	values[0] = ds_id_from_text(collection.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	values[1] = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
 
@@ -155,7 +155,7 @@ ds_load_many(PG_FUNCTION_ARGS)
 	ds_require_argument(PG_ARGISNULL(1), "ids");
 	InitMaterializedSRF(fcinfo, 0);
 
-	ds_collection_open(PG_GETARG_OID(0), AccessShareLock, &collection);
+	ds_collection_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &collection);
 	values[0] = wanted_ids(PG_GETARG_ARRAYTYPE_P(1), collection.id_type);
 
 	SPI_connect();

@@ -24,7 +24,7 @@ ds_single_begin(FunctionCallInfo fcinfo, int expected_argument, DsSingle *call)
 	ds_require_argument(PG_ARGISNULL(0), "collection");
 	ds_require_argument(PG_ARGISNULL(1), "id");
 	call->expected = ds_expectation_in_force(ds_expectation_from_sql(expected, DS_ONLY_ITEM));
-	ds_collection_open(PG_GETARG_OID(0), RowExclusiveLock, &call->collection);
+	ds_collection_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, &call->collection);
 	call->id = ds_id_from_text(call->collection.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 
 	SPI_connect();
