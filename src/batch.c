@@ -138,6 +138,29 @@ is_lost_any(const DsItem *item)
 	return may_insert(item) && !is_create(item) && !item->present && !item->written;
 }
 
+/* A delete that does not mind absence, and must be sure of it. */
+static bool
+is_vain_delete(const DsItem *item)
+{
+	return item->op == DS_DELETE_ITEM && !item->present;
+}
+
+/* Unique indexes besides the one on id change the order of the writes. */
+static bool
+has_other_unique(const DsItem *item)
+{
+	return item->collection->has_other_unique;
+}
+
+static bool
+any_item(const DsBatch *batch, bool (*test) (const DsItem *item))
+{
+	for (int i = 0; i < batch->count; i++)
+		if (test(&batch->items[i]))
+			return true;
+	return false;
+}
+
 /*
  * Creates are left to the INSERT, but not under an old snapshot: an INSERT
  * would not mind a document that it still shows, and a locking read does.
@@ -303,16 +326,6 @@ refuse_growth(const DsBatch *batch)
 	}
 }
 
-/* A delete that does not mind absence must be sure of it. */
-static bool
-has_vain_delete(const DsBatch *batch)
-{
-	for (int i = 0; i < batch->count; i++)
-		if (batch->items[i].op == DS_DELETE_ITEM && !batch->items[i].present)
-			return true;
-	return false;
-}
-
 /*
  * Lock what is there and compare.
  *
@@ -329,23 +342,13 @@ lock_and_compare(DsBatch *batch)
 	ds_step_run(batch, choose_lock, DS_WRITE_BATCH);
 	if (count_violations(batch) > 0)
 		refuse_hidden(batch);
-	else if (!has_vain_delete(batch))
+	else if (!any_item(batch, is_vain_delete))
 		return DONE;
 
 	found = look_again(batch, choose_find_absent);
 	if (count_violations(batch) > 0)
 		return VIOLATED;
 	return found > 0 ? AGAIN : DONE;
-}
-
-static int
-count_lost(const DsBatch *batch)
-{
-	int			lost = 0;
-
-	for (int i = 0; i < batch->count; i++)
-		lost += is_lost_create(&batch->items[i]) || is_lost_any(&batch->items[i]);
-	return lost;
 }
 
 /*
@@ -360,7 +363,7 @@ settle_lost_inserts(DsBatch *batch, bool may_try_again)
 {
 	Attempt		result = DONE;
 
-	if (count_lost(batch) == 0)
+	if (!any_item(batch, is_lost_create) && !any_item(batch, is_lost_any))
 		return DONE;
 
 	look_again(batch, choose_find_loose);
@@ -382,22 +385,13 @@ settle_lost_inserts(DsBatch *batch, bool may_try_again)
 	return result;
 }
 
-static bool
-has_other_unique(const DsBatch *batch)
-{
-	for (int i = 0; i < batch->count; i++)
-		if (batch->items[i].collection->has_other_unique)
-			return true;
-	return false;
-}
-
 /* Write everything, in the order that the head of this file explains. */
 static Attempt
 write_items(DsBatch *batch, bool may_try_again)
 {
 	Attempt		result;
 
-	if (has_other_unique(batch))
+	if (any_item(batch, has_other_unique))
 	{
 		ds_step_run(batch, choose_delete, DS_WRITE_BATCH);
 		ds_step_run(batch, choose_update, DS_WRITE_BATCH);
@@ -419,6 +413,9 @@ write_items(DsBatch *batch, bool may_try_again)
 static Attempt
 settle_asserts(DsBatch *batch)
 {
+	if (!any_item(batch, is_absence))
+		return DONE;
+
 	look_again(batch, choose_find_loose);
 	return count_violations(batch) == 0 ? DONE : VIOLATED;
 }

@@ -7,10 +7,10 @@
  *
  * Then the document is looked at.  Absence is final, as there is nothing to
  * lock; so is a committed version above the expected one, since versions never
- * go back: a conflict, for which nothing is locked or written.  Anything else is read under the row's lock before
- * it is reported; and if, by then, the expectation holds, the write is tried
- * again under that lock.  Nothing is ever decided from what was read before a
- * wait.
+ * go back: a conflict, for which nothing is locked or written.  Anything else
+ * is read under the row's lock before it is reported; and if, by then, the
+ * expectation holds, the write is tried again under that lock.  Nothing is
+ * ever decided from what was read before a wait.
  *
  * Under REPEATABLE READ and SERIALIZABLE the look is always a locking one,
  * which fails with 40001 when the snapshot is too old to tell, and a document
@@ -123,7 +123,7 @@ ds_document_refuse_old_snapshot(void)
 /* Execute a statement that looks at one document; false when it is not there. */
 static bool
 find_one(const DsCollection *collection, DsStatement statement, DsExecution execution,
-	 Datum id, int64 *version)
+		 Datum id, int64 *version)
 {
 	bool		found = ds_plan_execute(collection, statement, execution, &id, NULL) > 0;
 
@@ -139,7 +139,7 @@ find_one(const DsCollection *collection, DsStatement statement, DsExecution exec
  */
 static bool
 write_one(const DsCollection *collection, DsStatement statement,
-	  Datum id, Datum second, Datum third, DsOutcome *outcome)
+		  Datum id, Datum second, Datum third, DsOutcome *outcome)
 {
 	Datum		values[DS_STATEMENT_MAX_PARAMETERS] = {id, second, third};
 

@@ -237,6 +237,24 @@ fits(const Chunk *chunk, const DsItem *item, DsStatement statement)
 		chunk->count < CHUNK_ITEMS;
 }
 
+static Chunk *
+begin_chunk(void)
+{
+	Chunk	   *chunk = palloc(sizeof(Chunk));
+
+	chunk->context = AllocSetContextCreate(CurrentMemoryContext, "docstore chunk",
+										   ALLOCSET_DEFAULT_SIZES);
+	chunk->count = 0;
+	return chunk;
+}
+
+static void
+end_chunk(Chunk *chunk)
+{
+	MemoryContextDelete(chunk->context);
+	pfree(chunk);
+}
+
 /*
  * Run the statement that choose() names for each item, in lock order; the
  * items get what was found and done.  Raises 27000, 42501 or 40001 when a
@@ -245,11 +263,8 @@ fits(const Chunk *chunk, const DsItem *item, DsStatement statement)
 void
 ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)
 {
-	Chunk	   *chunk = palloc(sizeof(Chunk));
+	Chunk	   *chunk = NULL;
 
-	chunk->context = AllocSetContextCreate(CurrentMemoryContext, "docstore chunk",
-										   ALLOCSET_DEFAULT_SIZES);
-	chunk->count = 0;
 	for (int i = 0; i < batch->count; i++)
 	{
 		DsItem	   *item = batch->order[i];
@@ -257,14 +272,16 @@ ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)
 
 		if (statement == DS_NO_STATEMENT)
 			continue;
-		if (chunk->count > 0 && !fits(chunk, item, statement))
+		if (chunk == NULL)
+			chunk = begin_chunk();
+		else if (!fits(chunk, item, statement))
 			run_chunk(chunk, execution);
 		chunk->statement = statement;
 		chunk->collection = item->collection;
 		chunk->items[chunk->count++] = item;
 	}
-	if (chunk->count > 0)
-		run_chunk(chunk, execution);
-	MemoryContextDelete(chunk->context);
-	pfree(chunk);
+	if (chunk == NULL)
+		return;
+	run_chunk(chunk, execution);
+	end_chunk(chunk);
 }
