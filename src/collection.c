@@ -24,8 +24,10 @@
 #include "compat.h"
 #include "errors.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/inval.h"
@@ -270,6 +272,18 @@ ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection)
 		entry->valid = true;
 	}
 	*collection = entry->collection;
+}
+
+/*
+ * Decide for this call whether a batch can find rows that it has locked by
+ * their ctid, which saves a second look into the index.  Partitions have each
+ * their own, and to read ctid takes SELECT on the whole table.
+ */
+void
+ds_collection_find_places(DsCollection *collection)
+{
+	collection->by_place = !collection->partitioned &&
+		pg_class_aclcheck(collection->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }
 
 typedef struct NameInput

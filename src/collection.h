@@ -11,8 +11,8 @@
 #include "storage/lockdefs.h"
 
 /*
- * A description, never a decision: nothing in it depends on the role, the
- * search_path or a setting.  Copied to the caller by value, so that no
+ * A description, never a decision: nothing that is remembered depends on the
+ * role, the search_path or a setting.  Copied to the caller by value, so that no
  * invalidation can pull it away.
  */
 typedef struct DsCollection
@@ -24,12 +24,16 @@ typedef struct DsCollection
 	bool		has_updated_at;
 	bool		has_other_unique;	/* a unique or exclusion constraint besides id */
 	bool		has_before_triggers;	/* for each row: they can undo or change a write */
+
+	/* Not remembered, as it depends on the role: see ds_collection_find_places(). */
+	bool		by_place;		/* rows that are locked are found again by ctid */
 } DsCollection;
 
 extern void ds_collection_init(void);
 extern void ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection);
 extern RangeVar *ds_collection_read_name(const char *name, int item);
 extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
+extern void ds_collection_find_places(DsCollection *collection);
 extern char *ds_collection_name(Oid relid);
 
 #endif							/* DS_COLLECTION_H */

@@ -134,6 +134,7 @@ open_once(Reader *reader, Oid relid, int item)
 
 	collection = palloc(sizeof(DsCollection));
 	ds_collection_open(relid, RowExclusiveLock, item, collection);
+	ds_collection_find_places(collection);
 	reader->opened = lappend(reader->opened, collection);
 	return collection;
 }

@@ -39,7 +39,7 @@
 typedef struct PlanKey
 {
 	Oid			relid;
-	DsStatement statement;
+	int32		statement;		/* twice, and one more when it is by place */
 } PlanKey;
 
 typedef struct KeptPlan
@@ -153,9 +153,9 @@ evict(void)
 }
 
 static KeptPlan *
-recall(Oid relid, DsStatement statement)
+recall(const DsCollection *collection, DsStatement statement)
 {
-	PlanKey		key = {relid, statement};
+	PlanKey		key = {collection->relid, 2 * statement + collection->by_place};
 	KeptPlan   *kept;
 	bool		found;
 
@@ -222,7 +222,7 @@ uint64
 ds_plan_execute(const DsCollection *collection, DsStatement statement,
 				DsExecution execution, Datum *values, const char *nulls)
 {
-	KeptPlan   *volatile kept = recall(collection->relid, statement);
+	KeptPlan   *volatile kept = recall(collection, statement);
 	volatile int result = 0;
 
 	/* In use from here on, so that nothing that planning or a trigger does evicts it. */

@@ -152,17 +152,13 @@ build_for_one(const DsCollection *c, DsStatement statement, DsStatementText *tex
 	}
 }
 
-/*
- * How the statements that write many find the rows that are locked: by their
- * places, which saves a second look into the index.  Partitions have each
- * their own, so there it is by id.
- */
+/* How the statements that write many find the rows that are locked. */
 static char *
 locked_rows(const DsCollection *c)
 {
 	return psprintf("pg_catalog.unnest($1) WITH ORDINALITY AS u(place, item) "
 					"WHERE %s OPERATOR(pg_catalog.=) u.place",
-					c->partitioned ? "t.id" : "t.ctid");
+					c->by_place ? "t.ctid" : "t.id");
 }
 
 /* Still at the version that was compared: a trigger may run in between. */
@@ -174,7 +170,7 @@ static void
 build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *text)
 {
 	Oid			ids = c->id_type->array_oid;
-	Oid			places = c->partitioned ? ids : TIDARRAYOID;
+	Oid			places = c->by_place ? TIDARRAYOID : ids;
 	const char *listed = psprintf("pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item) "
 								  "JOIN %s ON " SAME_ID("u.id"), target(c));
 
@@ -202,7 +198,8 @@ build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *te
 			set_types(text, 1, ids, InvalidOid, InvalidOid);
 			break;
 		default:
-			text->sql = psprintf("SELECT u.item, t.version, t.ctid FROM %s ORDER BY u.item %s",
+			text->sql = psprintf("SELECT u.item, t.version, %s FROM %s ORDER BY u.item %s",
+								 c->by_place ? "t.ctid" : "NULL::pg_catalog.tid",
 								 listed, lock_clause(c, statement));
 			set_types(text, 1, ids, InvalidOid, InvalidOid);
 			break;

@@ -12,8 +12,8 @@
 
 /*
  * Statements on one document take its id first, those on many an array: of
- * ids, or where it says places, of ctids (ids in a partitioned table), which
- * the locking statement has returned.  What else they take stands with them.
+ * ids, or where it says places, of the ctids that the locking statement has
+ * returned (ids again where the collection is not by_place).  What else they take stands with them.
  *
  * Statements that look return (version), those on many (item, version, ctid),
  * where item is the place in the array from 1.  Statements that write return

@@ -85,7 +85,7 @@ place_array(const Chunk *chunk)
 {
 	Datum	   *places = palloc(sizeof(Datum) * chunk->count);
 
-	if (chunk->collection->partitioned)
+	if (!chunk->collection->by_place)
 		return id_array(chunk);
 
 	for (int i = 0; i < chunk->count; i++)
@@ -115,7 +115,8 @@ absorb_found(Chunk *chunk, uint64 rows)
 
 		item->present = true;
 		item->actual = ds_plan_int64(row, 2);
-		item->place = *(ItemPointer) DatumGetPointer(ds_plan_datum(row, 3));
+		if (chunk->collection->by_place)
+			item->place = *(ItemPointer) DatumGetPointer(ds_plan_datum(row, 3));
 	}
 }
 
@@ -144,9 +145,6 @@ absorb_written(Chunk *chunk, uint64 rows)
 		if (item->version != item->actual + growth || !is_same_id(item, row, 3))
 			ds_document_refuse_trigger(chunk->collection, item->id);
 	}
-	for (int i = 0; i < chunk->count; i++)
-		if (!chunk->items[i]->written)
-			ds_document_refuse_unwritable(chunk->collection, chunk->items[i]->id);
 }
 
 /*
@@ -257,8 +255,8 @@ end_chunk(Chunk *chunk)
 
 /*
  * Run the statement that choose() names for each item, in lock order; the
- * items get what was found and done.  Raises 27000, 42501 or 40001 when a
- * document that is locked and matches does not let itself be written.
+ * items get what was found and done.  Raises 27000 when a trigger has changed
+ * an id or a version.
  */
 void
 ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)

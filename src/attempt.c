@@ -1,0 +1,413 @@
+/*
+ * attempt.c - one try at a batch: lock, compare, write
+ *
+ * A try goes through these steps:
+ *
+ *	lock	every document that is expected to be there, or may be there, in
+ *			the order of order.c, in the strongest mode that its item will
+ *			need; asserts share theirs.
+ *	compare each expectation with the version that the locking read returned.
+ *			If any fails, all that fail are reported, and nothing was written.
+ *	write	inserts first, then deletes, then updates.
+ *	settle	the expectations of absence, which no row lock can hold.
+ *
+ * Documents that are expected to be absent are not locked first: the INSERT
+ * itself waits for whoever is creating the same id, and tells whether it won.
+ * One that lost saw a committed document where none may be, which is final.
+ *
+ * Why inserts come first.  A batch that inserts holds all the row locks it
+ * will ever want, and inserts in the global order; an INSERT waits only for
+ * others that insert, update or delete the same id (not for row locks), and
+ * those that update or delete have nothing left to wait for.  So there is no
+ * circle.  Where another unique index exists, a batch may need to free a value
+ * before it takes it again, and inserts come last; that such indexes can
+ * deadlock is documented.
+ *
+ * A document that was absent when the batch locked, and is there later as its
+ * item allows, would have to be locked out of order.  Then the batch has to
+ * begin again: see batch.c.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "attempt.h"
+#include "document.h"
+#include "step.h"
+#include "utils/snapmgr.h"
+
+/*
+ * Which items take part in which step
+ */
+
+static bool
+is_create(const DsItem *item)
+{
+	return item->op == DS_UPSERT_ITEM && item->expected == DS_NO_VERSION;
+}
+
+static bool
+is_absence(const DsItem *item)
+{
+	return item->op == DS_ASSERT_ITEM && item->expected == DS_NO_VERSION;
+}
+
+static bool
+may_insert(const DsItem *item)
+{
+	return item->op == DS_UPSERT_ITEM &&
+		(item->expected == DS_NO_VERSION || item->expected == DS_ANY_VERSION);
+}
+
+/* After the inserts: an item whose id was taken; creates may be found later. */
+static bool
+is_lost_create(const DsItem *item)
+{
+	return is_create(item) && !item->written;
+}
+
+static bool
+is_lost_any(const DsItem *item)
+{
+	return may_insert(item) && !is_create(item) && !item->present && !item->written;
+}
+
+/* A delete that does not mind absence, and must be sure of it. */
+static bool
+is_vain_delete(const DsItem *item)
+{
+	return item->op == DS_DELETE_ITEM && !item->present;
+}
+
+/* A document that is locked, and that no statement has written. */
+static bool
+is_unwritten(const DsItem *item)
+{
+	return item->op != DS_ASSERT_ITEM && item->present && !item->written;
+}
+
+/* Unique indexes besides the one on id change the order of the writes. */
+static bool
+has_other_unique(const DsItem *item)
+{
+	return item->collection->has_other_unique;
+}
+
+static bool
+any_item(const DsBatch *batch, bool (*test) (const DsItem *item))
+{
+	for (int i = 0; i < batch->count; i++)
+		if (test(&batch->items[i]))
+			return true;
+	return false;
+}
+
+/*
+ * Creates are left to the INSERT, but not under an old snapshot: an INSERT
+ * would not mind a document that it still shows, and a locking read does.
+ */
+static DsStatement
+choose_lock(const DsItem *item)
+{
+	if (is_create(item) && !IsolationUsesXactSnapshot())
+		return DS_NO_STATEMENT;
+	switch (item->op)
+	{
+		case DS_UPSERT_ITEM:
+			return DS_LOCK_MANY_FOR_UPSERT;
+		case DS_DELETE_ITEM:
+			return DS_LOCK_MANY_FOR_DELETE;
+		default:
+			return DS_LOCK_MANY_FOR_ASSERT;
+	}
+}
+
+static DsStatement
+choose_insert(const DsItem *item)
+{
+	return may_insert(item) && !item->present ? DS_INSERT_MANY : DS_NO_STATEMENT;
+}
+
+static DsStatement
+choose_update(const DsItem *item)
+{
+	return item->op == DS_UPSERT_ITEM && item->present && !item->written
+		? DS_UPDATE_MANY : DS_NO_STATEMENT;
+}
+
+static DsStatement
+choose_delete(const DsItem *item)
+{
+	return item->op == DS_DELETE_ITEM && item->present && !item->written
+		? DS_DELETE_MANY : DS_NO_STATEMENT;
+}
+
+/* Of the documents that are locked, those that are not written yet. */
+static DsStatement
+choose_lock_unwritten(const DsItem *item)
+{
+	return is_unwritten(item) ? choose_lock(item) : DS_NO_STATEMENT;
+}
+
+/* Look again for what was not found when the batch locked. */
+static DsStatement
+choose_find_absent(const DsItem *item)
+{
+	return item->present ? DS_NO_STATEMENT : DS_FIND_MANY;
+}
+
+/* After the inserts: what nothing holds in place, and was not found. */
+static DsStatement
+choose_find_loose(const DsItem *item)
+{
+	return (is_lost_create(item) || is_absence(item)) && !item->present
+		? DS_FIND_MANY : DS_NO_STATEMENT;
+}
+
+/* Row security can let the caller see a document that it may not lock. */
+static DsStatement
+choose_find_hidden(const DsItem *item)
+{
+	return item->reason == DS_MISSING && ds_document_has_policies(item->collection)
+		? DS_FIND_MANY : DS_NO_STATEMENT;
+}
+
+/*
+ * The steps
+ */
+
+static void
+forget_findings(DsBatch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+	{
+		batch->items[i].present = false;
+		batch->items[i].reason = DS_HOLDS;
+		batch->items[i].written = false;
+	}
+}
+
+/* Compare all expectations with what was found; returns how many fail. */
+static int
+count_violations(DsBatch *batch)
+{
+	int			violations = 0;
+
+	for (int i = 0; i < batch->count; i++)
+	{
+		DsItem	   *item = &batch->items[i];
+
+		item->reason = ds_expectation_compare(item->expected, item->present, item->actual);
+		if (item->reason != DS_HOLDS)
+			violations++;
+	}
+	return violations;
+}
+
+static int
+count_present(const DsBatch *batch)
+{
+	int			present = 0;
+
+	for (int i = 0; i < batch->count; i++)
+		present += batch->items[i].present;
+	return present;
+}
+
+/* Find items in what one snapshot shows; returns how many are there. */
+static int
+find_at(DsBatch *batch, DsChooseStatement choose, Snapshot snapshot)
+{
+	int			present = count_present(batch);
+
+	PushActiveSnapshot(snapshot);
+	ds_step_run(batch, choose, DS_READ);
+	PopActiveSnapshot();
+	return count_present(batch) - present;
+}
+
+/*
+ * Look again for items that were absent when the batch locked, all of them at
+ * one instant: what is locked is at that instant as it was found.  Returns
+ * how many are there by now.
+ *
+ * Under REPEATABLE READ and SERIALIZABLE absence in the snapshot is not
+ * absence: when something that it does not show is there by now, the answer
+ * is 40001, not a report that is untrue.
+ */
+static int
+look_again(DsBatch *batch, DsChooseStatement choose)
+{
+	int			found;
+
+	if (!IsolationUsesXactSnapshot())
+		return find_at(batch, choose, GetLatestSnapshot());
+
+	found = find_at(batch, choose, GetTransactionSnapshot());
+	if (find_at(batch, choose, GetLatestSnapshot()) > 0)
+		ds_document_refuse_old_snapshot();
+	return found;
+}
+
+/* Raise 42501 for an item that is missing only to those who would write it. */
+static void
+refuse_hidden(DsBatch *batch)
+{
+	ds_step_run(batch, choose_find_hidden, DS_WRITE_BATCH);
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+
+		if (item->reason == DS_MISSING && item->present)
+			ds_document_refuse_unwritable(item->collection, item->id);
+	}
+}
+
+/* A document at the highest version cannot be written once more. */
+static void
+refuse_growth(const DsBatch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+
+		if (item->op == DS_UPSERT_ITEM && item->present && item->actual == PG_INT64_MAX)
+			ds_document_refuse_growth(item->collection, item->id);
+	}
+}
+
+/*
+ * Lock what is there and compare.
+ *
+ * The locking read does not find what was created while it waited, even when
+ * that took the place of what it waited for.  So before a violation counts,
+ * everything that was absent is looked at again, at one instant; the report
+ * is what was true then, of all items.
+ */
+static DsAttempt
+lock_and_compare(DsBatch *batch)
+{
+	int			found;
+
+	ds_step_run(batch, choose_lock, DS_WRITE_BATCH);
+	if (count_violations(batch) > 0)
+		refuse_hidden(batch);
+	else if (!any_item(batch, is_vain_delete))
+		return DS_DONE;
+
+	found = look_again(batch, choose_find_absent);
+	if (count_violations(batch) > 0)
+		return DS_VIOLATED;
+	return found > 0 ? DS_AGAIN : DS_DONE;
+}
+
+/*
+ * What became of the inserts that found their id taken.
+ *
+ * A create fails, also when the document is gone again by now or hidden by
+ * row security: that it was there is enough.  An item that expects "any" must
+ * lock it in the order of the locks, so the batch begins again.
+ */
+static DsAttempt
+settle_lost_inserts(DsBatch *batch, bool may_try_again)
+{
+	DsAttempt		result = DS_DONE;
+
+	if (!any_item(batch, is_lost_create) && !any_item(batch, is_lost_any))
+		return DS_DONE;
+
+	look_again(batch, choose_find_loose);
+	count_violations(batch);
+	for (int i = 0; i < batch->count; i++)
+	{
+		DsItem	   *item = &batch->items[i];
+
+		if (is_lost_create(item) && (item->present || !item->collection->has_before_triggers))
+		{
+			item->reason = DS_EXISTS;
+			result = DS_VIOLATED;
+		}
+		else if (is_lost_any(item) && may_try_again)
+			return DS_AGAIN;
+		else if (is_lost_create(item) || is_lost_any(item))
+			ds_document_refuse_unwritable(item->collection, item->id);
+	}
+	return result;
+}
+
+/*
+ * Update and delete the documents that are locked.
+ *
+ * A trigger of another row may have updated some of them in between: then
+ * they have a new place, and are written there if they are still at a version
+ * that the item expects.
+ */
+static void
+write_locked(DsBatch *batch)
+{
+	ds_step_run(batch, choose_delete, DS_WRITE_BATCH);
+	ds_step_run(batch, choose_update, DS_WRITE_BATCH);
+	if (!any_item(batch, is_unwritten))
+		return;
+
+	ds_step_run(batch, choose_lock_unwritten, DS_WRITE_BATCH);
+	if (count_violations(batch) == 0)
+	{
+		ds_step_run(batch, choose_delete, DS_WRITE_BATCH);
+		ds_step_run(batch, choose_update, DS_WRITE_BATCH);
+	}
+	for (int i = 0; i < batch->count; i++)
+		if (is_unwritten(&batch->items[i]))
+			ds_document_refuse_unwritable(batch->items[i].collection, batch->items[i].id);
+}
+
+/* Write everything, in the order that the head of this file explains. */
+static DsAttempt
+write_items(DsBatch *batch, bool may_try_again)
+{
+	DsAttempt		result;
+
+	if (any_item(batch, has_other_unique))
+	{
+		write_locked(batch);
+		ds_step_run(batch, choose_insert, DS_WRITE_BATCH);
+		return settle_lost_inserts(batch, may_try_again);
+	}
+
+	ds_step_run(batch, choose_insert, DS_WRITE_BATCH);
+	result = settle_lost_inserts(batch, may_try_again);
+	if (result == DS_DONE)
+		write_locked(batch);
+	return result;
+}
+
+/* Look at expectations of absence once more, now that all locks are held. */
+static DsAttempt
+settle_asserts(DsBatch *batch)
+{
+	if (!any_item(batch, is_absence))
+		return DS_DONE;
+
+	look_again(batch, choose_find_loose);
+	return count_violations(batch) == 0 ? DS_DONE : DS_VIOLATED;
+}
+
+/*
+ * Try once.  Without may_try_again a batch that would have to begin again
+ * ends in an error: 42501, 27000, or else 40001.
+ */
+DsAttempt
+ds_attempt(DsBatch *batch, bool may_try_again)
+{
+	DsAttempt	result;
+
+	forget_findings(batch);
+	result = lock_and_compare(batch);
+	if (result == DS_AGAIN && !may_try_again)
+		ds_document_refuse_old_snapshot();
+	if (result != DS_DONE)
+		return result;
+
+	refuse_growth(batch);
+	result = write_items(batch, may_try_again);
+	return result == DS_DONE ? settle_asserts(batch) : result;
+}
