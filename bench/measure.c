@@ -5,16 +5,18 @@
  *
  * A cell is one kind of work: documents of one size, so many in a call,
  * updated, inserted or refused.  In each turn every contender does the same
- * work once, on a table of its own that is like all the others, one contender
- * after the other, and each turn begins with another one.  A turn takes each
- * of them some hundredths of a second, so that what disturbs the machine
- * disturbs them all: compare them within a turn.
+ * work once, in a session of its own and on a table of its own that is like
+ * all the others, one contender after the other in an order drawn by lot.  A
+ * turn takes each of them some hundredths of a second, so that what disturbs
+ * the machine disturbs them all: compare them within a turn.
  *
  * Measured is the CPU time of the server process (its own clock, in
  * nanoseconds, user and system) and the time that passes.  All strings are
  * made before a sample begins, and results are looked at after it has ended.
  * Every answer is checked.  After some turns, a round, the versions in the
- * tables are checked and dead rows are vacuumed away.
+ * tables are checked, dead rows are vacuumed away and all sessions are new:
+ * how the memory of a process happens to lie makes it some percent faster or
+ * slower for as long as it lives.
  *
  * The second server, when there is one, runs docstore's contenders only: it
  * is there to compare two builds.
@@ -37,8 +39,11 @@
 #define lengthof(array) ((int) (sizeof(array) / sizeof((array)[0])))
 
 #define FIRST_VERSION 7			/* of the documents that are there, so that 6 is stale */
+#define STATEMENT "measured"
+#define WARM_UP 2				/* turns at the start of a round that are not counted */
 #define MAX_TABLES 8
 #define MAX_SERVERS 2
+#define MAX_ENTRIES 32
 #define MAX_ROWS 100000
 #define POOL 400				/* different documents */
 
@@ -52,8 +57,8 @@ typedef struct Size
 } Size;
 
 static const Size sizes[] = {
-	{"1k", 1024, 100000, 500, 4000},
-	{"100b", 100, 100000, 500, 4000},
+	{"1k", 1024, 100000, 500, 5000},
+	{"100b", 100, 100000, 500, 5000},
 	{"10k", 10240, 20000, 200, 2000},
 };
 
@@ -162,8 +167,6 @@ typedef struct Server
 {
 	const char *conninfo;
 	PGconn	   *keeper;			/* fills and vacuums */
-	PGconn	   *conn;			/* is measured; a new one for each cell */
-	clockid_t	clock;			/* the CPU time of its server process */
 	Table	   *tables;
 } Server;
 
@@ -175,14 +178,15 @@ typedef struct Cell
 	int			op;
 } Cell;
 
-/* A contender on a server, with its table. */
+/* A contender on a server, with its session and its table. */
 typedef struct Entry
 {
 	const Contender *contender;
 	Server	   *server;
 	int			server_number;
 	Table	   *table;
-	char		statement[16];
+	PGconn	   *conn;
+	clockid_t	clock;			/* the CPU time of its server process */
 } Entry;
 
 /* What all contenders do in a turn. */
@@ -598,7 +602,6 @@ nanoseconds(clockid_t clock)
 static void
 sample(const Cell *cell, Entry *entry, const Work *work, int turn)
 {
-	Server	   *server = entry->server;
 	bool		block = cell->op == ONE_STALE && entry->contender->kind == SQL && cell->batch > 1;
 	int			count = work->count / cell->batch;
 	Call	   *calls = calloc(count, sizeof(Call));
@@ -609,17 +612,17 @@ sample(const Cell *cell, Entry *entry, const Work *work, int turn)
 		make_call(cell, entry, work, i * cell->batch, &calls[i]);
 
 	elapsed = nanoseconds(CLOCK_MONOTONIC);
-	cpu = nanoseconds(server->clock);
+	cpu = nanoseconds(entry->clock);
 	for (int i = 0; i < count; i++)
 	{
 		if (block)
-			PQclear(PQexec(server->conn, "BEGIN"));
-		calls[i].result = PQexecPrepared(server->conn, entry->statement, calls[i].count,
+			PQclear(PQexec(entry->conn, "BEGIN"));
+		calls[i].result = PQexecPrepared(entry->conn, STATEMENT, calls[i].count,
 										 (const char *const *) calls[i].values, NULL, NULL, 0);
 		if (block)
-			PQclear(PQexec(server->conn, "ROLLBACK"));
+			PQclear(PQexec(entry->conn, "ROLLBACK"));
 	}
-	cpu = nanoseconds(server->clock) - cpu;
+	cpu = nanoseconds(entry->clock) - cpu;
 	elapsed = nanoseconds(CLOCK_MONOTONIC) - elapsed;
 
 	for (int i = 0; i < count; i++)
@@ -639,7 +642,7 @@ sample(const Cell *cell, Entry *entry, const Work *work, int turn)
  * Cells
  */
 
-/* Who takes part in a cell, with statements prepared; returns how many. */
+/* Who takes part in a cell; returns how many. */
 static int
 enter(const Cell *cell, Entry *entries)
 {
@@ -653,22 +656,11 @@ enter(const Cell *cell, Entry *entries)
 
 		for (int c = 0; c < contender_count; c++)
 		{
-			Entry	   *entry = &entries[count];
-			char	   *sql;
-			PGresult   *result;
-
 			if (!(contenders[c].ops & cell->op) || (s > 0 && contenders[c].kind != DOCSTORE))
 				continue;
-			*entry = (Entry) {&contenders[c], &servers[s], s, &servers[s].tables[tables], ""};
+			entries[count++] = (Entry) {&contenders[c], &servers[s], s, &servers[s].tables[tables], NULL, 0};
 			if (contenders[c].kind != PARSE && ++tables >= MAX_TABLES)
 				die("too few tables");
-			snprintf(entry->statement, sizeof(entry->statement), "s%d", count++);
-			sql = contenders[c].kind == SQL ? text(contenders[c].sql, entry->table->name) : strdup(contenders[c].sql);
-			result = PQprepare(entry->server->conn, entry->statement, sql, 0, NULL);
-			if (PQresultStatus(result) != PGRES_COMMAND_OK)
-				die("%s: %s", sql, PQerrorMessage(entry->server->conn));
-			PQclear(result);
-			free(sql);
 		}
 	}
 	return count;
@@ -694,56 +686,76 @@ pin(pid_t pid)
 		die("process %d cannot be moved to processor %d", (int) pid, processor);
 }
 
-/* Generic plans for all: a custom one for 1,000 ids would scan the table. */
+/*
+ * A new session with the statement prepared.  Generic plans for all: a custom
+ * one for 1,000 ids would scan the table.
+ */
 static void
-open_connections(void)
+open_session(Entry *entry)
 {
-	for (int s = 0; s < server_count; s++)
-	{
-		PQfinish(servers[s].conn);
-		servers[s].conn = connect_to(servers[s].conninfo);
-		run(servers[s].conn, "SET plan_cache_mode = force_generic_plan");
-		if (clock_getcpuclockid(PQbackendPID(servers[s].conn), &servers[s].clock) != 0)
-			die("the server process is not on this machine");
-		pin(PQbackendPID(servers[s].conn));
-	}
+	const Contender *contender = entry->contender;
+	char	   *sql = contender->kind == SQL ? text(contender->sql, entry->table->name) : strdup(contender->sql);
+	PGresult   *result;
+
+	PQfinish(entry->conn);
+	entry->conn = connect_to(entry->server->conninfo);
+	pin(PQbackendPID(entry->conn));
+	if (clock_getcpuclockid(PQbackendPID(entry->conn), &entry->clock) != 0)
+		die("the server process is not on this machine");
+	run(entry->conn, "SET plan_cache_mode = force_generic_plan");
+	result = PQprepare(entry->conn, STATEMENT, sql, 0, NULL);
+	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+		die("%s: %s", sql, PQerrorMessage(entry->conn));
+	PQclear(result);
+	free(sql);
 }
 
+/* All contenders do the same work, in any order; a negative turn does not count. */
 static void
-end_round(const Cell *cell, Entry *entries, int count)
+take_turn(const Cell *cell, Entry *entries, int count, int turn)
 {
+	static Work work;
+	int			order[MAX_ENTRIES];
+
+	choose_work(cell, cell->batch > cell->size->sample ? cell->batch : cell->size->sample, &work);
 	for (int i = 0; i < count; i++)
 	{
-		if (entries[i].contender->kind == PARSE)
-			continue;
-		verify(cell, &entries[i]);
-		clean_table(&entries[i]);
+		int			j = random_below(i + 1);
+
+		order[i] = order[j];
+		order[j] = i;
 	}
+	for (int i = 0; i < count; i++)
+		sample(cell, &entries[order[i]], &work, turn);
 }
 
 static void
 measure(const Cell *cell, int rounds)
 {
-	static Work work;
-	const Size *size = cell->size;
-	int			documents = cell->batch > size->sample ? cell->batch : size->sample;
-	int			turns = documents < size->round ? size->round / documents : 1;
-	Entry		entries[MAX_TABLES * MAX_SERVERS * 2];
-	int			count;
+	int			turns = cell->size->round / (cell->batch > cell->size->sample ? cell->batch : cell->size->sample);
+	Entry		entries[MAX_ENTRIES];
+	int			count = enter(cell, entries);
 
-	open_connections();
-	count = enter(cell, entries);
-	for (int turn = -1; turn < rounds * turns; turn++)
+	if (turns == 0)
+		turns = 1;
+	for (int round = 0; round < rounds; round++)
 	{
-		/* The turn before the first warms everything up. */
 		if (isatty(STDERR_FILENO))
-			fprintf(stderr, "\r\033[K%s: %d of %d", cell->name, turn, rounds * turns);
-		choose_work(cell, documents, &work);
+			fprintf(stderr, "\r\033[K%s: round %d of %d", cell->name, round + 1, rounds);
 		for (int i = 0; i < count; i++)
-			sample(cell, &entries[(i + turn + 1) % count], &work, turn);
-		if ((turn + 1) % turns == 0)
-			end_round(cell, entries, count);
+			open_session(&entries[i]);
+		for (int turn = -WARM_UP; turn < turns; turn++)
+			take_turn(cell, entries, count, turn < 0 ? turn : round * turns + turn);
+		for (int i = 0; i < count; i++)
+		{
+			if (entries[i].contender->kind == PARSE)
+				continue;
+			verify(cell, &entries[i]);
+			clean_table(&entries[i]);
+		}
 	}
+	for (int i = 0; i < count; i++)
+		PQfinish(entries[i].conn);
 	fprintf(stderr, "%s%s: done\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", cell->name);
 	fflush(stdout);
 }
