@@ -72,7 +72,7 @@ ds_op_name(DsOp op)
 	elog(ERROR, "unexpected op %d", (int) op);
 }
 
-static void
+pg_noreturn static void
 raise_conflict(const DsBatch *batch)
 {
 	DsConflict	conflict;

@@ -176,7 +176,7 @@ inspect(Relation rel, DsCollection *collection, StringInfo missing)
 	collection->has_updated_at = is_plain_column(rel, "updated_at", TIMESTAMPTZOID);
 }
 
-static void
+pg_noreturn static void
 refuse_table(Oid relid, int item, const char *detail)
 {
 	ereport(ERROR,
@@ -208,7 +208,7 @@ describe(Oid relid, int item, DsCollection *collection)
 	relation_close(rel, NoLock);
 }
 
-static void
+pg_noreturn static void
 refuse_unknown(const char *name, int item)
 {
 	ereport(ERROR,

@@ -27,9 +27,9 @@ extern void ds_document_delete(const DsCollection *collection, Datum id,
 
 extern bool ds_document_has_policies(const DsCollection *collection);
 extern Datum ds_document_require(Datum data, int item);
-extern void ds_document_refuse_growth(const DsCollection *collection, Datum id);
-extern void ds_document_refuse_trigger(const DsCollection *collection, Datum id);
-extern void ds_document_refuse_unwritable(const DsCollection *collection, Datum id);
+pg_noreturn extern void ds_document_refuse_growth(const DsCollection *collection, Datum id);
+pg_noreturn extern void ds_document_refuse_trigger(const DsCollection *collection, Datum id);
+pg_noreturn extern void ds_document_refuse_unwritable(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_old_snapshot(void);
 
 #endif							/* DS_DOCUMENT_H */

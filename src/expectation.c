@@ -14,6 +14,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "errors.h"
 #include "expectation.h"
 #include "json.h"
@@ -39,7 +40,7 @@ ds_expectation_init(void)
 							 NULL, NULL, NULL);
 }
 
-static void
+pg_noreturn static void
 refuse(const char *given, int item)
 {
 	ereport(ERROR,
@@ -100,7 +101,6 @@ ds_expectation_from_json(const JsonbValue *expected, int item)
 	}
 
 	refuse("of a JSON type that is neither number nor string", item);
-	return DS_NO_VERSION;		/* not reached */
 }
 
 /* What docstore.checks leaves of an expected version. */

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "compat.h"
 #include "errors.h"
 #include "id.h"
 #include "json.h"
@@ -84,7 +85,7 @@ id_input(const DsIdType *type, const char *string, int item)
 	return id;
 }
 
-static void
+pg_noreturn static void
 refuse_empty(int item)
 {
 	ereport(ERROR,

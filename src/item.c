@@ -46,7 +46,7 @@ typedef struct Reader
 	List	   *opened;			/* of DsCollection, one for each table */
 } Reader;
 
-static void
+pg_noreturn static void
 refuse_item(int item, const char *problem)
 {
 	ereport(ERROR,
@@ -81,13 +81,12 @@ static void
 read_keys(const JsonbValue *object, int item, Given *given)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(object->val.binary.data);
-	JsonbIteratorToken token;
 	JsonbValue	key;
 	int			used = 0;
 
 	memset(given, 0, offsetof(Given, values));
 	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
-	while ((token = JsonbIteratorNext(&iterator, &key, true)) == WJB_KEY)
+	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
 	{
 		JsonbValue **slot = slot_for_key(given, &key);
 

@@ -7,6 +7,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "errors.h"
 #include "order.h"
 
@@ -21,7 +22,7 @@ compare_items(const void *left, const void *right)
 	return ds_id_compare(a->collection->id_type, a->id, b->id);
 }
 
-static void
+pg_noreturn static void
 refuse_duplicate(const DsItem *a, const DsItem *b)
 {
 	ereport(ERROR,

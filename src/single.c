@@ -30,7 +30,7 @@ ds_single_begin(FunctionCallInfo fcinfo, int expected_argument, DsSingle *call)
 	SPI_connect();
 }
 
-static void
+pg_noreturn static void
 raise_conflict(const DsSingle *call, const char *op, const DsOutcome *outcome)
 {
 	DsConflict	conflict;

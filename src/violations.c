@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "errors.h"
 #include "expectation.h"
 #include "fmgr.h"
@@ -20,7 +21,7 @@ PG_FUNCTION_INFO_V1(ds_violations);
 
 #define HINT "Pass the DETAIL field of an error whose constraint name is docstore_expected_version."
 
-static void
+pg_noreturn static void
 refuse_detail(void)
 {
 	ereport(ERROR,
