@@ -125,7 +125,12 @@ ds_id_from_json(const DsIdType *type, const JsonbValue *given, int item)
 	{
 		char	   *digits = ds_json_digits(given);
 
-		return id_input(type, digits != NULL ? digits : "a number of too many digits", item);
+		if (digits == NULL)
+			ereport(ERROR,
+					(errcode(DS_ERRCODE_ID_SYNTAX),
+					 errmsg("%sid is a number of too many digits", ds_item_prefix(item)),
+					 errhint("Ids of this collection are of type %s.", type->name)));
+		return id_input(type, digits, item);
 	}
 
 	ereport(ERROR,
