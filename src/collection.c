@@ -197,6 +197,9 @@ describe(Oid relid, int item, DsCollection *collection)
 		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
 		refuse_table(relid, item, "It is not an ordinary or partitioned table.");
 
+	if (rel->rd_rules != NULL)
+		refuse_table(relid, item, "It has rules, which do not go with ON CONFLICT and RETURNING.");
+
 	initStringInfo(&missing);
 	memset(collection, 0, sizeof(DsCollection));
 	collection->relid = relid;

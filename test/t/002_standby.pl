@@ -1,0 +1,48 @@
+# A standby reads, says clearly that it does not write, and writes when it is promoted.
+use strict;
+use warnings FATAL => 'all';
+use PostgreSQL::Test::Cluster;
+use PostgreSQL::Test::Utils;
+use Test::More;
+
+my $primary = PostgreSQL::Test::Cluster->new('primary');
+$primary->init(allows_streaming => 1);
+$primary->start;
+$primary->safe_psql('postgres', q{
+	CREATE EXTENSION docstore;
+	SELECT docstore.create_collection('shops');
+	SELECT docstore.upsert('shops', 'a', '{"n": 1}');
+	SELECT docstore.upsert('shops', 'a', '{"n": 2}', 1);
+});
+$primary->backup('base');
+
+my $standby = PostgreSQL::Test::Cluster->new('standby');
+$standby->init_from_backup($primary, 'base', has_streaming => 1);
+$standby->start;
+$primary->wait_for_catchup($standby);
+
+my $version = $standby->safe_psql('postgres', q{SELECT version FROM docstore.load('shops', 'a')});
+is($version, '2', 'a standby loads documents');
+is($standby->safe_psql('postgres', q{SELECT id FROM docstore.load_many('shops', '{a, b}')}), 'a', 'and many of them');
+
+my %writes = (
+	'upsert()' => q{SELECT docstore.upsert('shops', 'a', '{}', 2)},
+	'delete()' => q{SELECT docstore.delete('shops', 'a', 2)},
+	'upsert_many()' => q{SELECT docstore.upsert_many('shops', '{a}', ARRAY['{}'::jsonb], '{2}')},
+	'save()' => q{SELECT * FROM docstore.save('[{"op": "assert", "collection": "shops", "id": "a", "expected": 2}]')},
+	'try_save()' => q{SELECT * FROM docstore.try_save('[]')},
+	'create_collection()' => q{SELECT docstore.create_collection('more')});
+for my $function (sort keys %writes)
+{
+	my ($status, $out, $err) = $standby->psql('postgres', "\\set VERBOSITY verbose\n$writes{$function}");
+	like($err, qr/ERROR:  25006: cannot execute docstore\.\Q$function\E in a read-only transaction.*HINT:  .*connect to the primary/s,
+		"$function says that this is a standby");
+}
+
+$standby->promote;
+is($standby->safe_psql('postgres', qq{SELECT docstore.upsert('shops', 'a', '{"n": 3}', $version)}),
+	'3', 'after a promotion a version that was read on the standby saves');
+
+$standby->stop;
+$primary->stop;
+done_testing();
