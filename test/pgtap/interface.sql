@@ -1,0 +1,44 @@
+-- What the extension gives: functions with their arguments and results, settings, and a collection's table.
+BEGIN;
+CREATE EXTENSION IF NOT EXISTS pgtap;
+CREATE EXTENSION docstore;
+SELECT plan(44);
+
+SELECT has_extension('docstore');
+SELECT has_schema('docstore');
+SELECT schema_privs_are('docstore', 'public', ARRAY['USAGE']);
+
+SELECT has_function('docstore'::name, f.name::name, f.arguments::name[]) FROM (VALUES
+	('create_collection', '{text,regtype}'), ('upsert', '{regclass,text,jsonb,bigint}'), ('delete', '{regclass,text,bigint}'),
+	('load', '{regclass,text,bigint}'), ('load_many', '{regclass,text[]}'), ('upsert_many', '{regclass,text[],jsonb[],bigint[]}'),
+	('try_save', '{jsonb}'), ('violations', '{text}'), ('no_version', '{}'), ('any_version', '{}'), ('some_version', '{}')
+) f(name, arguments);
+SELECT has_function('docstore'::name, 'save'::name);
+
+SELECT function_returns('docstore'::name, f.name::name, f.result) FROM (VALUES
+	('create_collection', 'regclass'), ('upsert', 'bigint'), ('delete', 'bigint'), ('upsert_many', 'bigint[]'), ('any_version', 'bigint')
+) f(name, result);
+SELECT volatility_is('docstore'::name, f.name::name, f.volatility) FROM (VALUES
+	('upsert', 'volatile'), ('save', 'volatile'), ('load', 'stable'), ('load_many', 'stable'), ('violations', 'immutable'), ('no_version', 'immutable')
+) f(name, volatility);
+SELECT isnt_definer('docstore'::name, f.name::name) FROM (VALUES ('upsert'), ('save'), ('create_collection')) f(name);
+
+-- a collection is an ordinary table of the caller's
+SELECT is(docstore.create_collection('shops')::text, 'shops', 'create_collection returns the table');
+SELECT has_table('shops'::name);
+SELECT table_owner_is('shops', current_user);
+SELECT columns_are('shops', ARRAY['id', 'version', 'data', 'created_at', 'updated_at']);
+SELECT col_is_pk('shops', 'id', 'the id is the key');
+SELECT col_type_is('shops', c.name, c.type) FROM (VALUES
+	('id', 'text'), ('version', 'bigint'), ('data', 'jsonb'), ('created_at', 'timestamp with time zone')
+) c(name, type);
+SELECT col_not_null('shops', 'version', 'every document has a version');
+SELECT lives_ok('SELECT docstore.create_collection(''by_uuid'', ''uuid'')', 'ids can be UUIDs');
+SELECT col_type_is('by_uuid', 'id', 'uuid');
+SELECT throws_ok('SELECT docstore.create_collection(''shops'')', '42P07', NULL, 'a name is taken once');
+SELECT throws_ok('SELECT docstore.create_collection(''other'', ''varchar'')', '22023', 'ids cannot be of type character varying');
+
+SELECT is(current_setting('docstore.checks'), 'on', 'expected versions are compared');
+
+SELECT * FROM finish();
+ROLLBACK;

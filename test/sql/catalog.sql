@@ -1,0 +1,74 @@
+-- The extension's objects: comments, labels, what may be called, and what is left after DROP EXTENSION
+\getenv directory PG_ABS_SRCDIR
+\set prepare :directory '/include/prepare.psql'
+\i :prepare
+
+-- every function, with its comment and its labels
+SELECT p.oid::regprocedure, p.provolatile AS volatile, p.proparallel AS parallel, p.prosecdef AS definer, p.proretset AS set
+FROM pg_proc p WHERE p.pronamespace = 'docstore'::regnamespace ORDER BY p.oid::regprocedure::text COLLATE "C";
+SELECT p.oid::regprocedure AS without_comment FROM pg_proc p
+WHERE p.pronamespace = 'docstore'::regnamespace AND obj_description(p.oid, 'pg_proc') IS NULL;
+SELECT obj_description('docstore'::regnamespace, 'pg_namespace') IS NOT NULL AS schema,
+	obj_description(oid, 'pg_extension') IS NOT NULL AS extension
+FROM pg_extension WHERE extname = 'docstore';
+-- the settings
+SELECT count(*) FROM docstore.violations(NULL);
+SELECT name, setting, vartype, context, min_val, max_val FROM pg_settings WHERE name ~ '^docstore\.' ORDER BY name COLLATE "C";
+
+-- every member of the extension is in its schema or is that schema, and everything in that schema is a member
+SELECT count(*) FROM pg_depend d, pg_identify_object(d.classid, d.objid, d.objsubid) o
+WHERE d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e' AND d.refobjid = (SELECT oid FROM pg_extension WHERE extname = 'docstore')
+	AND COALESCE(o.schema, o.name) IS DISTINCT FROM 'docstore';
+SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'docstore'::regnamespace
+	AND NOT EXISTS (SELECT FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e');
+-- all types in its interface are the server's
+SELECT count(*) FROM pg_proc p, unnest(COALESCE(p.proallargtypes, p.proargtypes) || p.prorettype) t JOIN pg_type y ON y.oid = t
+WHERE p.pronamespace = 'docstore'::regnamespace AND y.typnamespace <> 'pg_catalog'::regnamespace;
+-- its functions are open to all, its schema lets nobody put anything into it
+SELECT bool_and(has_function_privilege('public', oid, 'EXECUTE')) AS callable FROM pg_proc
+WHERE pronamespace = 'docstore'::regnamespace;
+SELECT has_schema_privilege('public', 'docstore', 'USAGE') AS usage, has_schema_privilege('public', 'docstore', 'CREATE') AS create;
+-- it cannot be moved elsewhere, and is for users who may create objects in the database
+SELECT extrelocatable FROM pg_extension WHERE extname = 'docstore';
+SELECT superuser, trusted, relocatable FROM pg_available_extension_versions WHERE name = 'docstore' AND installed;
+
+-- DROP EXTENSION leaves the documents, CREATE EXTENSION finds them again
+SELECT docstore.create_collection('shops');
+SELECT docstore.upsert('shops', 'a', '{"n": 1}');
+DROP EXTENSION docstore;
+SELECT count(*) FROM pg_namespace WHERE nspname = 'docstore';
+SELECT id, version, data FROM shops;
+UPDATE shops SET data = '{"n": 2}', version = version + 1;
+-- a schema of that name that somebody else has made is not taken over
+CREATE SCHEMA docstore;
+CREATE EXTENSION docstore;
+\echo :LAST_ERROR_SQLSTATE
+DROP SCHEMA docstore;
+-- types and functions first in the search_path are not used by the script
+CREATE SCHEMA evil;
+CREATE DOMAIN evil.jsonb AS int;
+CREATE DOMAIN evil.regclass AS int;
+CREATE DOMAIN evil.text AS int;
+SET search_path = evil, public;
+CREATE EXTENSION docstore;
+RESET search_path;
+DROP SCHEMA evil CASCADE;
+SELECT docstore.upsert('shops', 'a', '{"n": 3}', 2);
+SELECT count(*) FROM pg_extension WHERE extname = 'docstore';
+
+-- somebody without superuser's rights installs it in a database of his own
+CREATE ROLE regress_docstore_owner;
+DO $$ BEGIN EXECUTE format('GRANT CREATE ON DATABASE %I TO regress_docstore_owner', current_database()); END $$;
+DROP EXTENSION docstore;
+SET ROLE regress_docstore_owner;
+CREATE EXTENSION docstore;
+SELECT docstore.any_version();
+RESET ROLE;
+SELECT extowner::regrole, nspowner::regrole <> extowner::regrole AS schema_is_safe FROM pg_extension, pg_namespace
+WHERE extname = 'docstore' AND nspname = 'docstore';
+DROP EXTENSION docstore;
+DO $$ BEGIN EXECUTE format('REVOKE CREATE ON DATABASE %I FROM regress_docstore_owner', current_database()); END $$;
+DROP ROLE regress_docstore_owner;
+CREATE EXTENSION docstore;
+
+DROP TABLE shops;
