@@ -7,7 +7,7 @@ OBJS        = $(patsubst %.c,%.o,$(wildcard src/*.c))
 
 # Tests: test/sql and test/specs, both with their expected output in expected/.
 REGRESS        = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
-REGRESS_OPTS   = --inputdir=test
+REGRESS_OPTS   = --inputdir=test --encoding=UTF8 --no-locale
 ISOLATION      = $(sort $(patsubst test/specs/%.spec,%,$(wildcard test/specs/*.spec)))
 ISOLATION_OPTS = --inputdir=test --outputdir=.
 

@@ -29,7 +29,7 @@ SELECT bool_and(has_function_privilege('public', oid, 'EXECUTE')) AS callable FR
 WHERE pronamespace = 'docstore'::regnamespace;
 SELECT has_schema_privilege('public', 'docstore', 'USAGE') AS usage, has_schema_privilege('public', 'docstore', 'CREATE') AS create;
 -- it cannot be moved elsewhere, and is for users who may create objects in the database
-SELECT extrelocatable FROM pg_extension WHERE extname = 'docstore';
+SELECT extrelocatable, extnamespace::regnamespace FROM pg_extension WHERE extname = 'docstore';
 SELECT superuser, trusted, relocatable FROM pg_available_extension_versions WHERE name = 'docstore' AND installed;
 
 -- DROP EXTENSION leaves the documents, CREATE EXTENSION finds them again
@@ -44,6 +44,11 @@ CREATE SCHEMA docstore;
 CREATE EXTENSION docstore;
 \echo :LAST_ERROR_SQLSTATE
 DROP SCHEMA docstore;
+-- no schema in the search_path at all
+SET search_path = '';
+CREATE EXTENSION docstore;
+RESET search_path;
+DROP EXTENSION docstore;
 -- types and functions first in the search_path are not used by the script
 CREATE SCHEMA evil;
 CREATE DOMAIN evil.jsonb AS int;

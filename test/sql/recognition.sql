@@ -68,6 +68,8 @@ CREATE TABLE json_data (id text PRIMARY KEY, version bigint NOT NULL, data json)
 CREATE TABLE generated_data (id text PRIMARY KEY, version bigint NOT NULL, data jsonb GENERATED ALWAYS AS ('{}') STORED);
 CREATE COLLATION case_blind (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
 CREATE TABLE blind (id text COLLATE case_blind PRIMARY KEY, version bigint NOT NULL, data jsonb);
+CREATE TABLE ruled (id text PRIMARY KEY, version bigint NOT NULL, data jsonb);
+CREATE RULE nothing AS ON DELETE TO ruled DO INSTEAD NOTHING;
 CREATE VIEW a_view AS SELECT * FROM no_key;
 CREATE MATERIALIZED VIEW a_matview AS SELECT * FROM own;
 CREATE SEQUENCE a_sequence;
@@ -77,7 +79,7 @@ DECLARE
 	name text;
 BEGIN
 	FOREACH name IN ARRAY '{nothing,no_key,wide_key,other_key,late_key,varchar_id,domain_id,generated_id,quoted_id,integer_version,null_version,
-		generated_version,json_data,generated_data,blind,a_view,a_matview,a_sequence,a_type,own_key,pg_class,pg_tables}'::text[] LOOP
+		generated_version,json_data,generated_data,blind,ruled,a_view,a_matview,a_sequence,a_type,own_key,pg_class,pg_tables}'::text[] LOOP
 		CALL pg_temp.try(format('SELECT docstore.upsert(%L, %L, %L)', name, 'x', '{}'));
 	END LOOP;
 END
@@ -93,12 +95,14 @@ CALL pg_temp.try($$ SELECT * FROM docstore.save('[{"op": "assert", "collection":
 ALTER TABLE no_key ADD PRIMARY KEY (id);
 ALTER TABLE null_version ALTER version SET NOT NULL;
 ALTER TABLE json_data ALTER data TYPE jsonb;
-SELECT docstore.upsert('no_key', 'x', '{}'), docstore.upsert('null_version', 'x', '{}'), docstore.upsert('json_data', 'x', '{}');
+DROP RULE nothing ON ruled;
+SELECT docstore.upsert('no_key', 'x', '{}'), docstore.upsert('null_version', 'x', '{}'), docstore.upsert('json_data', 'x', '{}'),
+	docstore.upsert('ruled', 'x', '{}');
 
 DROP MATERIALIZED VIEW a_matview;
 DROP VIEW a_view;
 DROP TABLE own, words, times, numbered, temporary, parts, child, unlogged, nothing, no_key, wide_key, other_key, late_key, varchar_id, domain_id,
-	generated_id, quoted_id, integer_version, null_version, generated_version, json_data, generated_data, blind;
+	generated_id, quoted_id, integer_version, null_version, generated_version, json_data, generated_data, blind, ruled;
 DROP COLLATION case_blind;
 DROP DOMAIN name_of_shop;
 DROP SEQUENCE a_sequence;
