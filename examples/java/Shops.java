@@ -1,0 +1,136 @@
+import java.sql.*;
+import java.util.*;
+import java.util.function.UnaryOperator;
+import org.postgresql.util.PSQLException;
+
+/**
+ * Changes 20 coffee shops with docstore and JDBC, while somebody else changes 3 of them.
+ *
+ * <pre>java -cp postgresql.jar Shops.java 'jdbc:postgresql://localhost/shops?user=...&amp;password=...'</pre>
+ *
+ * The database needs the extension, and gets a collection "shops".
+ */
+public class Shops {
+    // begin README
+    record Shop(long version, String data) {}
+
+    /** Loads shops, applies change to each, saves all of them or none; the connection is in auto-commit mode. */
+    static void changeShops(Connection db, Collection<String> ids, UnaryOperator<String> change, int attempts)
+            throws SQLException {
+        Map<String, Shop> shops = new TreeMap<>();
+        for (int attempt = 1; ; attempt++) {
+            try (var load = db.prepareStatement("SELECT id, version, data FROM docstore.load_many('shops', ?)")) {
+                load.setArray(1, db.createArrayOf("text", ids.toArray()));
+                for (var row = load.executeQuery(); row.next(); )
+                    shops.put(row.getString(1), new Shop(row.getLong(2), change.apply(row.getString(3))));
+            }
+            try (var save = db.prepareStatement("SELECT docstore.upsert_many('shops', ?, ?, ?)")) {
+                save.setArray(1, db.createArrayOf("text", shops.keySet().toArray()));
+                save.setArray(2, db.createArrayOf("jsonb", shops.values().stream().map(Shop::data).toArray()));
+                save.setArray(3, db.createArrayOf("bigint", shops.values().stream().map(Shop::version).toArray()));
+                save.executeQuery();
+                return;
+            } catch (PSQLException error) {
+                if (!"PT409".equals(error.getSQLState()) || attempt == attempts)
+                    throw error;
+                // Only these are loaded and changed again.
+                ids = stale(db, error.getServerErrorMessage().getDetail());
+                shops.keySet().removeAll(ids);
+            }
+        }
+    }
+
+    /** The ids in the DETAIL of a conflict, without a JSON library. */
+    static List<String> stale(Connection db, String detail) throws SQLException {
+        List<String> ids = new ArrayList<>();
+        try (var violations = db.prepareStatement("SELECT id FROM docstore.violations(?)")) {
+            violations.setString(1, detail);
+            for (var row = violations.executeQuery(); row.next(); )
+                ids.add(row.getString(1));
+        }
+        return ids;
+    }
+    // end README
+
+    /** Load, change, save: and the conflict for who saves the same version again. */
+    static void oneShop(Connection db) throws SQLException {
+        query(db, "SELECT docstore.upsert('shops', 'mozarts', '{\"name\": \"Mozart''s\", \"opens\": 8}')");
+        Shop shop;
+        try (var load = db.prepareStatement("SELECT version, data FROM docstore.load('shops', ?)")) {
+            load.setString(1, "mozarts");
+            var row = load.executeQuery();
+            row.next();
+            shop = new Shop(row.getLong(1), row.getString(2));
+        }
+        for (int time = 1; time <= 2; time++) {
+            try (var save = db.prepareStatement("SELECT docstore.upsert('shops', ?, ?::jsonb, ?)")) {
+                save.setString(1, "mozarts");
+                save.setString(2, anHourEarlier(shop.data()));
+                save.setLong(3, shop.version());
+                var row = save.executeQuery();
+                row.next();
+                System.out.println("mozarts is at version " + row.getLong(1));
+            } catch (PSQLException error) {
+                var fields = error.getServerErrorMessage();
+                System.out.println(error.getSQLState() + " " + fields.getConstraint() + " " + fields.getTable());
+                try (var violations = db.prepareStatement("SELECT id, reason, expected, actual FROM docstore.violations(?)")) {
+                    violations.setString(1, fields.getDetail());
+                    for (var row = violations.executeQuery(); row.next(); )
+                        System.out.printf("%s is %s: expected %d, actual %d%n",
+                                row.getString(1), row.getString(2), row.getLong(3), row.getLong(4));
+                }
+            }
+        }
+    }
+
+    static int calls = 0;
+
+    /** A batch of which 3 are stale by the time it is saved. */
+    static void twentyShops(Connection db, Connection somebodyElse) throws SQLException {
+        List<String> ids = new ArrayList<>();
+        for (int n = 1; n <= 20; n++)
+            ids.add(String.format("shop-%02d", n));
+        query(db, "SELECT docstore.upsert_many('shops', array_agg('shop-' || to_char(n, 'FM00')), "
+                + "array_agg('{\"opens\": 8}'::jsonb), NULL) FROM generate_series(1, 20) AS n");
+
+        changeShops(db, ids, shop -> {
+            if (++calls == 1)
+                withWifi(somebodyElse);
+            return anHourEarlier(shop);
+        }, 5);
+        System.out.println("saved " + ids.size() + " shops after " + calls + " changes");
+        System.out.println("now at version 3: "
+                + query(db, "SELECT string_agg(id, ' ' ORDER BY id) FROM shops WHERE version = 3"));
+        System.out.println("with both changes: " + query(db,
+                "SELECT string_agg(id, ' ' ORDER BY id) FROM shops WHERE data @> '{\"opens\": 7, \"wifi\": true}'"));
+    }
+
+    static void withWifi(Connection db) {
+        try {
+            changeShops(db, List.of("shop-04", "shop-11", "shop-17"), shop -> shop.replace("}", ", \"wifi\": true}"), 5);
+        } catch (SQLException error) {
+            throw new IllegalStateException(error);
+        }
+    }
+
+    /** What a program would do with its JSON library. */
+    static String anHourEarlier(String shop) {
+        return shop.replace("\"opens\": 8", "\"opens\": 7");
+    }
+
+    static String query(Connection db, String sql) throws SQLException {
+        try (var statement = db.createStatement()) {
+            var row = statement.executeQuery(sql);
+            row.next();
+            return row.getString(1);
+        }
+    }
+
+    public static void main(String[] args) throws SQLException {
+        try (var db = DriverManager.getConnection(args[0]); var somebodyElse = DriverManager.getConnection(args[0])) {
+            query(db, "SELECT docstore.create_collection('shops')");
+            oneShop(db);
+            twentyShops(db, somebodyElse);
+        }
+    }
+}
