@@ -6,7 +6,7 @@ import org.postgresql.util.PSQLException;
 /**
  * Changes 20 coffee shops with docstore and JDBC, while somebody else changes 3 of them.
  *
- * <pre>java -cp postgresql.jar Shops.java 'jdbc:postgresql://localhost/shops?user=...&amp;password=...'</pre>
+ * <pre>java -cp postgresql.jar Shops.java 'jdbc:postgresql://host/database?user=...&amp;password=...'</pre>
  *
  * The database needs the extension, and gets a collection "shops".
  */

@@ -1,7 +1,7 @@
 // Changes 20 coffee shops with docstore and pg (node-postgres), while somebody else changes 3 of them.
 //
-// The variables PGHOST, PGUSER, PGDATABASE and so on say where to, as they do for psql. The database needs the extension, and
-// gets a collection "shops".
+// It needs "npm install pg". The variables PGHOST, PGUSER, PGDATABASE and so on say where to, as they do for psql. The database
+// needs the extension, and gets a collection "shops".
 import pg from 'pg';
 
 // begin README
