@@ -5,6 +5,7 @@
  */
 #include "postgres.h"
 
+#include "array.h"
 #include "catalog/pg_type.h"
 #include "collection.h"
 #include "errors.h"
@@ -115,27 +116,20 @@ drop_repeated(const DsIdType *type, Datum *ids, int count)
 static Datum
 wanted_ids(ArrayType *given, const DsIdType *type)
 {
-	Datum	   *ids;
-	bool	   *nulls;
+	DsArray		ids = ds_array_read(given, "ids");
 	int			count;
 
-	if (ARR_NDIM(given) > 1)
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("ids must have one dimension, not %d", ARR_NDIM(given)),
-				 errhint("Pass one element for each document.")));
-	deconstruct_array(given, TEXTOID, -1, false, TYPALIGN_INT, &ids, &nulls, &count);
-	for (int i = 0; i < count; i++)
+	for (int i = 0; i < ids.count; i++)
 	{
-		if (nulls[i])
+		if (ids.nulls[i])
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_ARGUMENT),
 					 errmsg("%sid must not be NULL", ds_item_prefix(i + 1)),
 					 errhint("Leave ids that are not known out of the array.")));
-		ids[i] = ds_id_from_text(type, DatumGetTextPP(ids[i]), i + 1);
+		ids.values[i] = ds_id_from_text(type, DatumGetTextPP(ids.values[i]), i + 1);
 	}
-	count = drop_repeated(type, ids, count);
-	return PointerGetDatum(construct_array(ids, count, type->oid, type->length,
+	count = drop_repeated(type, ids.values, ids.count);
+	return PointerGetDatum(construct_array(ids.values, count, type->oid, type->length,
 										   type->by_value, type->align));
 }
 

@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "array.h"
 #include "batch.h"
 #include "catalog/pg_type.h"
 #include "document.h"
@@ -12,29 +13,6 @@
 #include "utils/array.h"
 
 PG_FUNCTION_INFO_V1(ds_upsert_many);
-
-typedef struct Elements
-{
-	int			count;
-	Datum	   *values;
-	bool	   *nulls;
-} Elements;
-
-/* Take an array apart; more than one dimension is 22023. */
-static Elements
-read_array(ArrayType *array, const char *name, int16 length, bool by_value, char align)
-{
-	Elements	elements = {0};
-
-	if (ARR_NDIM(array) > 1)
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%s must have one dimension, not %d", name, ARR_NDIM(array)),
-				 errhint("Pass one element for each document.")));
-	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align,
-					  &elements.values, &elements.nulls, &elements.count);
-	return elements;
-}
 
 static void
 require_length(int length, const char *name, int ids)
@@ -57,21 +35,20 @@ require_element(bool is_null, const char *name, int item)
 }
 
 /* Expected versions may be NULL, one by one or all of them: expected absent. */
-static Elements
+static DsArray
 read_expected(FunctionCallInfo fcinfo, int count)
 {
-	Elements	expected = {0};
+	DsArray	expected = {0};
 
 	if (PG_ARGISNULL(3))
 		return expected;
-	expected = read_array(PG_GETARG_ARRAYTYPE_P(3), "expected_versions",
-						  sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
+	expected = ds_array_read(PG_GETARG_ARRAYTYPE_P(3), "expected_versions");
 	require_length(expected.count, "expected_versions", count);
 	return expected;
 }
 
 static int64
-expected_at(const Elements *expected, int i)
+expected_at(const DsArray *expected, int i)
 {
 	if (expected->values == NULL || expected->nulls[i])
 		return DS_NO_VERSION;
@@ -82,9 +59,9 @@ static void
 read_items(FunctionCallInfo fcinfo, DsBatch *batch)
 {
 	DsCollection *collection = palloc(sizeof(DsCollection));
-	Elements	ids = read_array(PG_GETARG_ARRAYTYPE_P(1), "ids", -1, false, TYPALIGN_INT);
-	Elements	data = read_array(PG_GETARG_ARRAYTYPE_P(2), "data", -1, false, TYPALIGN_INT);
-	Elements	expected = read_expected(fcinfo, ids.count);
+	DsArray	ids = ds_array_read(PG_GETARG_ARRAYTYPE_P(1), "ids");
+	DsArray	data = ds_array_read(PG_GETARG_ARRAYTYPE_P(2), "data");
+	DsArray	expected = read_expected(fcinfo, ids.count);
 
 	require_length(data.count, "data", ids.count);
 	ds_collection_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, collection);
