@@ -33,7 +33,7 @@
 
 /* 18 gave the magic block a name and a version. */
 #if PG_VERSION_NUM >= 180000
-#define DS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "docstore", .version = "0.1.0")
+#define DS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "docstore", .version = "0.2.0")
 #else
 #define DS_MODULE_MAGIC PG_MODULE_MAGIC
 #endif

@@ -1,0 +1,126 @@
+/* docstore 0.2.0: the schema docstore and everything in it */
+
+\echo Use "CREATE EXTENSION docstore" to load this file. \quit
+
+-- A plain CREATE SCHEMA: it fails when somebody has made the schema before,
+-- who could otherwise own what this script puts into it.
+CREATE SCHEMA docstore;
+
+COMMENT ON SCHEMA docstore IS 'versioned documents: see the functions docstore.upsert, docstore.save and docstore.violations';
+
+-- Nobody gets more from these functions than plain SQL gives: they run with
+-- the caller's privileges and under the caller's row security.
+GRANT USAGE ON SCHEMA docstore TO PUBLIC;
+
+--
+-- Expected versions that are no version
+--
+
+CREATE FUNCTION docstore.no_version() RETURNS bigint
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN 0::bigint;
+
+COMMENT ON FUNCTION docstore.no_version() IS 'expected version: the document is not there';
+
+CREATE FUNCTION docstore.any_version() RETURNS bigint
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN (-1)::bigint;
+
+COMMENT ON FUNCTION docstore.any_version() IS 'expected version: do not check, the caller does not care';
+
+CREATE FUNCTION docstore.some_version() RETURNS bigint
+	LANGUAGE sql IMMUTABLE PARALLEL SAFE
+	RETURN (-2)::bigint;
+
+COMMENT ON FUNCTION docstore.some_version() IS 'expected version: the document is there, at whatever version';
+
+--
+-- Collections
+--
+
+CREATE FUNCTION docstore.create_collection(name text, id_type regtype DEFAULT 'pg_catalog.text')
+	RETURNS regclass
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_create_collection';
+
+COMMENT ON FUNCTION docstore.create_collection(text, regtype) IS 'make a table for documents; id_type is text, uuid, bigint or integer';
+
+--
+-- One document
+--
+
+CREATE FUNCTION docstore.upsert(collection regclass, id text, data jsonb,
+								expected_version bigint DEFAULT NULL)
+	RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_upsert';
+
+COMMENT ON FUNCTION docstore.upsert(regclass, text, jsonb, bigint) IS 'create or overwrite a document that is at the expected version; returns the new version';
+
+CREATE FUNCTION docstore.delete(collection regclass, id text, expected_version bigint)
+	RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_delete';
+
+COMMENT ON FUNCTION docstore.delete(regclass, text, bigint) IS 'delete a document that is at the expected version; returns the version deleted';
+
+CREATE FUNCTION docstore.load(collection regclass, id text, unless_version bigint DEFAULT NULL)
+	RETURNS TABLE (id text, version bigint, data jsonb,
+				   created_at timestamptz, updated_at timestamptz)
+	LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1
+	AS 'MODULE_PATHNAME', 'ds_load';
+
+COMMENT ON FUNCTION docstore.load(regclass, text, bigint) IS 'read a document; no row when it is absent, or still at unless_version';
+
+CREATE FUNCTION docstore.load_many(collection regclass, ids text[])
+	RETURNS TABLE (id text, version bigint, data jsonb,
+				   created_at timestamptz, updated_at timestamptz)
+	LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME', 'ds_load_many';
+
+COMMENT ON FUNCTION docstore.load_many(regclass, text[]) IS 'read documents: each that is found once, in the order of the ids';
+
+--
+-- Batches
+--
+
+CREATE FUNCTION docstore.upsert_many(collection regclass, ids text[], data jsonb[],
+									 expected_versions bigint[])
+	RETURNS bigint[]
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_upsert_many';
+
+COMMENT ON FUNCTION docstore.upsert_many(regclass, text[], jsonb[], bigint[]) IS 'create or overwrite documents, all or none; returns the new versions in the order given';
+
+CREATE FUNCTION docstore.save(changes jsonb)
+	RETURNS TABLE (item int, op text, target text, id text, version bigint)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
+	AS 'MODULE_PATHNAME', 'ds_save';
+
+COMMENT ON FUNCTION docstore.save(jsonb) IS 'save a unit of work, all or nothing; one conflict names every item that is not at its expected version';
+
+CREATE FUNCTION docstore.try_save(changes jsonb)
+	RETURNS TABLE (item int, op text, target text, id text, version bigint,
+				   reason text, expected bigint, actual bigint)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
+	AS 'MODULE_PATHNAME', 'ds_try_save';
+
+COMMENT ON FUNCTION docstore.try_save(jsonb) IS 'save a unit of work, or return what is in the way: a row for each item, and no error for a conflict';
+
+CREATE FUNCTION docstore.item_data(item bigint) RETURNS jsonb
+	LANGUAGE c VOLATILE STRICT PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_item_data';
+
+COMMENT ON FUNCTION docstore.item_data(bigint) IS 'internal: the document of an item, for the statements of a batch';
+
+--
+-- Conflicts
+--
+
+CREATE FUNCTION docstore.violations(detail text)
+	RETURNS TABLE (item int, op text, kind text, target text, id text,
+				   reason text, expected bigint, actual bigint)
+	LANGUAGE c IMMUTABLE PARALLEL SAFE ROWS 10
+	AS 'MODULE_PATHNAME', 'ds_violations';
+
+COMMENT ON FUNCTION docstore.violations(text) IS 'the DETAIL of a conflict as rows, one for each violation that it lists';
