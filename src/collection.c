@@ -23,6 +23,7 @@
 #include "collection.h"
 #include "compat.h"
 #include "errors.h"
+#include "floor.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
@@ -174,6 +175,7 @@ inspect(Relation rel, DsCollection *collection, StringInfo missing)
 	collection->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
 	collection->has_created_at = is_plain_column(rel, "created_at", TIMESTAMPTZOID);
 	collection->has_updated_at = is_plain_column(rel, "updated_at", TIMESTAMPTZOID);
+	collection->floor = ds_floor_find(RelationGetRelid(rel));
 }
 
 pg_noreturn static void
@@ -245,6 +247,27 @@ recall(Oid relid)
 	return entry;
 }
 
+/* The entry of a table that is locked, described anew if need be. */
+static Remembered *
+current(Oid relid, int item)
+{
+	Remembered *entry = recall(relid);
+	DsCollection collection;
+
+	if (entry->valid)
+		return entry;
+
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		refuse_unknown(psprintf("%u", relid), item);
+	describe(relid, item, &collection);
+
+	/* Looked up again: describing may have dropped the whole hash table. */
+	entry = recall(relid);
+	entry->collection = collection;
+	entry->valid = true;
+	return entry;
+}
+
 /*
  * Lock a table for the rest of the transaction and describe it; item is the
  * one that names it, for messages.
@@ -258,23 +281,19 @@ recall(Oid relid)
 void
 ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection)
 {
-	Remembered *entry;
-
 	LockRelationOid(relid, lock);
+	*collection = current(relid, item)->collection;
+}
 
-	entry = recall(relid);
-	if (!entry->valid)
-	{
-		if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
-			refuse_unknown(psprintf("%u", relid), item);
-		describe(relid, item, collection);
-
-		/* Looked up again: describing may have dropped the whole hash table. */
-		entry = recall(relid);
-		entry->collection = *collection;
-		entry->valid = true;
-	}
-	*collection = entry->collection;
+/*
+ * The floor of a table that is locked, as the catalogue knows it now: the
+ * first delete may have made it since the table was described.
+ */
+Oid
+ds_collection_floor(Oid relid)
+{
+	AcceptInvalidationMessages();
+	return current(relid, DS_ONLY_ITEM)->collection.floor;
 }
 
 /*

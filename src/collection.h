@@ -24,6 +24,7 @@ typedef struct DsCollection
 	bool		has_updated_at;
 	bool		has_other_unique;	/* a unique or exclusion constraint besides id */
 	bool		has_before_triggers;	/* for each row: they can undo or change a write */
+	Oid			floor;			/* see floor.c; ds_collection_floor() knows it as it is now */
 
 	/* Not remembered, as it depends on the role: see ds_collection_find_places(). */
 	bool		by_place;		/* rows that are locked are found again by ctid */
@@ -33,6 +34,7 @@ extern void ds_collection_init(void);
 extern void ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection);
 extern RangeVar *ds_collection_read_name(const char *name, int item);
 extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
+extern Oid	ds_collection_floor(Oid relid);
 extern void ds_collection_find_places(DsCollection *collection);
 extern char *ds_collection_name(Oid relid);
 

@@ -14,6 +14,7 @@
 #include "collection.h"
 #include "errors.h"
 #include "executor/spi.h"
+#include "floor.h"
 #include "fmgr.h"
 #include "id.h"
 #include "lib/stringinfo.h"
@@ -70,6 +71,7 @@ ds_create_collection(PG_FUNCTION_ARGS)
 	const DsIdType *id_type;
 	RangeVar   *name;
 	Oid			schema;
+	Oid			relid;
 	char	   *sql;
 	int			result;
 
@@ -97,5 +99,7 @@ ds_create_collection(PG_FUNCTION_ARGS)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
 	SPI_finish();
 
-	PG_RETURN_OID(get_relname_relid(name->relname, schema));
+	relid = get_relname_relid(name->relname, schema);
+	ds_floor_create(relid);
+	PG_RETURN_OID(relid);
 }

@@ -24,6 +24,7 @@
 #include "document.h"
 #include "errors.h"
 #include "executor/spi.h"
+#include "floor.h"
 #include "json.h"
 #include "miscadmin.h"
 #include "plan.h"
@@ -234,16 +235,33 @@ try_update(const DsCollection *collection, Datum id, Datum data, int64 expected,
 		update_exact(collection, id, data, outcome->actual, outcome);
 }
 
+/* Lift a new document above the floor, when that has risen meanwhile: see floor.c. */
+static void
+lift(const DsCollection *collection, Datum id, DsOutcome *outcome)
+{
+	int64		found = outcome->version;
+	int64		version = ds_floor_next_version(collection);
+
+	if (version > found &&
+		!(write_one(collection, DS_LIFT, id, Int64GetDatum(found), Int64GetDatum(version), outcome) &&
+		  outcome->version == version))
+		ds_document_refuse_trigger(collection, id);
+}
+
 static bool
 try_insert(const DsCollection *collection, Datum id, Datum data, int64 expected,
 		   DsOutcome *outcome)
 {
+	int64		version;
+
 	if (expected != DS_NO_VERSION && expected != DS_ANY_VERSION)
 		return false;
-	if (!write_one(collection, DS_INSERT, id, data, 0, outcome))
+	version = ds_floor_next_version(collection);
+	if (!write_one(collection, DS_INSERT, id, data, Int64GetDatum(version), outcome))
 		return false;
-	if (outcome->version != 1)
+	if (outcome->version != version)
 		ds_document_refuse_trigger(collection, id);
+	lift(collection, id, outcome);
 	return true;
 }
 
@@ -312,7 +330,10 @@ ds_document_delete(const DsCollection *collection, Datum id, int64 expected,
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (write_one(collection, statement, id, Int64GetDatum(expected), 0, outcome))
+		{
+			ds_floor_raise(collection, outcome->version);
 			return;
+		}
 
 		look(collection, DS_LOCK_FOR_DELETE, id, expected, outcome);
 		if (outcome->reason != DS_HOLDS || !outcome->present)

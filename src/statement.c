@@ -124,8 +124,14 @@ build_for_one(const DsCollection *c, DsStatement statement, DsStatementText *tex
 			break;
 		case DS_INSERT:
 			text->sql = psprintf("%s" RETURNING_WRITTEN("$1"),
-								 insert_into(c, "VALUES (", "$1, 1, $2", ")"));
-			set_types(text, 2, id, JSONBOID, InvalidOid);
+								 insert_into(c, "VALUES (", "$1, $3, $2", ")"));
+			set_types(text, 3, id, JSONBOID, INT8OID);
+			break;
+		case DS_LIFT:
+			text->sql = psprintf("UPDATE %s SET version = $3 WHERE " SAME_ID("$1")
+								 " AND t.version OPERATOR(pg_catalog.=) $2" RETURNING_WRITTEN("$1"),
+								 target(c));
+			set_types(text, 3, id, INT8OID, INT8OID);
 			break;
 		case DS_DELETE:
 			text->sql = psprintf("DELETE FROM %s WHERE " SAME_ID("$1")
@@ -162,9 +168,9 @@ locked_rows(const DsCollection *c)
 }
 
 /* Still at the version that was compared: a trigger may run in between. */
-#define HAS_VERSION \
-	" AND t.version OPERATOR(pg_catalog.=) ($2)[u.item::pg_catalog.int4] " \
-	"RETURNING u.item, t.version, t.id"
+#define HAS_VERSION " AND t.version OPERATOR(pg_catalog.=) ($2)[u.item::pg_catalog.int4]"
+
+#define RETURNING_MANY " RETURNING u.item, t.version, t.id"
 
 static void
 build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *text)
@@ -177,18 +183,25 @@ build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *te
 	switch (statement)
 	{
 		case DS_UPDATE_MANY:
-			text->sql = psprintf("%s FROM %s" HAS_VERSION,
+			text->sql = psprintf("%s FROM %s" HAS_VERSION RETURNING_MANY,
 								 update_set(c, "docstore.item_data(u.item)"), locked_rows(c));
 			set_types(text, 2, places, INT8ARRAYOID, InvalidOid);
 			break;
 		case DS_INSERT_MANY:
 			text->sql = psprintf("%s RETURNING t.id, t.version",
-								 insert_into(c, "SELECT ", "u.id, 1, docstore.item_data(u.item)",
+								 insert_into(c, "SELECT ", "u.id, $2, docstore.item_data(u.item)",
 											 " FROM pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item)"));
-			set_types(text, 1, ids, InvalidOid, InvalidOid);
+			set_types(text, 2, ids, INT8OID, InvalidOid);
+			break;
+		case DS_LIFT_MANY:
+			text->sql = psprintf("UPDATE %s SET version = $3 "
+								 "FROM pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item) WHERE "
+								 SAME_ID("u.id") " AND t.version OPERATOR(pg_catalog.=) $2"
+								 RETURNING_MANY, target(c));
+			set_types(text, 3, ids, INT8OID, INT8OID);
 			break;
 		case DS_DELETE_MANY:
-			text->sql = psprintf("DELETE FROM %s USING %s" HAS_VERSION,
+			text->sql = psprintf("DELETE FROM %s USING %s" HAS_VERSION RETURNING_MANY,
 								 target(c), locked_rows(c));
 			set_types(text, 2, places, INT8ARRAYOID, InvalidOid);
 			break;

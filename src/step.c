@@ -15,6 +15,7 @@
 #include "document.h"
 #include "errors.h"
 #include "executor/spi.h"
+#include "floor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "step.h"
@@ -128,13 +129,15 @@ is_same_id(const DsItem *item, uint64 row, int column)
 }
 
 /*
- * Rows (item, version, id) of documents that were updated or deleted:
- * all of them, to the version that is due, and under their own ids.
+ * Rows (item, version, id) of documents that were updated or deleted: all of
+ * them, to the version that is due, and under their own ids.  Returns the
+ * highest version.
  */
-static void
+static int64
 absorb_written(Chunk *chunk, uint64 rows)
 {
 	int64		growth = chunk->statement == DS_UPDATE_MANY ? 1 : 0;
+	int64		highest = 0;
 
 	for (uint64 row = 0; row < rows; row++)
 	{
@@ -144,7 +147,9 @@ absorb_written(Chunk *chunk, uint64 rows)
 		item->written = true;
 		if (item->version != item->actual + growth || !is_same_id(item, row, 3))
 			ds_document_refuse_trigger(chunk->collection, item->id);
+		highest = Max(highest, item->version);
 	}
+	return highest;
 }
 
 /*
@@ -152,7 +157,7 @@ absorb_written(Chunk *chunk, uint64 rows)
  * chunk; those whose id was taken are left out.
  */
 static void
-absorb_inserted(Chunk *chunk, uint64 rows)
+absorb_inserted(Chunk *chunk, uint64 rows, int64 version)
 {
 	uint64		row = 0;
 
@@ -164,7 +169,7 @@ absorb_inserted(Chunk *chunk, uint64 rows)
 			continue;
 		item->version = ds_plan_int64(row, 2);
 		item->written = true;
-		if (item->version != 1)
+		if (item->version != version)
 			ds_document_refuse_trigger(chunk->collection, item->id);
 		row++;
 	}
@@ -193,32 +198,77 @@ execute_chunk(const Chunk *chunk, DsExecution execution, Datum *values)
 	return rows;
 }
 
+/* Update the documents of a chunk that are locked, or delete them. */
+static void
+write_locked(Chunk *chunk, DsExecution execution)
+{
+	Datum		values[] = {place_array(chunk), version_array(chunk)};
+	int64		highest = absorb_written(chunk, execute_chunk(chunk, execution, values));
+
+	if (chunk->statement == DS_DELETE_MANY && highest > 0)
+		ds_floor_raise(chunk->collection, highest);
+}
+
+/*
+ * Lift the new documents of a chunk above the floor, when that has risen
+ * since they got their version: see floor.c.
+ */
+static void
+lift(Chunk *chunk, DsExecution execution, int64 found)
+{
+	int64		version = ds_floor_next_version(chunk->collection);
+	int			count = 0;
+	uint64		rows;
+
+	if (version == found)
+		return;
+
+	for (int i = 0; i < chunk->count; i++)
+		if (chunk->items[i]->written)
+			chunk->items[count++] = chunk->items[i];
+	chunk->count = count;
+	chunk->statement = DS_LIFT_MANY;
+
+	SPI_freetuptable(SPI_tuptable);
+	rows = execute_chunk(chunk, execution,
+						 (Datum[]) {id_array(chunk), Int64GetDatum(found), Int64GetDatum(version)});
+	for (uint64 row = 0; row < rows; row++)
+		chunk->items[ds_plan_int64(row, 1) - 1]->version = ds_plan_int64(row, 2);
+	for (int i = 0; i < count; i++)
+		if (chunk->items[i]->version != version)
+			ds_document_refuse_trigger(chunk->collection, chunk->items[i]->id);
+}
+
+/* Insert the documents of a chunk, right above the floor. */
+static void
+insert(Chunk *chunk, DsExecution execution)
+{
+	int64		version = ds_floor_next_version(chunk->collection);
+	Datum		values[] = {id_array(chunk), Int64GetDatum(version)};
+
+	absorb_inserted(chunk, execute_chunk(chunk, execution, values), version);
+	lift(chunk, execution, version);
+}
+
 static void
 run_chunk(Chunk *chunk, DsExecution execution)
 {
 	MemoryContext caller = MemoryContextSwitchTo(chunk->context);
-	Datum		values[DS_STATEMENT_MAX_PARAMETERS] = {0};
-	uint64		rows;
+	Datum		ids;
 
 	CHECK_FOR_INTERRUPTS();
 	switch (chunk->statement)
 	{
 		case DS_UPDATE_MANY:
 		case DS_DELETE_MANY:
-			values[0] = place_array(chunk);
-			values[1] = version_array(chunk);
-			rows = execute_chunk(chunk, execution, values);
-			absorb_written(chunk, rows);
+			write_locked(chunk, execution);
 			break;
 		case DS_INSERT_MANY:
-			values[0] = id_array(chunk);
-			rows = execute_chunk(chunk, execution, values);
-			absorb_inserted(chunk, rows);
+			insert(chunk, execution);
 			break;
 		default:
-			values[0] = id_array(chunk);
-			rows = execute_chunk(chunk, execution, values);
-			absorb_found(chunk, rows);
+			ids = id_array(chunk);
+			absorb_found(chunk, execute_chunk(chunk, execution, &ids));
 			break;
 	}
 
