@@ -10,6 +10,7 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "utils/acl.h"
 #include "utils/regproc.h"
 
 #if PG_VERSION_NUM < 150000
@@ -19,6 +20,11 @@
 /* 16 lets a list of names be parsed without raising. */
 #if PG_VERSION_NUM < 160000
 #define stringToQualifiedNameList(name, escontext) (stringToQualifiedNameList) (name)
+#endif
+
+/* 16 made one function of the privilege checks of each kind of object. */
+#if PG_VERSION_NUM < 160000
+#define object_aclcheck(class, oid, role, mode) pg_namespace_aclcheck(oid, role, mode)
 #endif
 
 /* 17 renamed the saved search path and its comparison. */

@@ -235,17 +235,25 @@ try_update(const DsCollection *collection, Datum id, Datum data, int64 expected,
 		update_exact(collection, id, data, outcome->actual, outcome);
 }
 
-/* Lift a new document above the floor, when that has risen meanwhile: see floor.c. */
+/*
+ * Lift a new document above the floor, when that has risen since it got its
+ * version: see floor.c.
+ */
 static void
 lift(const DsCollection *collection, Datum id, DsOutcome *outcome)
 {
 	int64		found = outcome->version;
 	int64		version = ds_floor_next_version(collection);
+	DsIdentity	caller;
 
-	if (version > found &&
-		!(write_one(collection, DS_LIFT, id, Int64GetDatum(found), Int64GetDatum(version), outcome) &&
-		  outcome->version == version))
-		ds_document_refuse_trigger(collection, id);
+	if (version <= found)
+		return;
+
+	caller = ds_floor_act_as_owner(collection->relid);
+	write_one(collection, DS_LIFT, id, Int64GetDatum(found), Int64GetDatum(version), outcome);
+	ds_floor_act_as(caller);
+	if (!outcome->written || outcome->version != version)
+		ds_document_refuse_unwritable(collection, id);
 }
 
 static bool

@@ -33,6 +33,7 @@
 #include "catalog/namespace.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_sequence.h"
 #include "commands/defrem.h"
 #include "commands/sequence.h"
@@ -93,18 +94,16 @@ ds_floor_find(Oid relid)
 	return InvalidOid;
 }
 
-typedef struct Identity
-{
-	Oid			user;
-	int			context;
-} Identity;
-
-/* Act as the owner of a table, whose floor callers need no privilege on. */
-static Identity
-become_owner(Oid relid)
+/*
+ * Act as the owner of a relation, until ds_floor_act_as() gives the caller
+ * back: callers need no privilege on a floor, nor UPDATE to create.  An error
+ * ends it, too.
+ */
+DsIdentity
+ds_floor_act_as_owner(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Identity	caller;
+	DsIdentity	caller;
 
 	if (!HeapTupleIsValid(tuple))
 		elog(ERROR, "cache lookup failed for relation %u", relid);
@@ -115,10 +114,22 @@ become_owner(Oid relid)
 	return caller;
 }
 
-static void
-become_caller(Identity caller)
+void
+ds_floor_act_as(DsIdentity identity)
 {
-	SetUserIdAndSecContext(caller.user, caller.context);
+	SetUserIdAndSecContext(identity.user, identity.context);
+}
+
+static void
+require_create(Oid owner, Oid schema)
+{
+	if (object_aclcheck(NamespaceRelationId, schema, GetUserId(), ACL_CREATE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("the owner of collection \"%s\" may not make the floor of its versions in schema \"%s\"",
+						ds_collection_name(owner), get_namespace_name(schema)),
+				 errdetail("The first delete makes a sequence, so that no version is ever given twice to documents of one id."),
+				 errhint("Grant the owner CREATE on the schema for as long as the first delete takes.")));
 }
 
 /*
@@ -131,7 +142,7 @@ ds_floor_create(Oid relid)
 {
 	Oid			owner = floor_owner(relid);
 	Oid			schema = get_rel_namespace(owner);
-	Identity	caller;
+	DsIdentity	caller;
 	char	   *name;
 	int			result;
 
@@ -140,7 +151,8 @@ ds_floor_create(Oid relid)
 	if (OidIsValid(ds_floor_find(owner)))
 		return;
 
-	caller = become_owner(owner);
+	caller = ds_floor_act_as_owner(owner);
+	require_create(owner, schema);
 	name = ChooseRelationName(get_rel_name(owner), "version", "floor", schema, false);
 	SPI_connect();
 	result = SPI_execute(psprintf("CREATE SEQUENCE %s MINVALUE 0 START 0 OWNED BY %s.version",
@@ -150,7 +162,7 @@ ds_floor_create(Oid relid)
 	if (result != SPI_OK_UTILITY)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
 	SPI_finish();
-	become_caller(caller);
+	ds_floor_act_as(caller);
 
 	/* The catalogue entry of the table itself is as it was. */
 	CacheInvalidateRelcacheByRelid(relid);
@@ -210,11 +222,11 @@ ds_floor_raise(const DsCollection *collection, int64 version)
 		LockPage(sequence, 0, ExclusiveLock);
 		if (last_value(sequence) < version)
 		{
-			Identity	caller = become_owner(RelationGetRelid(sequence));
+			DsIdentity	caller = ds_floor_act_as_owner(RelationGetRelid(sequence));
 
 			DirectFunctionCall2(setval_oid, ObjectIdGetDatum(RelationGetRelid(sequence)),
 								Int64GetDatum(version));
-			become_caller(caller);
+			ds_floor_act_as(caller);
 		}
 		UnlockPage(sequence, 0, ExclusiveLock);
 	}

@@ -218,9 +218,10 @@ lift(Chunk *chunk, DsExecution execution, int64 found)
 {
 	int64		version = ds_floor_next_version(chunk->collection);
 	int			count = 0;
+	DsIdentity	caller;
 	uint64		rows;
 
-	if (version == found)
+	if (version <= found)
 		return;
 
 	for (int i = 0; i < chunk->count; i++)
@@ -230,13 +231,15 @@ lift(Chunk *chunk, DsExecution execution, int64 found)
 	chunk->statement = DS_LIFT_MANY;
 
 	SPI_freetuptable(SPI_tuptable);
+	caller = ds_floor_act_as_owner(chunk->collection->relid);
 	rows = execute_chunk(chunk, execution,
 						 (Datum[]) {id_array(chunk), Int64GetDatum(found), Int64GetDatum(version)});
+	ds_floor_act_as(caller);
 	for (uint64 row = 0; row < rows; row++)
 		chunk->items[ds_plan_int64(row, 1) - 1]->version = ds_plan_int64(row, 2);
 	for (int i = 0; i < count; i++)
 		if (chunk->items[i]->version != version)
-			ds_document_refuse_trigger(chunk->collection, chunk->items[i]->id);
+			ds_document_refuse_unwritable(chunk->collection, chunk->items[i]->id);
 }
 
 /* Insert the documents of a chunk, right above the floor. */
