@@ -30,6 +30,8 @@ typedef enum DsStatement
 	DS_LOCK_FOR_DELETE,
 	DS_UPDATE,					/* data, version */
 	DS_UPDATE_ANY,				/* data */
+	DS_PATCH,					/* patch, version */
+	DS_PATCH_ANY,				/* patch */
 	DS_INSERT,					/* data; no row when the id is taken */
 	DS_DELETE,					/* version */
 	DS_DELETE_ANY,
@@ -41,7 +43,8 @@ typedef enum DsStatement
 	DS_LOCK_MANY_FOR_UPSERT,
 	DS_LOCK_MANY_FOR_DELETE,
 	DS_UPDATE_MANY,				/* places, versions; data from docstore.item_data() */
-	DS_INSERT_MANY,				/* likewise; returns (id, version) of those that were not taken */
+	DS_PATCH_MANY,				/* likewise, patches */
+	DS_INSERT_MANY,				/* ids; data likewise; returns (id, version) of those that were not taken */
 	DS_DELETE_MANY,				/* places, versions */
 	DS_LOAD_MANY
 } DsStatement;
