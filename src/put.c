@@ -18,20 +18,19 @@ static void
 begin(Jsonb *document, DsSingle *call)
 {
 	DsMetadata	given;
-	int64		expected;
 	char	   *name;
 
 	ds_metadata_read(&document->root, DS_ONLY_ITEM, &given);
-	expected = ds_expectation_from_json(given.version, DS_ONLY_ITEM);
 	name = pnstrdup(given.collection->val.string.val, given.collection->val.string.len);
 
 	memset(call, 0, sizeof(DsSingle));
-	call->expected = ds_expectation_in_force(expected);
 	ds_collection_open(ds_collection_find(name, RowExclusiveLock, DS_ONLY_ITEM),
 					   RowExclusiveLock, DS_ONLY_ITEM, &call->collection);
 	call->id = given.id == NULL
 		? ds_id_generate(call->collection.id_type, DS_ONLY_ITEM)
 		: ds_id_from_json(call->collection.id_type, given.id, DS_ONLY_ITEM);
+	call->expected =
+		ds_expectation_in_force(ds_expectation_from_json(given.version, DS_ONLY_ITEM));
 
 	SPI_connect();
 }
