@@ -28,7 +28,7 @@ typedef struct DsItem
 	DsOp		op;
 	const DsCollection *collection;
 	Datum		id;
-	const void *data;			/* of an upsert, put or patch: the bytes of a jsonb, without header */
+	const void *data;			/* as given, of an upsert, put or patch: the bytes of a jsonb, without header */
 	int			data_length;
 	int64		expected;		/* what is left of it under docstore.checks */
 

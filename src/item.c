@@ -225,11 +225,6 @@ read_data(DsItem *item, JsonbValue *given)
 		return;
 	}
 	require_data(item, given);
-	if (item->op == DS_PUT_ITEM)
-	{
-		ds_batch_set_data(item, ds_metadata_strip(JsonbValueToJsonb(given)));
-		return;
-	}
 	item->data = given->val.binary.data;
 	item->data_length = given->val.binary.len;
 }

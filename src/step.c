@@ -17,6 +17,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "merge.h"
+#include "metadata.h"
 #include "miscadmin.h"
 #include "step.h"
 #include "utils/array.h"
@@ -43,10 +44,10 @@ static const Chunk *running = NULL;
 /*
  * docstore.item_data(item bigint) RETURNS jsonb
  *
- * The document of an item, or its patch, for the statements that write many:
- * made from the caller's bytes when the row is, with one copy, where an array
- * of documents would be copied at each station of the plan.  22023 when
- * anybody else calls it.
+ * What an item stores, for the statements that write many: the document, or
+ * the patch to merge into the one that is there.  Made from the caller's bytes
+ * when the row is, with one copy, where an array of documents would be copied
+ * at each station of the plan.  22023 when anybody else calls it.
  */
 Datum
 ds_item_data(PG_FUNCTION_ARGS)
@@ -67,8 +68,10 @@ ds_item_data(PG_FUNCTION_ARGS)
 	SET_VARSIZE(data, VARHDRSZ + item->data_length);
 	memcpy(VARDATA(data), item->data, item->data_length);
 
-	/* The statement merges the patch of a document that is there. */
-	if (item->op == DS_PATCH_ITEM && running->statement == DS_INSERT_MANY)
+	if (item->op == DS_PUT_ITEM)
+		data = ds_metadata_strip(data);
+	/* Into a document that is there it is the statement that merges a patch. */
+	else if (item->op == DS_PATCH_ITEM && running->statement == DS_INSERT_MANY)
 		data = ds_merge_patch(NULL, data);
 	PG_RETURN_JSONB_P(data);
 }
