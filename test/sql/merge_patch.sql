@@ -33,7 +33,7 @@ SELECT nr, docstore.merge_patch(original, patch) AS result FROM (VALUES
 	(1, '{"a": {"b": 1}}'::jsonb, '{}'::jsonb), (2, '{"a": {"b": 1}}', '{"a": {}}'), (3, '7', '{"a": 1}'), (4, '"a"', '"b"'), (5, '{"a": 1}', 'false'),
 	(6, '{"": 1, " ": 2}', '{"": null}'), (7, '{}', '{"": {"": {"": null}}}'), (8, '{"a": 1}', '{"a": [null, {"b": null}]}'), (9, '{"a": 1}', '{"a": {"b": [null]}}'),
 	(10, '{"a": null}', '{"a": {"b": null, "c": 1}}'), (11, '{"a": [1, 2]}', '{"a": {"b": null}}'), (12, '{"a": 1, "b": 2}', '{"a": null, "b": null, "c": null}'),
-	(13, '[]', '{}'), (14, 'null', '{}'), (15, '{"a": {"b": {"c": {"d": 1, "e": 2}}}}', '{"a": {"b": {"c": {"e": null}, "f": {"g": null}}}}'))
+	(13, '["a", {"b": 1}]', '{"a": {"b": null}}'), (14, 'null', '{}'), (15, '{"a": {"b": {"c": {"d": 1, "e": 2}}}}', '{"a": {"b": {"c": {"e": null}, "f": {"g": null}}}}'))
 	v(nr, original, patch) ORDER BY nr;
 
 -- order and repetition of keys do not matter, the last of several counts; numbers and characters stay as they are
