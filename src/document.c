@@ -1,9 +1,9 @@
 /*
  * document.c - one document: find, wait, compare, write
  *
- * The short path of a single upsert, patch or delete: one statement that waits for
- * the row, compares the version of the very row that it locked, and writes.
- * Only when that wrote nothing does it matter why.
+ * The short path of a single upsert, patch or delete: one statement that waits
+ * for the row, compares the version of the very row that it locked, and
+ * writes.  Only when that wrote nothing does it matter why.
  *
  * Then the document is looked at.  Absence is final, as there is nothing to
  * lock; so is a committed version above the expected one, since versions never

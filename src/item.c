@@ -2,9 +2,9 @@
  * item.c - the items of a batch, as JSON
  *
  * An item is an object with the keys op, collection, id, data and expected; of
- * a put, data says all but the op (metadata.c).
- * Everything about it is checked here, before anything is locked but the
- * tables: a bad argument never hides behind a conflict.
+ * a put, data says all but the op (metadata.c).  Everything about it is checked
+ * here, before anything is locked but the tables: a bad argument never hides
+ * behind a conflict.
  *
  * Documents are not copied and not parsed again: the item points to the bytes
  * that stand for the object inside the array, which are a jsonb of their own
@@ -103,8 +103,9 @@ read_keys(const JsonbValue *object, int item, Given *given)
 static DsOp
 read_op(const JsonbValue *op, int item)
 {
-	static const DsOp ops[] = {DS_UPSERT_ITEM, DS_PUT_ITEM, DS_PATCH_ITEM, DS_DELETE_ITEM,
-	DS_ASSERT_ITEM};
+	static const DsOp ops[] = {
+		DS_UPSERT_ITEM, DS_PUT_ITEM, DS_PATCH_ITEM, DS_DELETE_ITEM, DS_ASSERT_ITEM
+	};
 
 	if (op == NULL)
 		refuse_item(item, "\"op\" is missing");
@@ -210,9 +211,10 @@ require_data(const DsItem *item, JsonbValue *given)
 {
 	if (given == NULL)
 		refuse_item(item->number, "\"data\" is missing");
-	if (given->type != jbvBinary || !JsonContainerIsObject(given->val.binary.data))
-		/* Never an object: this raises, with the hint that fits. */
-		ds_document_require(JsonbPGetDatum(JsonbValueToJsonb(given)), "data", item->number);
+	if (given->type == jbvBinary && JsonContainerIsObject(given->val.binary.data))
+		return;
+	/* Never an object: this raises, with the hint that fits. */
+	ds_document_require(JsonbPGetDatum(JsonbValueToJsonb(given)), "data", item->number);
 }
 
 static void
