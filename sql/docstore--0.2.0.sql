@@ -57,6 +57,19 @@ CREATE FUNCTION docstore.upsert(collection regclass, id text, data jsonb,
 
 COMMENT ON FUNCTION docstore.upsert(regclass, text, jsonb, bigint) IS 'create or overwrite a document that is at the expected version; returns the new version';
 
+CREATE FUNCTION docstore.merge_patch(target jsonb, patch jsonb) RETURNS jsonb
+	LANGUAGE c IMMUTABLE PARALLEL SAFE
+	AS 'MODULE_PATHNAME', 'ds_merge_patch_sql';
+
+COMMENT ON FUNCTION docstore.merge_patch(jsonb, jsonb) IS 'what a JSON merge patch (RFC 7396) makes of a target; a target that is NULL counts as {}';
+
+CREATE FUNCTION docstore.patch(collection regclass, id text, patch jsonb, expected_version bigint)
+	RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_patch';
+
+COMMENT ON FUNCTION docstore.patch(regclass, text, jsonb, bigint) IS 'merge a JSON merge patch (RFC 7396) into a document that is at the expected version; returns the new version';
+
 CREATE FUNCTION docstore.delete(collection regclass, id text, expected_version bigint)
 	RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE
@@ -72,13 +85,31 @@ CREATE FUNCTION docstore.load(collection regclass, id text, unless_version bigin
 
 COMMENT ON FUNCTION docstore.load(regclass, text, bigint) IS 'read a document; no row when it is absent, or still at unless_version';
 
+CREATE FUNCTION docstore.load_many_support(internal) RETURNS internal
+	LANGUAGE c STRICT
+	AS 'MODULE_PATHNAME', 'ds_load_many_support';
+
+COMMENT ON FUNCTION docstore.load_many_support(internal) IS 'internal: the rows of docstore.load_many, for the planner';
+
 CREATE FUNCTION docstore.load_many(collection regclass, ids text[])
 	RETURNS TABLE (id text, version bigint, data jsonb,
 				   created_at timestamptz, updated_at timestamptz)
-	LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
+	LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100 SUPPORT docstore.load_many_support
 	AS 'MODULE_PATHNAME', 'ds_load_many';
 
 COMMENT ON FUNCTION docstore.load_many(regclass, text[]) IS 'read documents: each that is found once, in the order of the ids';
+
+CREATE FUNCTION docstore.get(collection regclass, id text) RETURNS jsonb
+	LANGUAGE c STABLE PARALLEL RESTRICTED
+	AS 'MODULE_PATHNAME', 'ds_get';
+
+COMMENT ON FUNCTION docstore.get(regclass, text) IS 'read a document with its collection, id and version in the key @metadata; NULL when it is absent';
+
+CREATE FUNCTION docstore.put(document jsonb) RETURNS jsonb
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_put';
+
+COMMENT ON FUNCTION docstore.put(jsonb) IS 'save a document as docstore.get returns it, with the version it carries as the expected one; returns it with its new version';
 
 --
 -- Batches

@@ -8,7 +8,7 @@
  *			need; asserts share theirs.
  *	compare each expectation with the version that the locking read returned.
  *			If any fails, all that fail are reported, and nothing was written.
- *	write	inserts first, then deletes, then updates.
+ *	write	inserts first, then deletes, then updates and patches.
  *	settle	the expectations of absence, which no row lock can hold.
  *
  * Documents that are expected to be absent are not locked first: the INSERT
@@ -42,7 +42,7 @@
 static bool
 is_create(const DsItem *item)
 {
-	return item->op == DS_UPSERT_ITEM && item->expected == DS_NO_VERSION;
+	return ds_op_stores(item->op) && item->expected == DS_NO_VERSION;
 }
 
 static bool
@@ -54,7 +54,7 @@ is_absence(const DsItem *item)
 static bool
 may_insert(const DsItem *item)
 {
-	return item->op == DS_UPSERT_ITEM &&
+	return ds_op_stores(item->op) &&
 		(item->expected == DS_NO_VERSION || item->expected == DS_ANY_VERSION);
 }
 
@@ -113,6 +113,8 @@ choose_lock(const DsItem *item)
 	switch (item->op)
 	{
 		case DS_UPSERT_ITEM:
+		case DS_PUT_ITEM:
+		case DS_PATCH_ITEM:
 			return DS_LOCK_MANY_FOR_UPSERT;
 		case DS_DELETE_ITEM:
 			return DS_LOCK_MANY_FOR_DELETE;
@@ -130,8 +132,15 @@ choose_insert(const DsItem *item)
 static DsStatement
 choose_update(const DsItem *item)
 {
-	return item->op == DS_UPSERT_ITEM && item->present && !item->written
+	return ds_op_stores(item->op) && item->op != DS_PATCH_ITEM && item->present && !item->written
 		? DS_UPDATE_MANY : DS_NO_STATEMENT;
+}
+
+static DsStatement
+choose_patch(const DsItem *item)
+{
+	return item->op == DS_PATCH_ITEM && item->present && !item->written
+		? DS_PATCH_MANY : DS_NO_STATEMENT;
 }
 
 static DsStatement
@@ -270,7 +279,7 @@ refuse_growth(const DsBatch *batch)
 	{
 		const DsItem *item = &batch->items[i];
 
-		if (item->op == DS_UPSERT_ITEM && item->present && item->actual == PG_INT64_MAX)
+		if (ds_op_stores(item->op) && item->present && item->actual == PG_INT64_MAX)
 			ds_document_refuse_growth(item->collection, item->id);
 	}
 }
@@ -334,8 +343,17 @@ settle_lost_inserts(DsBatch *batch, bool may_try_again)
 	return result;
 }
 
+/* Delete, update and patch what is there and not written yet. */
+static void
+write_present(DsBatch *batch)
+{
+	ds_step_run(batch, choose_delete, DS_WRITE_BATCH);
+	ds_step_run(batch, choose_update, DS_WRITE_BATCH);
+	ds_step_run(batch, choose_patch, DS_WRITE_BATCH);
+}
+
 /*
- * Update and delete the documents that are locked.
+ * Write the documents that are locked.
  *
  * A trigger of another row may have updated some of them in between: then
  * they have a new place, and are written there if they are still at a version
@@ -344,17 +362,13 @@ settle_lost_inserts(DsBatch *batch, bool may_try_again)
 static void
 write_locked(DsBatch *batch)
 {
-	ds_step_run(batch, choose_delete, DS_WRITE_BATCH);
-	ds_step_run(batch, choose_update, DS_WRITE_BATCH);
+	write_present(batch);
 	if (!any_item(batch, is_unwritten))
 		return;
 
 	ds_step_run(batch, choose_lock_unwritten, DS_WRITE_BATCH);
 	if (count_violations(batch) == 0)
-	{
-		ds_step_run(batch, choose_delete, DS_WRITE_BATCH);
-		ds_step_run(batch, choose_update, DS_WRITE_BATCH);
-	}
+		write_present(batch);
 	for (int i = 0; i < batch->count; i++)
 		if (is_unwritten(&batch->items[i]))
 			ds_document_refuse_unwritable(batch->items[i].collection, batch->items[i].id);

@@ -48,7 +48,7 @@ ds_batch_init(DsBatch *batch, int count)
 	}
 }
 
-/* The data of an upsert; it must stay where it is for as long as the batch. */
+/* The data of an item; it must stay where it is for as long as the batch. */
 void
 ds_batch_set_data(DsItem *item, Jsonb *data)
 {
@@ -64,12 +64,23 @@ ds_op_name(DsOp op)
 	{
 		case DS_UPSERT_ITEM:
 			return "upsert";
+		case DS_PUT_ITEM:
+			return "put";
+		case DS_PATCH_ITEM:
+			return "patch";
 		case DS_DELETE_ITEM:
 			return "delete";
 		case DS_ASSERT_ITEM:
 			return "assert";
 	}
 	elog(ERROR, "unexpected op %d", (int) op);
+}
+
+/* Whether an op stores data, in a document that is there or in a new one. */
+bool
+ds_op_stores(DsOp op)
+{
+	return op == DS_UPSERT_ITEM || op == DS_PUT_ITEM || op == DS_PATCH_ITEM;
 }
 
 pg_noreturn static void

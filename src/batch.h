@@ -14,6 +14,8 @@
 typedef enum DsOp
 {
 	DS_UPSERT_ITEM,
+	DS_PUT_ITEM,				/* an upsert whose document says all about it */
+	DS_PATCH_ITEM,
 	DS_DELETE_ITEM,
 	DS_ASSERT_ITEM
 } DsOp;
@@ -26,7 +28,7 @@ typedef struct DsItem
 	DsOp		op;
 	const DsCollection *collection;
 	Datum		id;
-	const void *data;			/* of an upsert: the bytes of a jsonb, without header */
+	const void *data;			/* as given, of an upsert, put or patch: the bytes of a jsonb, without header */
 	int			data_length;
 	int64		expected;		/* what is left of it under docstore.checks */
 
@@ -50,5 +52,6 @@ extern void ds_batch_init(DsBatch *batch, int count);
 extern void ds_batch_set_data(DsItem *item, Jsonb *data);
 extern bool ds_batch_run(DsBatch *batch, bool raise);
 extern const char *ds_op_name(DsOp op);
+extern bool ds_op_stores(DsOp op);
 
 #endif							/* DS_BATCH_H */

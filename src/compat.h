@@ -12,6 +12,7 @@
 #include "catalog/namespace.h"
 #include "utils/acl.h"
 #include "utils/regproc.h"
+#include "utils/selfuncs.h"
 
 #if PG_VERSION_NUM < 150000
 #error "docstore needs PostgreSQL 15 or newer"
@@ -30,6 +31,11 @@
 /* 17 renamed the saved search path and its comparison. */
 #if PG_VERSION_NUM < 170000
 #define SearchPathMatchesCurrentEnvironment(path) OverrideSearchPathMatchesCurrent(path)
+#endif
+
+/* 17 asks the statistics as well, for which it wants the planner's state. */
+#if PG_VERSION_NUM < 170000
+#define estimate_array_length(root, array) (estimate_array_length) (array)
 #endif
 
 /* 18 writes "does not return" in front, as C11 does. */

@@ -1,9 +1,9 @@
 /*
  * document.c - one document: find, wait, compare, write
  *
- * The short path of a single upsert or delete: one statement that waits for
- * the row, compares the version of the very row that it locked, and writes.
- * Only when that wrote nothing does it matter why.
+ * The short path of a single upsert, patch or delete: one statement that waits
+ * for the row, compares the version of the very row that it locked, and
+ * writes.  Only when that wrote nothing does it matter why.
  *
  * Then the document is looked at.  Absence is final, as there is nothing to
  * lock; so is a committed version above the expected one, since versions never
@@ -26,6 +26,7 @@
 #include "executor/spi.h"
 #include "floor.h"
 #include "json.h"
+#include "merge.h"
 #include "miscadmin.h"
 #include "plan.h"
 #include "utils/jsonb.h"
@@ -46,9 +47,9 @@ ds_document_has_policies(const DsCollection *collection)
 	return check_enable_rls(collection->relid, InvalidOid, true) == RLS_ENABLED;
 }
 
-/* Check that data is a JSON object and return it; 22023 otherwise. */
+/* Check that the argument called name is a JSON object and return it; 22023 otherwise. */
 Datum
-ds_document_require(Datum data, int item)
+ds_document_require(Datum data, const char *name, int item)
 {
 	Jsonb	   *json = DatumGetJsonbP(data);
 
@@ -58,12 +59,12 @@ ds_document_require(Datum data, int item)
 	if (ds_json_is_encoded_twice(json))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%sdata must be a JSON object, not a JSON string", ds_item_prefix(item)),
+				 errmsg("%s%s must be a JSON object, not a JSON string", ds_item_prefix(item), name),
 				 errhint("The client seems to have encoded the JSON twice: bind the object itself, or its text as type text cast to jsonb.")));
 
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sdata must be a JSON object", ds_item_prefix(item)),
+			 errmsg("%s%s must be a JSON object", ds_item_prefix(item), name),
 			 errhint("Wrap the value in an object, as in {\"value\": ...}.")));
 }
 
@@ -206,11 +207,28 @@ look(const DsCollection *collection, DsStatement lock, Datum id, int64 expected,
 		refuse_unseen(collection, id);
 }
 
+/* What becomes of a document: it is this data, or it is patched with it. */
+typedef struct Change
+{
+	Datum		data;
+	bool		is_patch;
+} Change;
+
+/* The data of a document that a change creates. */
+static Datum
+created_data(const Change *change)
+{
+	if (!change->is_patch)
+		return change->data;
+	return JsonbPGetDatum(ds_merge_patch(NULL, DatumGetJsonbP(change->data)));
+}
+
 static bool
-update_exact(const DsCollection *collection, Datum id, Datum data, int64 version,
+update_exact(const DsCollection *collection, Datum id, const Change *change, int64 version,
 			 DsOutcome *outcome)
 {
-	if (!write_one(collection, DS_UPDATE, id, data, Int64GetDatum(version), outcome))
+	if (!write_one(collection, change->is_patch ? DS_PATCH : DS_UPDATE, id, change->data,
+				   Int64GetDatum(version), outcome))
 		return false;
 	if (outcome->version != version + 1)
 		ds_document_refuse_trigger(collection, id);
@@ -222,17 +240,18 @@ update_exact(const DsCollection *collection, Datum id, Datum data, int64 version
  * be known, also when the caller does not care.
  */
 static bool
-try_update(const DsCollection *collection, Datum id, Datum data, int64 expected,
+try_update(const DsCollection *collection, Datum id, const Change *change, int64 expected,
 		   DsOutcome *outcome)
 {
 	if (expected > 0)
-		return update_exact(collection, id, data, expected, outcome);
+		return update_exact(collection, id, change, expected, outcome);
 	if (expected == DS_NO_VERSION)
 		return false;
 	if (!collection->has_before_triggers)
-		return write_one(collection, DS_UPDATE_ANY, id, data, 0, outcome);
+		return write_one(collection, change->is_patch ? DS_PATCH_ANY : DS_UPDATE_ANY, id,
+						 change->data, 0, outcome);
 	return find_one(collection, DS_LOCK_FOR_UPSERT, DS_WRITE, id, &outcome->actual) &&
-		update_exact(collection, id, data, outcome->actual, outcome);
+		update_exact(collection, id, change, outcome->actual, outcome);
 }
 
 /*
@@ -273,16 +292,10 @@ try_insert(const DsCollection *collection, Datum id, Datum data, int64 expected,
 	return true;
 }
 
-/*
- * Create or overwrite a document.
- *
- * On return outcome->reason is DS_HOLDS and outcome->version the new version,
- * or it says why nothing was written, and present and actual how the document
- * stands.  Locks the row FOR NO KEY UPDATE; a conflict may leave it unlocked.
- */
-void
-ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
-				   int64 expected, DsOutcome *outcome)
+/* Create or change a document: what upserts and patches have in common. */
+static void
+write_document(const DsCollection *collection, Datum id, const Change *change,
+			   int64 expected, DsOutcome *outcome)
 {
 	memset(outcome, 0, sizeof(DsOutcome));
 
@@ -297,8 +310,8 @@ ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
 	for (int try = 0; try < MAX_TRIES; try++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (try_update(collection, id, data, expected, outcome) ||
-			try_insert(collection, id, data, expected, outcome))
+		if (try_update(collection, id, change, expected, outcome) ||
+			try_insert(collection, id, created_data(change), expected, outcome))
 			return;
 
 		look(collection, DS_LOCK_FOR_UPSERT, id, expected, outcome);
@@ -318,6 +331,32 @@ ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
 		return;
 	}
 	ds_document_refuse_unwritable(collection, id);
+}
+
+/*
+ * Create or overwrite a document.
+ *
+ * On return outcome->reason is DS_HOLDS and outcome->version the new version,
+ * or it says why nothing was written, and present and actual how the document
+ * stands.  Locks the row FOR NO KEY UPDATE; a conflict may leave it unlocked.
+ */
+void
+ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
+				   int64 expected, DsOutcome *outcome)
+{
+	Change		change = {.data = data};
+
+	write_document(collection, id, &change, expected, outcome);
+}
+
+/* Create or patch a document, as ds_document_upsert(). */
+void
+ds_document_patch(const DsCollection *collection, Datum id, Datum patch,
+				  int64 expected, DsOutcome *outcome)
+{
+	Change		change = {.data = patch, .is_patch = true};
+
+	write_document(collection, id, &change, expected, outcome);
 }
 
 /*

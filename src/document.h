@@ -22,11 +22,13 @@ typedef struct DsOutcome
 
 extern void ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
 							   int64 expected, DsOutcome *outcome);
+extern void ds_document_patch(const DsCollection *collection, Datum id, Datum patch,
+							  int64 expected, DsOutcome *outcome);
 extern void ds_document_delete(const DsCollection *collection, Datum id,
 							   int64 expected, DsOutcome *outcome);
 
 extern bool ds_document_has_policies(const DsCollection *collection);
-extern Datum ds_document_require(Datum data, int item);
+extern Datum ds_document_require(Datum data, const char *name, int item);
 pg_noreturn extern void ds_document_refuse_growth(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_trigger(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_unwritable(const DsCollection *collection, Datum id);

@@ -1,9 +1,10 @@
 /*
  * item.c - the items of a batch, as JSON
  *
- * An item is an object with the keys op, collection, id, data and expected.
- * Everything about it is checked here, before anything is locked but the
- * tables: a bad argument never hides behind a conflict.
+ * An item is an object with the keys op, collection, id, data and expected; of
+ * a put, data says all but the op (metadata.c).  Everything about it is checked
+ * here, before anything is locked but the tables: a bad argument never hides
+ * behind a conflict.
  *
  * Documents are not copied and not parsed again: the item points to the bytes
  * that stand for the object inside the array, which are a jsonb of their own
@@ -16,6 +17,7 @@
 #include "errors.h"
 #include "item.h"
 #include "json.h"
+#include "metadata.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "utils/builtins.h"
@@ -30,6 +32,7 @@ typedef struct Given
 	JsonbValue *data;
 	JsonbValue *expected;
 	JsonbValue	values[5];
+	DsMetadata	metadata;		/* of a put: what others point into */
 } Given;
 
 /* A collection's name as the items write it; names are looked up once. */
@@ -100,7 +103,9 @@ read_keys(const JsonbValue *object, int item, Given *given)
 static DsOp
 read_op(const JsonbValue *op, int item)
 {
-	static const DsOp ops[] = {DS_UPSERT_ITEM, DS_DELETE_ITEM, DS_ASSERT_ITEM};
+	static const DsOp ops[] = {
+		DS_UPSERT_ITEM, DS_PUT_ITEM, DS_PATCH_ITEM, DS_DELETE_ITEM, DS_ASSERT_ITEM
+	};
 
 	if (op == NULL)
 		refuse_item(item, "\"op\" is missing");
@@ -114,7 +119,7 @@ read_op(const JsonbValue *op, int item)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("%sunknown op %s", ds_item_prefix(item), ds_json_quote(op)),
-			 errhint("The ops are \"upsert\", \"delete\" and \"assert\".")));
+			 errhint("The ops are \"upsert\", \"put\", \"patch\", \"delete\" and \"assert\".")));
 }
 
 /* The description of a table, one for each table however it is called. */
@@ -164,6 +169,13 @@ read_collection(Reader *reader, const JsonbValue *given, int item)
 	return reader->latest->collection;
 }
 
+/* Whether an item of that op may leave out its id and its expected version. */
+static bool
+may_leave_out(DsOp op)
+{
+	return op == DS_UPSERT_ITEM || op == DS_PUT_ITEM;
+}
+
 static Datum
 read_id(const DsItem *item, const JsonbValue *given)
 {
@@ -171,7 +183,7 @@ read_id(const DsItem *item, const JsonbValue *given)
 
 	if (given == NULL)
 	{
-		if (item->op != DS_UPSERT_ITEM)
+		if (!may_leave_out(item->op))
 			refuse_item(item->number, "\"id\" is missing");
 		return ds_id_generate(type, item->number);
 	}
@@ -185,7 +197,7 @@ read_expected(const DsItem *item, const JsonbValue *given)
 {
 	int64		expected = ds_expectation_from_json(given, item->number);
 
-	if (given == NULL && item->op != DS_UPSERT_ITEM)
+	if (given == NULL && !may_leave_out(item->op))
 		refuse_item(item->number, psprintf("\"expected\" is missing, which op \"%s\" needs",
 										   ds_op_name(item->op)));
 	if (item->op == DS_DELETE_ITEM)
@@ -193,26 +205,57 @@ read_expected(const DsItem *item, const JsonbValue *given)
 	return ds_expectation_in_force(expected);
 }
 
+/* Refuse data that is missing or no object. */
+static void
+require_data(const DsItem *item, JsonbValue *given)
+{
+	if (given == NULL)
+		refuse_item(item->number, "\"data\" is missing");
+	if (given->type == jbvBinary && JsonContainerIsObject(given->val.binary.data))
+		return;
+	/* Never an object: this raises, with the hint that fits. */
+	ds_document_require(JsonbPGetDatum(JsonbValueToJsonb(given)), "data", item->number);
+}
+
 static void
 read_data(DsItem *item, JsonbValue *given)
 {
-	if (item->op != DS_UPSERT_ITEM)
+	if (!ds_op_stores(item->op))
 	{
 		if (given != NULL)
 			refuse_item(item->number, psprintf("op \"%s\" takes no \"data\"", ds_op_name(item->op)));
 		return;
 	}
-	if (given == NULL)
-		refuse_item(item->number, "\"data\" is missing");
+	require_data(item, given);
+	item->data = given->val.binary.data;
+	item->data_length = given->val.binary.len;
+}
 
-	if (given->type == jbvBinary && JsonContainerIsObject(given->val.binary.data))
-	{
-		item->data = given->val.binary.data;
-		item->data_length = given->val.binary.len;
-		return;
-	}
-	/* Never an object: this raises, with the hint that fits. */
-	ds_document_require(JsonbPGetDatum(JsonbValueToJsonb(given)), item->number);
+pg_noreturn static void
+refuse_put_key(const DsItem *item, const char *key)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sop \"put\" takes no \"%s\"", ds_item_prefix(item->number), key),
+			 errhint("An item to put is like {\"op\": \"put\", \"data\": ...}, with a document as docstore.get() returns it.")));
+}
+
+/* An item to put gives in its document's "@metadata" what others give beside it. */
+static void
+read_metadata(const DsItem *item, Given *given)
+{
+	if (given->collection != NULL)
+		refuse_put_key(item, "collection");
+	if (given->id != NULL)
+		refuse_put_key(item, "id");
+	if (given->expected != NULL)
+		refuse_put_key(item, "expected");
+	require_data(item, given->data);
+
+	ds_metadata_read(given->data->val.binary.data, item->number, &given->metadata);
+	given->collection = given->metadata.collection;
+	given->id = given->metadata.id;
+	given->expected = given->metadata.version;
 }
 
 static void
@@ -225,6 +268,8 @@ read_item(Reader *reader, JsonbValue *object, DsItem *item)
 
 	read_keys(object, item->number, &given);
 	item->op = read_op(given.op, item->number);
+	if (item->op == DS_PUT_ITEM)
+		read_metadata(item, &given);
 	item->collection = read_collection(reader, given.collection, item->number);
 	item->id = read_id(item, given.id);
 	read_data(item, given.data);

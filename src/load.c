@@ -1,17 +1,22 @@
 /*
  * load.c - docstore.load() and docstore.load_many(): read documents
  *
- * Both are STABLE and read what the calling query's snapshot shows.
+ * Both are STABLE and read what the calling query's snapshot shows.  To a
+ * planner a function is opaque before PostgreSQL 19, which can put a subquery
+ * in its place; what it needs to plan joins well is the number of rows.
  */
 #include "postgres.h"
 
 #include "array.h"
 #include "catalog/pg_type.h"
 #include "collection.h"
+#include "compat.h"
 #include "errors.h"
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/supportnodes.h"
 #include "plan.h"
 #include "storage/shmem.h"
 #include "utils/array.h"
@@ -20,6 +25,7 @@
 
 PG_FUNCTION_INFO_V1(ds_load);
 PG_FUNCTION_INFO_V1(ds_load_many);
+PG_FUNCTION_INFO_V1(ds_load_many_support);
 
 /* id, version, data, created_at, updated_at */
 #define COLUMNS 5
@@ -157,4 +163,27 @@ ds_load_many(PG_FUNCTION_ARGS)
 				  ds_plan_execute(&collection, DS_LOAD_MANY, DS_READ, values, NULL));
 	SPI_finish();
 	return (Datum) 0;
+}
+
+/*
+ * docstore.load_many_support(internal) RETURNS internal
+ *
+ * Tells the planner how many rows docstore.load_many() returns: as many as
+ * there are ids, by the estimate that the server makes for unnest().
+ */
+Datum
+ds_load_many_support(PG_FUNCTION_ARGS)
+{
+	Node	   *asked = (Node *) PG_GETARG_POINTER(0);
+	SupportRequestRows *request;
+
+	if (!IsA(asked, SupportRequestRows))
+		PG_RETURN_POINTER(NULL);
+	request = (SupportRequestRows *) asked;
+	if (!is_funcclause(request->node))
+		PG_RETURN_POINTER(NULL);
+
+	request->rows = estimate_array_length(request->root,
+										  lsecond(((FuncExpr *) request->node)->args));
+	PG_RETURN_POINTER(request);
 }

@@ -87,11 +87,32 @@ insert_into(const DsCollection *collection, const char *before, const char *valu
 					after);
 }
 
+/*
+ * What an update makes of a document.  A patch is merged into the row version
+ * that the statement has locked: the server evaluates this again after a wait.
+ */
+static const char *
+new_data(DsStatement statement)
+{
+	switch (statement)
+	{
+		case DS_PATCH:
+		case DS_PATCH_ANY:
+			return "docstore.merge_patch(t.data, $2)";
+		case DS_UPDATE_MANY:
+			return "docstore.item_data(u.item)";
+		case DS_PATCH_MANY:
+			return "docstore.merge_patch(t.data, docstore.item_data(u.item))";
+		default:
+			return "$2";
+	}
+}
+
 static char *
-update_set(const DsCollection *collection, const char *data)
+update_set(const DsCollection *collection, DsStatement statement)
 {
 	return psprintf("UPDATE %s SET data = %s, version = " NEXT_VERSION "%s",
-					target(collection), data,
+					target(collection), new_data(statement),
 					collection->has_updated_at ? ", updated_at = pg_catalog.now()" : "");
 }
 
@@ -112,14 +133,16 @@ build_for_one(const DsCollection *c, DsStatement statement, DsStatementText *tex
 	switch (statement)
 	{
 		case DS_UPDATE:
+		case DS_PATCH:
 			text->sql = psprintf("%s WHERE " SAME_ID("$1") " AND t.version OPERATOR(pg_catalog.=) $3 "
 								 "AND " CAN_GROW RETURNING_WRITTEN("$1"),
-								 update_set(c, "$2"));
+								 update_set(c, statement));
 			set_types(text, 3, id, JSONBOID, INT8OID);
 			break;
 		case DS_UPDATE_ANY:
+		case DS_PATCH_ANY:
 			text->sql = psprintf("%s WHERE " SAME_ID("$1") " AND " CAN_GROW RETURNING_WRITTEN("$1"),
-								 update_set(c, "$2"));
+								 update_set(c, statement));
 			set_types(text, 2, id, JSONBOID, InvalidOid);
 			break;
 		case DS_INSERT:
@@ -183,8 +206,9 @@ build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *te
 	switch (statement)
 	{
 		case DS_UPDATE_MANY:
+		case DS_PATCH_MANY:
 			text->sql = psprintf("%s FROM %s" HAS_VERSION RETURNING_MANY,
-								 update_set(c, "docstore.item_data(u.item)"), locked_rows(c));
+								 update_set(c, statement), locked_rows(c));
 			set_types(text, 2, places, INT8ARRAYOID, InvalidOid);
 			break;
 		case DS_INSERT_MANY:

@@ -30,6 +30,8 @@ typedef enum DsStatement
 	DS_LOCK_FOR_DELETE,
 	DS_UPDATE,					/* data, version */
 	DS_UPDATE_ANY,				/* data */
+	DS_PATCH,					/* patch, version */
+	DS_PATCH_ANY,				/* patch */
 	DS_INSERT,					/* data, version; no row when the id is taken */
 	DS_LIFT,					/* version, higher version */
 	DS_DELETE,					/* version */
@@ -42,7 +44,8 @@ typedef enum DsStatement
 	DS_LOCK_MANY_FOR_UPSERT,
 	DS_LOCK_MANY_FOR_DELETE,
 	DS_UPDATE_MANY,				/* places, versions; data from docstore.item_data() */
-	DS_INSERT_MANY,				/* version; likewise; returns (id, version) of those that were not taken */
+	DS_PATCH_MANY,				/* likewise, patches */
+	DS_INSERT_MANY,				/* ids, version; data likewise; returns (id, version) of those not taken */
 	DS_LIFT_MANY,				/* ids, the version of all of them, higher version */
 	DS_DELETE_MANY,				/* places, versions */
 	DS_LOAD_MANY

@@ -17,6 +17,8 @@
 #include "executor/spi.h"
 #include "floor.h"
 #include "fmgr.h"
+#include "merge.h"
+#include "metadata.h"
 #include "miscadmin.h"
 #include "step.h"
 #include "utils/array.h"
@@ -43,29 +45,35 @@ static const Chunk *running = NULL;
 /*
  * docstore.item_data(item bigint) RETURNS jsonb
  *
- * The document of an item, for the statements that write many: made from the
- * caller's bytes when the row is, with one copy, where an array of documents
- * would be copied at each station of the plan.  22023 when anybody else calls
- * it.
+ * What an item stores, for the statements that write many: the document, or
+ * the patch to merge into the one that is there.  Made from the caller's bytes
+ * when the row is, with one copy, where an array of documents would be copied
+ * at each station of the plan.  22023 when anybody else calls it.
  */
 Datum
 ds_item_data(PG_FUNCTION_ARGS)
 {
-	int64		item = PG_GETARG_INT64(0);
+	int64		number = PG_GETARG_INT64(0);
+	const DsItem *item;
 	Jsonb	   *data;
-	int			length;
 
-	if (running == NULL || item < 1 || item > running->count ||
-		running->items[item - 1]->data == NULL)
+	if (running == NULL || number < 1 || number > running->count ||
+		running->items[number - 1]->data == NULL)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("no document is being written"),
 				 errhint("docstore.item_data() is for the statements of docstore.save() and docstore.upsert_many().")));
 
-	length = running->items[item - 1]->data_length;
-	data = palloc(VARHDRSZ + length);
-	SET_VARSIZE(data, VARHDRSZ + length);
-	memcpy(VARDATA(data), running->items[item - 1]->data, length);
+	item = running->items[number - 1];
+	data = palloc(VARHDRSZ + item->data_length);
+	SET_VARSIZE(data, VARHDRSZ + item->data_length);
+	memcpy(VARDATA(data), item->data, item->data_length);
+
+	if (item->op == DS_PUT_ITEM)
+		data = ds_metadata_strip(data);
+	/* Into a document that is there it is the statement that merges a patch. */
+	else if (item->op == DS_PATCH_ITEM && running->statement == DS_INSERT_MANY)
+		data = ds_merge_patch(NULL, data);
 	PG_RETURN_JSONB_P(data);
 }
 
@@ -136,7 +144,7 @@ is_same_id(const DsItem *item, uint64 row, int column)
 static int64
 absorb_written(Chunk *chunk, uint64 rows)
 {
-	int64		growth = chunk->statement == DS_UPDATE_MANY ? 1 : 0;
+	int64		growth = chunk->statement == DS_DELETE_MANY ? 0 : 1;
 	int64		highest = 0;
 
 	for (uint64 row = 0; row < rows; row++)
@@ -263,6 +271,7 @@ run_chunk(Chunk *chunk, DsExecution execution)
 	switch (chunk->statement)
 	{
 		case DS_UPDATE_MANY:
+		case DS_PATCH_MANY:
 		case DS_DELETE_MANY:
 			write_locked(chunk, execution);
 			break;

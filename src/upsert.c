@@ -29,7 +29,7 @@ ds_upsert(PG_FUNCTION_ARGS)
 
 	ds_require_writable("docstore.upsert()");
 	ds_require_argument(PG_ARGISNULL(2), "data");
-	data = ds_document_require(PG_GETARG_DATUM(2), DS_ONLY_ITEM);
+	data = ds_document_require(PG_GETARG_DATUM(2), "data", DS_ONLY_ITEM);
 	ds_single_begin(fcinfo, 3, &call);
 
 	ds_document_upsert(&call.collection, call.id, data, call.expected, &outcome);

@@ -21,7 +21,8 @@ CREATE FUNCTION pg_temp.random_item(nr int) RETURNS jsonb LANGUAGE plpgsql AS $$
 DECLARE
 	in_collection text := (ARRAY['c_text', 'c_integer', 'c_unique', 'c_parts', 'c_trigger'])[1 + floor(random() * 5)];
 	doc text := floor(random() * 12)::text;
-	op text := (ARRAY['upsert', 'upsert', 'upsert', 'delete', 'assert'])[1 + floor(random() * 5)];
+	op text := (ARRAY['upsert', 'upsert', 'put', 'patch', 'patch', 'delete', 'assert'])[1 + floor(random() * 7)];
+	data jsonb := jsonb_build_object('n', nr, 'k' || floor(random() * 3), random(), 'k' || floor(random() * 3), NULL);
 	found bigint := (SELECT k.version FROM kept k WHERE k.collection = in_collection AND k.id = doc);
 	expected jsonb := CASE floor(random() * 15) WHEN 0 THEN '0' WHEN 1 THEN '"exists"' WHEN 2 THEN to_jsonb(found + 1) WHEN 3 THEN '1'
 		WHEN 4 THEN '"any"' ELSE COALESCE(to_jsonb(found), '"none"') END;
@@ -29,10 +30,19 @@ BEGIN
 	IF op = 'delete' AND COALESCE(expected, 'null') IN ('0', '"none"', 'null') THEN
 		expected := '"any"';
 	END IF;
+	IF op = 'put' THEN
+		RETURN jsonb_build_object('op', op, 'data', data || jsonb_build_object('@metadata',
+			jsonb_build_object('collection', in_collection, 'id', doc, 'version', expected)));
+	END IF;
 	RETURN jsonb_build_object('op', op, 'collection', in_collection, 'id', doc, 'expected', expected)
-		|| CASE op WHEN 'upsert' THEN jsonb_build_object('data', jsonb_build_object('n', nr, 'r', random())) ELSE '{}' END;
+		|| CASE WHEN op IN ('upsert', 'patch') THEN jsonb_build_object('data', data) ELSE '{}' END;
 END
 $$;
+
+-- an item to put says in its document what others say beside it
+CREATE FUNCTION pg_temp.plain_item(item jsonb) RETURNS jsonb LANGUAGE sql AS $$
+	SELECT CASE item ->> 'op' WHEN 'put' THEN item || (item #> '{data,@metadata}')
+		|| jsonb_build_object('expected', item #> '{data,@metadata,version}', 'data', (item -> 'data') - '@metadata') ELSE item END $$;
 
 -- what is in the way of an item, if anything
 CREATE FUNCTION pg_temp.reason(expected jsonb, version bigint) RETURNS text LANGUAGE sql AS $$
@@ -54,12 +64,12 @@ BEGIN
 	FOR round IN 1..rounds LOOP
 		-- each document once
 		items := (SELECT jsonb_agg(i.item ORDER BY i.nr) FROM (
-			SELECT DISTINCT ON (item ->> 'collection', item ->> 'id') item, nr
-			FROM generate_series(1, 1 + floor(random() * 1.5 ^ (round % 8))::int) nr, pg_temp.random_item(nr) item) i);
+			SELECT DISTINCT ON (plain ->> 'collection', plain ->> 'id') item, nr
+			FROM generate_series(1, 1 + floor(random() * 1.5 ^ (round % 8))::int) nr, pg_temp.random_item(nr) item, pg_temp.plain_item(item) plain) i);
 		INSERT INTO wanted
 			SELECT nr AS item, i ->> 'op' AS op, i ->> 'collection' AS collection, i ->> 'id' AS id, i -> 'data' AS data,
 				k.version AS actual, pg_temp.reason(i -> 'expected', k.version) AS reason
-			FROM jsonb_array_elements(items) WITH ORDINALITY e(i, nr)
+			FROM jsonb_array_elements(items) WITH ORDINALITY e(item, nr) CROSS JOIN pg_temp.plain_item(item) i
 				LEFT JOIN kept k ON k.collection = i ->> 'collection' AND k.id = i ->> 'id';
 		conflict := EXISTS (SELECT FROM wanted w WHERE w.reason IS NOT NULL);
 
@@ -86,10 +96,13 @@ BEGIN
 			saved := saved + 1;
 			-- versions: one more for an update, the one found for others; that of a new document is docstore's to choose
 			differences := differences + (SELECT count(*) FROM answer a FULL JOIN wanted w USING (item)
-				WHERE a.version IS DISTINCT FROM w.actual + (w.op = 'upsert')::int
-					AND NOT (w.op = 'upsert' AND w.actual IS NULL AND a.version > 0));
+				WHERE a.version IS DISTINCT FROM w.actual + (w.op IN ('upsert', 'put', 'patch'))::int
+					AND NOT (w.op IN ('upsert', 'put', 'patch') AND w.actual IS NULL AND a.version > 0));
+			-- a patch leaves what it does not name, of what was there; its own members are all scalars
+			UPDATE wanted w SET data = COALESCE((SELECT k.data - ARRAY(SELECT jsonb_object_keys(w.data)) FROM kept k
+				WHERE k.collection = w.collection AND k.id = w.id), '{}') || jsonb_strip_nulls(w.data) WHERE w.op = 'patch';
 			DELETE FROM kept k USING wanted w WHERE w.op <> 'assert' AND k.collection = w.collection AND k.id = w.id;
-			INSERT INTO kept SELECT w.collection, w.id, a.version, w.data FROM wanted w JOIN answer a USING (item) WHERE w.op = 'upsert';
+			INSERT INTO kept SELECT w.collection, w.id, a.version, w.data FROM wanted w JOIN answer a USING (item) WHERE w.op IN ('upsert', 'put', 'patch');
 		END IF;
 		differences := differences + (SELECT count(*) FROM kept k FULL JOIN (
 			SELECT 'c_text' AS collection, id, version, data FROM c_text UNION ALL SELECT 'c_integer', id::text, version, data FROM c_integer

@@ -33,6 +33,14 @@ INSERT INTO attempts (what, query) VALUES
 	('update any', $$ SELECT docstore.upsert('public.shops', 'a', '{}', -1) $$),
 	('update stale', $$ SELECT docstore.upsert('public.shops', 'a', '{}', 7) $$),
 	('update missing', $$ SELECT docstore.upsert('public.shops', 'x', '{}', 1) $$),
+	('patch', $$ SELECT docstore.patch('public.shops', 'a', '{}', 1) $$),
+	('patch any', $$ SELECT docstore.patch('public.shops', 'a', '{}', -1) $$),
+	('patch any, absent', $$ SELECT docstore.patch('public.shops', 'x', '{}', -1) $$),
+	('patch stale', $$ SELECT docstore.patch('public.shops', 'a', '{}', 7) $$),
+	('patch missing', $$ SELECT docstore.patch('public.shops', 'x', '{}', -2) $$),
+	('get', $$ SELECT docstore.get('public.shops', 'a') #> '{@metadata,version}' $$),
+	('put', $$ SELECT docstore.put('{"@metadata": {"collection": "public.shops", "id": "a", "version": 1}}') #> '{@metadata,version}' $$),
+	('put, absent', $$ SELECT docstore.put('{"@metadata": {"collection": "public.shops", "id": "x"}}') #> '{@metadata,version}' $$),
 	('delete', $$ SELECT docstore.delete('public.shops', 'a', 1) $$),
 	('delete any', $$ SELECT docstore.delete('public.shops', 'a', -1) $$),
 	('delete absent', $$ SELECT docstore.delete('public.shops', 'x', -1) $$),
@@ -43,12 +51,15 @@ INSERT INTO attempts (what, query) VALUES
 	('save create', $$ SELECT version FROM docstore.save('[{"op": "upsert", "collection": "public.shops", "id": "x", "data": {}}]') $$),
 	('save update', $$ SELECT version FROM docstore.save('[{"op": "upsert", "collection": "public.shops", "id": "a", "data": {}, "expected": 1}]') $$),
 	('save any', $$ SELECT version FROM docstore.save('[{"op": "upsert", "collection": "public.shops", "id": "a", "data": {}, "expected": "any"}]') $$),
+	('save patch', $$ SELECT version FROM docstore.save('[{"op": "patch", "collection": "public.shops", "id": "a", "data": {}, "expected": 1}]') $$),
+	('save put', $$ SELECT version FROM docstore.save('[{"op": "put", "data": {"@metadata": {"collection": "public.shops", "id": "a", "version": 1}}}]') $$),
 	('save stale', $$ SELECT version FROM docstore.save('[{"op": "upsert", "collection": "public.shops", "id": "a", "data": {}, "expected": 7}]') $$),
 	('save delete', $$ SELECT version FROM docstore.save('[{"op": "delete", "collection": "public.shops", "id": "a", "expected": 1}]') $$),
 	('assert none', $$ SELECT version FROM docstore.save('[{"op": "assert", "collection": "public.shops", "id": "x", "expected": 0}]') $$),
 	('assert', $$ SELECT version FROM docstore.save('[{"op": "assert", "collection": "public.shops", "id": "a", "expected": 1}]') $$),
 	('try_save', $$ SELECT reason FROM docstore.try_save('[{"op": "upsert", "collection": "public.shops", "id": "a", "data": {}, "expected": 7}]') $$),
 	('other table', $$ SELECT docstore.upsert('public.orders', 'x', '{}') $$),
+	('put there', $$ SELECT docstore.put('{"@metadata": {"collection": "closed.shops", "id": "x"}}') #> '{@metadata,version}' $$),
 	('other schema', $$ SELECT docstore.upsert('closed.shops', 'x', '{}') $$),
 	('schema by OID', format($$ SELECT docstore.upsert(%s::oid::regclass, 'x', '{}') $$, 'closed.shops'::regclass::oid)),
 	('read by OID', format($$ SELECT count(*) FROM docstore.load(%s::oid::regclass, 'x') $$, 'closed.shops'::regclass::oid)),
@@ -101,6 +112,12 @@ SELECT docstore.upsert_many('public.shops', '{a,b}', '{"{}","{}"}', '{2,1}');
 SELECT pg_temp.verdict($$ SELECT docstore.upsert('public.shops', 'a', '{}', 7) $$),
 	pg_temp.verdict($$ SELECT docstore.upsert('public.shops', 'x', '{}') $$),
 	pg_temp.verdict($$ SELECT version FROM docstore.load('public.shops', 'a') $$);
+-- a patch reads what it changes
+SELECT pg_temp.verdict($$ SELECT docstore.patch('public.shops', 'a', '{}', 3) $$);
+RESET ROLE;
+GRANT SELECT (data) ON shops TO regress_docstore_nobody;
+SET ROLE regress_docstore_nobody;
+SELECT pg_temp.verdict($$ SELECT docstore.patch('public.shops', 'a', '{}', 3) $$);
 
 -- a kept plan asks again when privileges or the role have changed
 RESET ROLE;

@@ -62,8 +62,23 @@ RESET docstore.checks;
 -- what the policy does not let her write: 42501 of the server
 CALL pg_temp.try($$ SELECT docstore.upsert('shops', 'new', '{"owner": "bert"}') $$);
 CALL pg_temp.try($$ SELECT docstore.upsert('shops', 'a1', '{"owner": "bert"}', 2) $$);
+CALL pg_temp.try($$ SELECT docstore.patch('shops', 'a1', '{"owner": "bert"}', 2) $$);
 CALL pg_temp.try($$ SELECT docstore.upsert_many('shops', '{a1,a9}', '{"{\"owner\": \"anna\"}","{\"owner\": \"bert\"}"}', '{2,0}') $$);
 CALL pg_temp.try($$ SELECT * FROM docstore.try_save('[{"op": "upsert", "collection": "shops", "id": "a1", "data": {"owner": "bert"}, "expected": 2}]') $$);
+
+-- patches, and documents that carry their version: her own are changed, those of others are missing, or there for who would create them
+SELECT pg_temp.verdict($$ SELECT docstore.patch('shops', 'a1', '{"n": 1}', 2) $$) AS exact,
+	pg_temp.verdict($$ SELECT docstore.patch('shops', 'a1', '{"n": 1}', -1) $$) AS "any",
+	pg_temp.verdict($$ SELECT docstore.patch('shops', 'b2', '{"owner": "anna"}', 2) $$) AS hidden_exact,
+	pg_temp.verdict($$ SELECT docstore.patch('shops', 'b2', '{"owner": "anna"}', -2) $$) AS hidden_exists,
+	pg_temp.verdict($$ SELECT docstore.patch('shops', 'b2', '{"owner": "anna"}', -1) $$) AS hidden_any,
+	pg_temp.verdict($$ SELECT docstore.patch('shops', 'b2', '{"owner": "anna"}', 0) $$) AS hidden_none;
+SELECT docstore.get('shops', 'a1'), docstore.get('shops', 'b2') IS NULL AS hidden;
+SELECT pg_temp.verdict($$ SELECT docstore.put(docstore.get('shops', 'a1')) #> '{@metadata,version}' $$) AS own,
+	pg_temp.verdict($$ SELECT docstore.put('{"owner": "anna", "@metadata": {"collection": "shops", "id": "b2", "version": 2}}') $$) AS hidden,
+	pg_temp.verdict($$ SELECT docstore.put('{"owner": "anna", "@metadata": {"collection": "shops", "id": "b2"}}') $$) AS taken,
+	pg_temp.verdict($$ SELECT docstore.put('{"owner": "bert", "@metadata": {"collection": "shops", "id": "new"}}') $$) AS not_hers,
+	pg_temp.verdict($$ SELECT version FROM docstore.save('[{"op": "patch", "collection": "shops", "id": "b2", "data": {"owner": "anna"}, "expected": 2}]') $$) AS item;
 
 -- nothing of it was written
 RESET ROLE;
@@ -86,6 +101,8 @@ SELECT pg_temp.verdict($$ SELECT docstore.upsert('shops', 'b2', '{"owner": "anna
 	pg_temp.verdict($$ SELECT docstore.upsert_many('shops', '{a1,b2}', '{"{\"owner\": \"anna\"}","{\"owner\": \"anna\"}"}', '{2,3}') $$),
 	pg_temp.verdict($$ SELECT docstore.upsert('shops', 'b2', '{"owner": "anna"}') $$),
 	pg_temp.verdict($$ SELECT docstore.upsert('shops', 'b2', '{"owner": "anna"}', 2) $$);
+SELECT pg_temp.verdict($$ SELECT docstore.patch('shops', 'b2', '{"owner": "anna"}', 3) $$), pg_temp.verdict($$ SELECT docstore.patch('shops', 'b2', '{}', -1) $$),
+	pg_temp.verdict($$ SELECT docstore.patch('shops', 'b2', '{}', 2) $$), pg_temp.verdict($$ SELECT docstore.put(docstore.get('shops', 'b2')) $$);
 RESET ROLE;
 
 -- row_security = off refuses instead of filtering

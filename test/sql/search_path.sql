@@ -29,6 +29,12 @@ CREATE FUNCTION evil.unnest(text[]) RETURNS SETOF text LANGUAGE plpgsql AS $$ BE
 CREATE FUNCTION evil.unnest(bigint[]) RETURNS SETOF bigint LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
 CREATE FUNCTION evil.unnest(integer[]) RETURNS SETOF integer LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
 CREATE FUNCTION evil.unnest(jsonb[]) RETURNS SETOF jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION evil.merge_patch(jsonb, jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION evil.item_data(bigint) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION evil.jsonb_concat(jsonb, jsonb) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE FUNCTION evil.jsonb_delete(jsonb, text) RETURNS jsonb LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
+CREATE OPERATOR evil.|| (LEFTARG = jsonb, RIGHTARG = jsonb, FUNCTION = evil.jsonb_concat);
+CREATE OPERATOR evil.- (LEFTARG = jsonb, RIGHTARG = text, FUNCTION = evil.jsonb_delete);
 CREATE FUNCTION evil.violations(text) RETURNS integer LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'trapped'; END $$;
 CREATE DOMAIN evil.text AS pg_catalog.text CHECK (evil.trap());
 CREATE DOMAIN evil.int8 AS pg_catalog.int8 CHECK (evil.trap());
@@ -65,6 +71,13 @@ SELECT item, reason FROM docstore.try_save('[
 SELECT id, version FROM docstore.load('public.shops', 'a', 3);
 SELECT id, version FROM docstore.load_many('public.orders', '{2,1}');
 SELECT docstore.delete('public.orders', '2', 3), docstore.delete('public.shops', 'b', -1), docstore.delete('public.shops', 'x', -1) IS NULL AS none;
+SELECT docstore.patch('public.shops', 'p', '{"a": {"b": 1}}', -1), docstore.patch('public.shops', 'p', '{"a": {"c": 2}}', -1), docstore.patch('public.shops', 'p', '{"d": null}', 2);
+SELECT docstore.merge_patch('{"a": {"b": 1}}', '{"a": {"c": 2}}'), docstore.put(docstore.get('public.shops', 'p'));
+SELECT id, version FROM docstore.save('[
+	{"op": "patch", "collection": "public.shops", "id": "p", "data": {"e": 1}, "expected": "exists"},
+	{"op": "patch", "collection": "public.shops", "id": "q", "data": {"e": null}, "expected": "none"},
+	{"op": "put", "data": {"f": 1, "@metadata": {"collection": "public.shops", "id": "r"}}}]');
+SELECT id, data FROM docstore.load_many('public.shops', '{p,q,r}');
 SELECT docstore.upsert('public.shops', 'a', '{}', 9);
 SELECT item, target FROM docstore.violations('{"total": 1, "violations": [{"item": 1, "collection": "c", "expected": 1}]}');
 RESET search_path;
