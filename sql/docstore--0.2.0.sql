@@ -124,3 +124,9 @@ CREATE FUNCTION docstore.violations(detail text)
 	AS 'MODULE_PATHNAME', 'ds_violations';
 
 COMMENT ON FUNCTION docstore.violations(text) IS 'the DETAIL of a conflict as rows, one for each violation that it lists';
+
+CREATE FUNCTION docstore.check_conflicts() RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_check_conflicts';
+
+COMMENT ON FUNCTION docstore.check_conflicts() IS 'raise the conflicts that the transaction has deferred, all of them as one';

@@ -21,6 +21,11 @@
 #define stringToQualifiedNameList(name, escontext) (stringToQualifiedNameList) (name)
 #endif
 
+/* 16 has a name for results that must be looked at. */
+#if PG_VERSION_NUM < 160000
+#define pg_nodiscard __attribute__((warn_unused_result))
+#endif
+
 /* 17 renamed the saved search path and its comparison. */
 #if PG_VERSION_NUM < 170000
 #define SearchPathMatchesCurrentEnvironment(path) OverrideSearchPathMatchesCurrent(path)
