@@ -96,7 +96,7 @@ ds_conflict_add_call(DsConflict *conflict, int items)
 	conflict->items_before = conflict->items;
 	if (pg_add_s32_overflow(conflict->items, items, &conflict->items))
 		ereport(ERROR,
-				(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
+				(errcode(DS_ERRCODE_TOO_MANY),
 				 errmsg("too many items in one transaction with deferred conflicts"),
 				 errhint("Commit now and then.")));
 }
