@@ -7,7 +7,7 @@ use Test::More;
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
-$node->append_conf('postgresql.conf', 'max_prepared_transactions = 5');
+$node->append_conf('postgresql.conf', "max_prepared_transactions = 5\nlog_statement = none");
 $node->start;
 $node->safe_psql('postgres', q{
 	CREATE EXTENSION docstore;
@@ -124,7 +124,10 @@ is($node->safe_psql('postgres', q{SET docstore.conflicts = 'deferred'; BEGIN; SE
 is($node->safe_psql('postgres', q{SET docstore.conflicts = 'deferred'; BEGIN; SAVEPOINT s; SELECT docstore.upsert('shops', 'clean', '{}', 7); ROLLBACK TO s;
 	PREPARE TRANSACTION 'clean'; ROLLBACK PREPARED 'clean'; BEGIN; SELECT docstore.check_conflicts(); COMMIT}), "\n",
 	'so can one that has undone it, and nothing of it is left in the session');
-unlike(slurp_file($node->logfile), qr/secret/, 'no statement of a deferred conflict is in the server log');
+$node->command_fails_like(['psql', '-X', @server, '-d', 'postgres', '-c', "$violate COMMIT"], qr/version conflict: 1 of 1/, 'all in one query');
+my $log = slurp_file($node->logfile);
+like($log, qr/ERROR:  version conflict: 1 of 1 items/, 'the conflict is in the server log');
+unlike($log, qr/secret/, 'without the statements that led to it');
 
 $_->stop for $node, $other;
 done_testing();
