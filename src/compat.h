@@ -16,6 +16,11 @@
 #error "docstore needs PostgreSQL 15 or newer"
 #endif
 
+/* 16 took the layout of values of variable length out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* 16 lets a list of names be parsed without raising. */
 #if PG_VERSION_NUM < 160000
 #define stringToQualifiedNameList(name, escontext) (stringToQualifiedNameList) (name)

@@ -46,7 +46,6 @@ typedef enum Statement
 	FIND,
 	CLAIM,
 	ANSWER,
-	WITHDRAW,
 	FORGET,
 	STATEMENTS
 } Statement;
@@ -72,10 +71,6 @@ static struct
 	[ANSWER] = {
 		"UPDATE docstore.requests SET result = $3" OF_REQUEST,
 		3, {REGROLEOID, UUIDOID, JSONBOID}
-	},
-	[WITHDRAW] = {
-		"DELETE FROM docstore.requests" OF_REQUEST,
-		2, {REGROLEOID, UUIDOID}
 	},
 	[FORGET] = {
 		"DELETE FROM docstore.requests WHERE role OPERATOR(pg_catalog.=) $1"
@@ -217,17 +212,6 @@ ds_request_answer(const DsRequest *request, Jsonb *result)
 				(errcode(DS_ERRCODE_TRIGGER),
 				 errmsg("request %s was deleted while it was executed", id_text(request)),
 				 errhint("Let no trigger delete rows of docstore.requests.")));
-	SPI_finish();
-}
-
-/* Forget a claim that has come to nothing, as the call has written nothing. */
-void
-ds_request_withdraw(const DsRequest *request)
-{
-	Datum		values[] = {request->role, request->id};
-
-	SPI_connect();
-	execute(WITHDRAW, false, values);
 	SPI_finish();
 }
 

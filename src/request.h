@@ -20,7 +20,6 @@ typedef struct DsRequest
 
 extern void ds_request_claim(DsRequest *request, Datum id, Jsonb *changes);
 extern void ds_request_answer(const DsRequest *request, Jsonb *result);
-extern void ds_request_withdraw(const DsRequest *request);
 pg_noreturn extern void ds_request_refuse_result(const DsRequest *request);
 
 #endif							/* DS_REQUEST_H */

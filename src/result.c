@@ -9,6 +9,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "result.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"

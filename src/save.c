@@ -136,8 +136,12 @@ answer_again(const DsRequest *request, Rows *result)
 }
 
 /*
- * Run the items once for each request_id.  Only what was written is stored:
- * while conflicts are deferred a call can end without having done anything.
+ * Run the items once for each request_id.
+ *
+ * While conflicts are deferred a call can end without having written anything.
+ * That answer is stored, too, and given again within the transaction, but
+ * never to others: the violation is remembered at the same level of
+ * subtransactions as the request, so either both are undone, or COMMIT fails.
  */
 static void
 run_request(Datum request_id, Jsonb *changes, Rows *result)
@@ -153,10 +157,8 @@ run_request(Datum request_id, Jsonb *changes, Rows *result)
 
 	result->keep = true;
 	ds_result_begin(&result->kept);
-	if (run(changes, true, result))
-		ds_request_answer(&request, ds_result_end(&result->kept));
-	else
-		ds_request_withdraw(&request);
+	(void) run(changes, true, result);
+	ds_request_answer(&request, ds_result_end(&result->kept));
 }
 
 /*

@@ -107,6 +107,10 @@ SAVEPOINT five;
 SELECT docstore.upsert('shops', 'x', '{}', 8);
 RELEASE five;
 SELECT pg_temp.pending();
+SAVEPOINT six;
+SELECT docstore.upsert('shops', 'y', '{}', 8);
+ROLLBACK TO six;
+SELECT pg_temp.pending();
 ROLLBACK TO four;
 SELECT pg_temp.pending();
 -- a check that fails does not make COMMIT forget

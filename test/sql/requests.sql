@@ -31,6 +31,12 @@ SELECT * FROM docstore.save(' [ ] ', :two);
 SELECT version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "order", "data": {}}]', :three);
 SELECT version FROM docstore.save('[{"data": {}, "id": "order", "collection": "shops", "op": "upsert"}]', :three);
 
+-- versions beyond an integer
+UPDATE shops SET version = 9223372036854775806 WHERE id = 'a';
+SELECT version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "a", "data": {}, "expected": "any"}]', '00000000-0000-0000-0000-000000000007');
+SELECT version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "a", "data": {}, "expected": "any"}]', '00000000-0000-0000-0000-000000000007');
+UPDATE shops SET version = 3 WHERE id = 'a';
+DELETE FROM docstore.requests WHERE request_id = '00000000-0000-0000-0000-000000000007';
 -- other changes are refused, whatever they are; without a request_id nothing is remembered
 CALL pg_temp.try(format('SELECT * FROM docstore.save(%L, %L)', '[]', :one));
 CALL pg_temp.try(format('SELECT * FROM docstore.save(%L, %L)', '[7]', :one));
@@ -85,14 +91,14 @@ DROP TRIGGER forget ON shops;
 SELECT count(*) FROM docstore.requests;
 SELECT count(*) FROM shops WHERE id IN ('nested', 'forgotten');
 
--- conflicts deferred: what was not written is not stored; an answer counts with its items
+-- conflicts deferred: what was not written is never answered to another transaction; an answer counts with its items
 SELECT docstore.forget_requests('0');
 BEGIN;
 SET LOCAL docstore.conflicts = 'deferred';
 SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "later", "data": {}}]', :one);
 SAVEPOINT s;
 SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "a", "data": {}}]', :two);
-SELECT count(*) FROM docstore.requests WHERE request_id = :two;
+SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "a", "data": {}}]', :two);
 SELECT docstore.upsert('shops', 'later', '{}');
 ROLLBACK TO s;
 SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "later", "data": {}}]', :one);
@@ -108,6 +114,17 @@ SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "shops"
 COMMIT;
 SELECT request_id, result FROM docstore.requests WHERE request_id IN (:one, :two);
 
+BEGIN;
+SET LOCAL docstore.conflicts = 'deferred';
+SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "a", "data": {}}]', :three);
+COMMIT;
+BEGIN;
+SAVEPOINT s;
+SET LOCAL docstore.conflicts = 'deferred';
+SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "a", "data": {}}]', :three);
+RELEASE s;
+COMMIT;
+SELECT count(*) FROM docstore.requests WHERE request_id = :three;
 -- at other isolation levels, and where nothing may be written
 BEGIN ISOLATION LEVEL SERIALIZABLE;
 SELECT version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "later", "data": {}}]', :two);
@@ -174,6 +191,20 @@ SET ROLE regress_docstore_ben;
 SELECT version FROM docstore.save(:mine, :three);
 RESET ROLE;
 GRANT INSERT ON docstore.requests TO PUBLIC;
+-- without DELETE only forgetting is missing, and nobody can lock the table
+REVOKE DELETE ON docstore.requests FROM PUBLIC;
+SET ROLE regress_docstore_ben;
+BEGIN;
+SET LOCAL docstore.conflicts = 'deferred';
+SELECT version FROM docstore.save(:mine, :three);
+SELECT version FROM docstore.save('[{"op": "upsert", "collection": "public.shops", "id": "mine", "data": {}}]', :two);
+ROLLBACK;
+SELECT docstore.forget_requests('0');
+BEGIN;
+LOCK TABLE docstore.requests IN SHARE MODE;
+ROLLBACK;
+RESET ROLE;
+GRANT DELETE ON docstore.requests TO PUBLIC;
 
 -- what its owner has made of a stored result is refused, or answered, but never breaks anything
 SELECT version FROM docstore.save('[]', :one);
