@@ -38,3 +38,61 @@ CREATE FUNCTION docstore.load_many_support(internal) RETURNS internal
 COMMENT ON FUNCTION docstore.load_many_support(internal) IS 'internal: the rows of docstore.load_many, for the planner';
 
 ALTER FUNCTION docstore.load_many(regclass, text[]) SUPPORT docstore.load_many_support;
+
+--
+-- Deferred conflicts
+--
+
+CREATE FUNCTION docstore.check_conflicts() RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_check_conflicts';
+
+COMMENT ON FUNCTION docstore.check_conflicts() IS 'raise the conflicts that the transaction has deferred, all of them as one';
+
+DROP FUNCTION docstore.save(jsonb);
+
+CREATE FUNCTION docstore.save(changes jsonb, request_id uuid DEFAULT NULL)
+	RETURNS TABLE (item int, op text, target text, id text, version bigint)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE ROWS 100
+	AS 'MODULE_PATHNAME', 'ds_save';
+
+COMMENT ON FUNCTION docstore.save(jsonb, uuid) IS 'save a unit of work, all or nothing; one conflict names every item that is not at its expected version';
+
+--
+-- Requests: calls of docstore.save() that were given a request_id
+--
+
+CREATE TABLE docstore.requests (
+	role         regrole     NOT NULL,
+	request_id   uuid        NOT NULL,
+	changes_hash bytea       NOT NULL,
+	result       jsonb,
+	created_at   timestamptz NOT NULL DEFAULT now(),
+	PRIMARY KEY (role, request_id)
+);
+
+CREATE INDEX requests_created_at ON docstore.requests (created_at);
+
+COMMENT ON TABLE docstore.requests IS 'what calls of docstore.save() with a request_id have returned, of each role its own';
+COMMENT ON COLUMN docstore.requests.role IS 'who made the call';
+COMMENT ON COLUMN docstore.requests.changes_hash IS 'SHA-256 of the changes, to tell a retry from another call';
+COMMENT ON COLUMN docstore.requests.result IS 'the rows returned; NULL while the call is executed';
+
+-- Each role has its own requests, and cannot see that there are others.
+ALTER TABLE docstore.requests ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY own_requests ON docstore.requests
+	USING (role = to_regrole(quote_ident(current_user)));
+
+COMMENT ON POLICY own_requests ON docstore.requests IS 'the requests of the current role';
+
+GRANT SELECT, INSERT, DELETE, UPDATE (result) ON docstore.requests TO PUBLIC;
+
+-- Without those of roles that are gone: their number could be another role's elsewhere.
+SELECT pg_extension_config_dump('docstore.requests', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles WHERE oid OPERATOR(pg_catalog.=) role)');
+
+CREATE FUNCTION docstore.forget_requests(older_than interval) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_forget_requests';
+
+COMMENT ON FUNCTION docstore.forget_requests(interval) IS 'forget the own requests that are older; returns how many';

@@ -14,7 +14,8 @@
  * an item that expects "any" or "exists" run in a subtransaction, which is
  * rolled back.  With other batches it takes a delete and a new create at the
  * very version that is expected, just while the batch waits; that is 40001.
- * try_save() needs the subtransaction as well, where it can find a violation
+ * A call that goes on after a violation, try_save() or any while conflicts are
+ * deferred, needs the subtransaction as well, where it can find a violation
  * after it has written.
  */
 #include "postgres.h"
@@ -23,6 +24,7 @@
 #include "attempt.h"
 #include "commands/trigger.h"
 #include "conflict.h"
+#include "deferred.h"
 #include "document.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
@@ -83,12 +85,9 @@ ds_op_stores(DsOp op)
 	return op == DS_UPSERT_ITEM || op == DS_PUT_ITEM || op == DS_PATCH_ITEM;
 }
 
-pg_noreturn static void
-raise_conflict(const DsBatch *batch)
+static void
+add_violations(const DsBatch *batch, DsConflict *conflict)
 {
-	DsConflict	conflict;
-
-	ds_conflict_begin(&conflict, batch->count);
 	for (int i = 0; i < batch->count; i++)
 	{
 		const DsItem *item = &batch->items[i];
@@ -104,11 +103,21 @@ raise_conflict(const DsBatch *batch)
 
 		if (item->reason == DS_HOLDS)
 			continue;
-		if (!ds_conflict_is_full(&conflict))
+		if (!ds_conflict_is_full(conflict))
 			violation.id = ds_id_to_cstring(item->collection->id_type, item->id);
-		ds_conflict_add(&conflict, &violation);
+		ds_conflict_add(conflict, &violation);
 	}
-	ds_conflict_raise(&conflict);
+}
+
+pg_noreturn static void
+raise_conflict(const DsBatch *batch)
+{
+	DsConflict	conflict;
+
+	ds_conflict_begin(&conflict);
+	ds_conflict_add_call(&conflict, batch->count);
+	add_violations(batch, &conflict);
+	ds_conflict_raise(&conflict, DS_CONFLICT_HINT);
 }
 
 /*
@@ -205,24 +214,12 @@ attempt_in_subtransaction(DsBatch *batch, bool may_try_again, bool raise)
 	return result;
 }
 
-/*
- * Run a batch whose items are complete: all of it, or nothing.
- *
- * Returns whether it was written; each item has what was found, and its new
- * version when it was.  With raise, a violation raises the conflict instead
- * of returning false.  Two items for one document are 22023.
- * Locks: see the head of this file; the rows stay locked until the
- * transaction ends, but not those of a batch that was taken back.
- */
-bool
-ds_batch_run(DsBatch *batch, bool raise)
+/* Try until the batch is written, or violated; returns whether it was written. */
+static bool
+run(DsBatch *batch, bool raise)
 {
 	bool		is_subtransaction = needs_subtransaction(batch, raise);
 	DsAttempt		result = DS_AGAIN;
-
-	ds_order_items(batch);
-	if (batch->count == 0)
-		return true;
 
 	SPI_connect();
 	for (int try = 1; result == DS_AGAIN; try++)
@@ -236,4 +233,35 @@ ds_batch_run(DsBatch *batch, bool raise)
 	}
 	SPI_finish();
 	return result == DS_DONE;
+}
+
+/*
+ * Run a batch whose items are complete: all of it, or nothing.
+ *
+ * Returns whether it was written; each item has what was found, and its new
+ * version when it was.  With raise, violations raise the conflict, or are
+ * remembered while conflicts are deferred; without, they are the caller's.
+ * Two items for one document are 22023.
+ * Locks: see the head of this file; the rows stay locked until the
+ * transaction ends, but not those of a batch that was taken back.
+ */
+bool
+ds_batch_run(DsBatch *batch, bool raise)
+{
+	bool		defer = raise && ds_deferred_is_on();
+	bool		written;
+
+	ds_order_items(batch);
+	if (batch->count == 0)
+		return true;
+
+	written = run(batch, raise && !defer);
+	if (defer)
+	{
+		DsConflict *pending = ds_deferred_add_call(batch->count);
+
+		if (!written)
+			add_violations(batch, pending);
+	}
+	return written;
 }

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "collection.h"
+#include "compat.h"
 #include "expectation.h"
 #include "storage/itemptr.h"
 #include "utils/jsonb.h"
@@ -50,7 +51,7 @@ typedef struct DsBatch
 
 extern void ds_batch_init(DsBatch *batch, int count);
 extern void ds_batch_set_data(DsItem *item, Jsonb *data);
-extern bool ds_batch_run(DsBatch *batch, bool raise);
+pg_nodiscard extern bool ds_batch_run(DsBatch *batch, bool raise);
 extern const char *ds_op_name(DsOp op);
 extern bool ds_op_stores(DsOp op);
 

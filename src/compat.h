@@ -18,6 +18,11 @@
 #error "docstore needs PostgreSQL 15 or newer"
 #endif
 
+/* 16 took the layout of values of variable length out of postgres.h. */
+#if PG_VERSION_NUM >= 160000
+#include "varatt.h"
+#endif
+
 /* 16 lets a list of names be parsed without raising. */
 #if PG_VERSION_NUM < 160000
 #define stringToQualifiedNameList(name, escontext) (stringToQualifiedNameList) (name)
@@ -26,6 +31,11 @@
 /* 16 made one function of the privilege checks of each kind of object. */
 #if PG_VERSION_NUM < 160000
 #define object_aclcheck(class, oid, role, mode) pg_namespace_aclcheck(oid, role, mode)
+#endif
+
+/* 16 has a name for results that must be looked at. */
+#if PG_VERSION_NUM < 160000
+#define pg_nodiscard __attribute__((warn_unused_result))
 #endif
 
 /* 17 renamed the saved search path and its comparison. */

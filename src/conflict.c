@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "collection.h"
+#include "common/int.h"
 #include "conflict.h"
 #include "errors.h"
 #include "utils/guc.h"
@@ -77,13 +78,27 @@ ds_conflict_init(void)
 							NULL, NULL, NULL);
 }
 
-/* Begin to gather the violations of a call with that many items. */
+/* Begin to gather violations, in the current memory context. */
 void
-ds_conflict_begin(DsConflict *conflict, int items)
+ds_conflict_begin(DsConflict *conflict)
 {
 	memset(conflict, 0, sizeof(DsConflict));
-	conflict->items = items;
 	initStringInfo(&conflict->list);
+}
+
+/*
+ * Begin a call with that many items: its violations come next, and their
+ * numbers go on from those of the calls before.
+ */
+void
+ds_conflict_add_call(DsConflict *conflict, int items)
+{
+	conflict->items_before = conflict->items;
+	if (pg_add_s32_overflow(conflict->items, items, &conflict->items))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_TOO_MANY),
+				 errmsg("too many items in one transaction with deferred conflicts"),
+				 errhint("Commit now and then.")));
 }
 
 /* Whether further violations will be counted, but not listed. */
@@ -101,10 +116,9 @@ append_member(StringInfo json, const char *key, const char *value)
 }
 
 static void
-append_violation(StringInfo json, const DsViolation *violation)
+append_violation(StringInfo json, int item, const DsViolation *violation)
 {
-	appendStringInfo(json, "%s{\"item\": %d", json->len > 0 ? ", " : "",
-					 violation->item);
+	appendStringInfo(json, "%s{\"item\": %d", json->len > 0 ? ", " : "", item);
 	append_member(json, "op", violation->op);
 	append_member(json, "kind", "document");
 	append_member(json, "collection", ds_collection_name(violation->relid));
@@ -118,7 +132,7 @@ append_violation(StringInfo json, const DsViolation *violation)
 		appendStringInfoString(json, "null}");
 }
 
-/* Add one violation; callers add them in item order. */
+/* Add one violation of the latest call; callers add them in item order. */
 void
 ds_conflict_add(DsConflict *conflict, const DsViolation *violation)
 {
@@ -130,23 +144,28 @@ ds_conflict_add(DsConflict *conflict, const DsViolation *violation)
 	conflict->total++;
 	if (ds_conflict_is_full(conflict))
 		return;
-	append_violation(&conflict->list, violation);
+	append_violation(&conflict->list, conflict->items_before + violation->item, violation);
 	conflict->listed++;
 }
 
-/* The SCHEMA and TABLE NAME fields, when one collection has all violations. */
+/*
+ * The SCHEMA and TABLE NAME fields, when one collection has all violations.
+ * A deferred conflict may be about a table that was dropped in the meantime.
+ */
 static void
 set_table_fields(Oid relid)
 {
-	if (!OidIsValid(relid))
+	char	   *name = OidIsValid(relid) ? get_rel_name(relid) : NULL;
+
+	if (name == NULL)
 		return;
 	err_generic_string(PG_DIAG_SCHEMA_NAME, get_namespace_name(get_rel_namespace(relid)));
-	err_generic_string(PG_DIAG_TABLE_NAME, get_rel_name(relid));
+	err_generic_string(PG_DIAG_TABLE_NAME, name);
 }
 
-/* Raise the conflict. */
+/* Raise the conflict, with a hint that says what to do. */
 void
-ds_conflict_raise(DsConflict *conflict)
+ds_conflict_raise(const DsConflict *conflict, const char *hint)
 {
 	const char *code = conflict_sqlstate;
 
@@ -157,7 +176,7 @@ ds_conflict_raise(DsConflict *conflict)
 						   conflict->total, conflict->total, conflict->items),
 			 errdetail_internal("{\"total\": %d, \"violations\": [%s]}",
 								conflict->total, conflict->list.data),
-			 errhint("Load the listed items again, apply the change to them, save again."),
+			 errhint("%s", hint),
 			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, CONSTRAINT),
 			 set_table_fields(conflict->relid),
 			 errhidestmt(true),

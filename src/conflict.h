@@ -10,10 +10,13 @@
 #include "expectation.h"
 #include "lib/stringinfo.h"
 
+#define DS_CONFLICT_HINT \
+	"Load the listed items again, apply the change to them, save again."
+
 /* One item whose expectation does not hold. */
 typedef struct DsViolation
 {
-	int			item;
+	int			item;			/* in its call, from 1 */
 	const char *op;
 	Oid			relid;			/* the collection */
 	const char *id;
@@ -23,10 +26,11 @@ typedef struct DsViolation
 	int64		actual;
 } DsViolation;
 
-/* All violations of a call, as they are gathered. */
+/* All violations of a call, or of many, as they are gathered. */
 typedef struct DsConflict
 {
-	int			items;			/* in the whole call */
+	int			items;			/* in all calls */
+	int			items_before;	/* the latest call */
 	int			total;
 	int			listed;
 	Oid			relid;			/* of all violations, or invalid */
@@ -34,9 +38,10 @@ typedef struct DsConflict
 } DsConflict;
 
 extern void ds_conflict_init(void);
-extern void ds_conflict_begin(DsConflict *conflict, int items);
+extern void ds_conflict_begin(DsConflict *conflict);
+extern void ds_conflict_add_call(DsConflict *conflict, int items);
 extern bool ds_conflict_is_full(const DsConflict *conflict);
 extern void ds_conflict_add(DsConflict *conflict, const DsViolation *violation);
-pg_noreturn extern void ds_conflict_raise(DsConflict *conflict);
+pg_noreturn extern void ds_conflict_raise(const DsConflict *conflict, const char *hint);
 
 #endif							/* DS_CONFLICT_H */

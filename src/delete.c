@@ -32,8 +32,7 @@ ds_delete(PG_FUNCTION_ARGS)
 
 	ds_document_delete(&call.collection, call.id, call.expected, &outcome);
 
-	ds_single_end(&call, "delete", &outcome);
-	if (!outcome.written)
+	if (!ds_single_end(&call, "delete", &outcome) || !outcome.written)
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(outcome.version);
 }

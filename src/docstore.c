@@ -6,6 +6,7 @@
 #include "collection.h"
 #include "compat.h"
 #include "conflict.h"
+#include "deferred.h"
 #include "expectation.h"
 #include "fmgr.h"
 #include "utils/guc.h"
@@ -21,5 +22,6 @@ _PG_init(void)
 	ds_collection_init();
 	ds_expectation_init();
 	ds_conflict_init();
+	ds_deferred_init();
 	MarkGUCPrefixReserved("docstore");
 }

@@ -13,6 +13,7 @@
  *	42501	row security lets the caller see a document but not write it
  *	42P01	no such table
  *	42809	a table that is no collection
+ *	54000	more items in one transaction than can be counted: deferred.c
  *
  * Everything else that leaves docstore is the server's own error, unchanged.
  */
@@ -29,6 +30,7 @@
 #define DS_ERRCODE_SERIALIZATION		ERRCODE_T_R_SERIALIZATION_FAILURE
 #define DS_ERRCODE_HIDDEN				ERRCODE_INSUFFICIENT_PRIVILEGE
 #define DS_ERRCODE_NOT_A_COLLECTION		ERRCODE_WRONG_OBJECT_TYPE
+#define DS_ERRCODE_TOO_MANY				ERRCODE_PROGRAM_LIMIT_EXCEEDED
 
 /*
  * The number of an item in the caller's order, from 1; functions that take

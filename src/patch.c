@@ -32,8 +32,7 @@ ds_patch(PG_FUNCTION_ARGS)
 
 	ds_document_patch(&call.collection, call.id, patch, call.expected, &outcome);
 
-	ds_single_end(&call, "patch", &outcome);
-	if (!outcome.written)
+	if (!ds_single_end(&call, "patch", &outcome))
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(outcome.version);
 }

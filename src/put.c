@@ -60,8 +60,7 @@ ds_put(PG_FUNCTION_ARGS)
 
 	ds_document_upsert(&call.collection, call.id, JsonbPGetDatum(data), call.expected, &outcome);
 
-	ds_single_end(&call, "put", &outcome);
-	if (!outcome.written)
+	if (!ds_single_end(&call, "put", &outcome))
 		PG_RETURN_NULL();
 	PG_RETURN_JSONB_P(ds_metadata_add(data, call.collection.relid, call.collection.id_type,
 									  call.id, outcome.version));

@@ -5,10 +5,14 @@
 
 #include "batch.h"
 #include "catalog/pg_type.h"
+#include "deferred.h"
 #include "errors.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "item.h"
+#include "miscadmin.h"
+#include "request.h"
+#include "result.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/tuplestore.h"
@@ -16,7 +20,7 @@
 PG_FUNCTION_INFO_V1(ds_save);
 PG_FUNCTION_INFO_V1(ds_try_save);
 
-/* Columns of a result row; save() has the first five. */
+/* Columns of a result row; save() has the first five, DS_RESULT_COLUMNS. */
 enum
 {
 	COLUMN_ITEM,
@@ -35,6 +39,8 @@ typedef struct Rows
 	ReturnSetInfo *set;
 	const DsCollection *collection; /* whose name target is */
 	Datum		target;
+	bool		keep;			/* the rows are to be stored, too */
+	JsonbParseState *kept;
 } Rows;
 
 static Datum
@@ -77,39 +83,110 @@ put_row(Rows *result, const DsItem *item, bool written)
 	nulls[COLUMN_ACTUAL] = !item->present;
 
 	tuplestore_putvalues(result->set->setResult, result->set->setDesc, values, nulls);
+	if (result->keep)
+		ds_result_add(&result->kept, values, nulls);
 }
 
-static void
-save(FunctionCallInfo fcinfo, const char *function, bool raise)
+/* The checks that come before everything else, and the set to put rows into. */
+static Rows
+begin(FunctionCallInfo fcinfo, const char *function)
 {
 	Rows		result = {.set = (ReturnSetInfo *) fcinfo->resultinfo};
-	DsBatch		batch;
-	bool		written;
 
 	ds_require_writable(function);
 	ds_require_argument(PG_ARGISNULL(0), "changes");
 	InitMaterializedSRF(fcinfo, 0);
+	return result;
+}
 
-	ds_items_read(PG_GETARG_JSONB_P(0), &batch);
+/* Run the items and put a row for each; returns whether they were written. */
+static bool
+run(Jsonb *changes, bool raise, Rows *result)
+{
+	DsBatch		batch;
+	bool		written;
+
+	ds_items_read(changes, &batch);
 	written = ds_batch_run(&batch, raise);
 	for (int i = 0; i < batch.count; i++)
-		put_row(&result, &batch.items[i], written);
+		put_row(result, &batch.items[i], written);
+	return written;
+}
+
+/* Put the rows that a request was answered with; its items hold, and count. */
+static void
+answer_again(const DsRequest *request, Rows *result)
+{
+	int			count = ds_result_count(request->result);
+
+	if (count < 0)
+		ds_request_refuse_result(request);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[DS_RESULT_COLUMNS] = {0};
+		bool		nulls[DS_RESULT_COLUMNS];
+
+		CHECK_FOR_INTERRUPTS();
+		if (!ds_result_read(request->result, i, values, nulls))
+			ds_request_refuse_result(request);
+		tuplestore_putvalues(result->set->setResult, result->set->setDesc, values, nulls);
+	}
+	if (ds_deferred_is_on())
+		ds_deferred_add_call(count);
 }
 
 /*
- * docstore.save(changes jsonb) RETURNS TABLE (item int, op text, target text,
- *											  id text, version bigint)
+ * Run the items once for each request_id.
+ *
+ * While conflicts are deferred a call can end without having written anything.
+ * That answer is stored, too, and given again within the transaction, but
+ * never to others: the violation is remembered at the same level of
+ * subtransactions as the request, so either both are undone, or COMMIT fails.
+ */
+static void
+run_request(Datum request_id, Jsonb *changes, Rows *result)
+{
+	DsRequest	request;
+
+	ds_request_claim(&request, request_id, changes);
+	if (request.result != NULL)
+	{
+		answer_again(&request, result);
+		return;
+	}
+
+	result->keep = true;
+	ds_result_begin(&result->kept);
+	(void) run(changes, true, result);
+	ds_request_answer(&request, ds_result_end(&result->kept));
+}
+
+/*
+ * docstore.save(changes jsonb, request_id uuid DEFAULT NULL)
+ * RETURNS TABLE (item int, op text, target text, id text, version bigint)
  *
  * Writes all items or none, and returns a row for each, in the order given.
  * version is the new version, the one deleted, or the one asserted; NULL where
  * there is none.  Raises one conflict that names every item whose expected
- * version does not match; 22023, 22P02, 42P01 and 42809 for bad arguments,
- * before any row is locked.  Locks: see batch.c.
+ * version does not match; while conflicts are deferred (deferred.c), version
+ * is NULL in every row then.  22023, 22P02, 42P01 and 42809 for bad arguments,
+ * before any document is locked.  Locks: see batch.c.
+ *
+ * A request_id that the caller has committed before returns the same rows
+ * again and writes nothing (request.c); 22023 when it was with other changes.
+ *
+ * CAUTION: the function of version 0.1.0 has one argument.
  */
 Datum
 ds_save(PG_FUNCTION_ARGS)
 {
-	save(fcinfo, "docstore.save()", true);
+	Rows		result = begin(fcinfo, "docstore.save()");
+	Jsonb	   *changes = PG_GETARG_JSONB_P(0);
+
+	if (PG_NARGS() > 1 && !PG_ARGISNULL(1))
+		run_request(PG_GETARG_DATUM(1), changes, &result);
+	else
+		(void) run(changes, true, &result);
 	return (Datum) 0;
 }
 
@@ -125,6 +202,8 @@ ds_save(PG_FUNCTION_ARGS)
 Datum
 ds_try_save(PG_FUNCTION_ARGS)
 {
-	save(fcinfo, "docstore.try_save()", false);
+	Rows		result = begin(fcinfo, "docstore.try_save()");
+
+	(void) run(PG_GETARG_JSONB_P(0), false, &result);
 	return (Datum) 0;
 }

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "conflict.h"
+#include "deferred.h"
 #include "errors.h"
 #include "executor/spi.h"
 #include "single.h"
@@ -30,10 +31,10 @@ ds_single_begin(FunctionCallInfo fcinfo, int expected_argument, DsSingle *call)
 	SPI_connect();
 }
 
-pg_noreturn static void
-raise_conflict(const DsSingle *call, const char *op, const DsOutcome *outcome)
+static void
+add_violation(const DsSingle *call, const char *op, const DsOutcome *outcome,
+			  DsConflict *conflict)
 {
-	DsConflict	conflict;
 	DsViolation violation = {
 		.item = 1,
 		.op = op,
@@ -45,16 +46,36 @@ raise_conflict(const DsSingle *call, const char *op, const DsOutcome *outcome)
 		.actual = outcome->actual,
 	};
 
-	ds_conflict_begin(&conflict, 1);
-	ds_conflict_add(&conflict, &violation);
-	ds_conflict_raise(&conflict);
+	ds_conflict_add(conflict, &violation);
 }
 
-/* Disconnect from SPI; raise the conflict if there is one. */
-void
+/*
+ * Disconnect from SPI.  Where the expected version does not hold, the conflict
+ * is raised, or remembered while conflicts are deferred.
+ *
+ * Returns whether the expectation held; the verb's result is NULL otherwise.
+ */
+bool
 ds_single_end(const DsSingle *call, const char *op, const DsOutcome *outcome)
 {
+	bool		holds = outcome->reason == DS_HOLDS;
+
 	SPI_finish();
-	if (outcome->reason != DS_HOLDS)
-		raise_conflict(call, op, outcome);
+	if (ds_deferred_is_on())
+	{
+		DsConflict *pending = ds_deferred_add_call(1);
+
+		if (!holds)
+			add_violation(call, op, outcome, pending);
+	}
+	else if (!holds)
+	{
+		DsConflict	conflict;
+
+		ds_conflict_begin(&conflict);
+		ds_conflict_add_call(&conflict, 1);
+		add_violation(call, op, outcome, &conflict);
+		ds_conflict_raise(&conflict, DS_CONFLICT_HINT);
+	}
+	return holds;
 }

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "collection.h"
+#include "compat.h"
 #include "document.h"
 #include "fmgr.h"
 
@@ -18,6 +19,6 @@ typedef struct DsSingle
 } DsSingle;
 
 extern void ds_single_begin(FunctionCallInfo fcinfo, int expected_argument, DsSingle *call);
-extern void ds_single_end(const DsSingle *call, const char *op, const DsOutcome *outcome);
+pg_nodiscard extern bool ds_single_end(const DsSingle *call, const char *op, const DsOutcome *outcome);
 
 #endif							/* DS_SINGLE_H */

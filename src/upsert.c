@@ -15,7 +15,8 @@ PG_FUNCTION_INFO_V1(ds_upsert);
  *				   expected_version bigint DEFAULT NULL) RETURNS bigint
  *
  * Returns the new version: 1 for a new document, else one more than before.
- * Raises the conflict when the expected version does not match; 22023, 22P02,
+ * Raises the conflict when the expected version does not match, or remembers
+ * it and returns NULL while conflicts are deferred (deferred.c); 22023, 22P02,
  * 42P01 and 42809 for bad arguments, before anything is locked.
  * Locks: ROW EXCLUSIVE on the table, FOR NO KEY UPDATE on the row, as the
  * UPDATE or INSERT that it executes.
@@ -34,6 +35,7 @@ ds_upsert(PG_FUNCTION_ARGS)
 
 	ds_document_upsert(&call.collection, call.id, data, call.expected, &outcome);
 
-	ds_single_end(&call, "upsert", &outcome);
+	if (!ds_single_end(&call, "upsert", &outcome))
+		PG_RETURN_NULL();
 	PG_RETURN_INT64(outcome.version);
 }

@@ -97,7 +97,8 @@ new_versions(const DsBatch *batch)
  *						expected_versions bigint[]) RETURNS bigint[]
  *
  * Creates or overwrites all documents or none; returns their new versions in
- * the order given.  Errors and locks are those of docstore.save() with an
+ * the order given, or NULL while conflicts are deferred and there is a
+ * violation (deferred.c).  Errors and locks are those of docstore.save() with an
  * upsert item for each.
  */
 Datum
@@ -111,6 +112,7 @@ ds_upsert_many(PG_FUNCTION_ARGS)
 	ds_require_argument(PG_ARGISNULL(2), "data");
 
 	read_items(fcinfo, &batch);
-	ds_batch_run(&batch, true);
+	if (!ds_batch_run(&batch, true))
+		PG_RETURN_NULL();
 	PG_RETURN_ARRAYTYPE_P(new_versions(&batch));
 }

@@ -111,7 +111,15 @@ CALL pg_temp.try($$ SELECT docstore.upsert_many('shops', '{b}', '{"{}"}', '{{0}}
 CALL pg_temp.try($$ SELECT docstore.upsert_many('orders', '{8,x}', '{"{}","{}"}', NULL) $$);
 CALL pg_temp.try($$ SELECT docstore.upsert_many('plain', '{b}', '{"{}"}', NULL) $$);
 
--- nothing has changed
+-- nothing has changed; the same calls refuse bad arguments while conflicts are deferred, and remember nothing
+BEGIN;
+SET LOCAL docstore.conflicts = 'deferred';
+CALL pg_temp.try($$ SELECT docstore.upsert('shops', 'a', '[1]', 9) $$);
+CALL pg_temp.try($$ SELECT docstore.upsert('guests', 'x', '{}', 9) $$);
+CALL pg_temp.try($$ SELECT docstore.delete('shops', 'a', 0) $$);
+CALL pg_temp.try($$ SELECT docstore.upsert_many('shops', '{a,a}', '{"{}","{}"}', '{9,9}') $$);
+CALL pg_temp.save('[{"op": "upsert", "collection": "shops", "id": "a", "data": {}, "expected": 9}, {"op": "delete", "collection": "shops"}]');
+COMMIT;
 SELECT id, version, data FROM shops;
 SELECT id, version, data FROM orders;
 SELECT count(*) FROM guests;

@@ -24,6 +24,12 @@ SELECT count(*) FROM pg_proc p WHERE p.pronamespace = 'docstore'::regnamespace
 -- all types in its interface are the server's
 SELECT count(*) FROM pg_proc p, unnest(COALESCE(p.proallargtypes, p.proargtypes) || p.prorettype) t JOIN pg_type y ON y.oid = t
 WHERE p.pronamespace = 'docstore'::regnamespace AND y.typnamespace <> 'pg_catalog'::regnamespace;
+-- its tables: what all may do with them, under row security, and that a dump takes them along
+SELECT c.relname, c.relrowsecurity AS row_security, obj_description(c.oid, 'pg_class') IS NOT NULL AS comment,
+	c.oid = ANY (e.extconfig) AS dumped, array_agg(DISTINCT a.privilege_type) FILTER (WHERE a.grantee = 0) AS public,
+	(SELECT array_agg(DISTINCT t.attname || ': ' || a.privilege_type) FROM pg_attribute t, aclexplode(t.attacl) a WHERE t.attrelid = c.oid) AS columns
+FROM pg_class c, aclexplode(c.relacl) a, pg_extension e
+WHERE c.relnamespace = 'docstore'::regnamespace AND c.relkind = 'r' AND e.extname = 'docstore' GROUP BY c.oid, e.extconfig ORDER BY c.relname;
 -- its functions are open to all, its schema lets nobody put anything into it
 SELECT bool_and(has_function_privilege('public', oid, 'EXECUTE')) AS callable FROM pg_proc
 WHERE pronamespace = 'docstore'::regnamespace;

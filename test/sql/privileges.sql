@@ -67,6 +67,10 @@ INSERT INTO attempts (what, query) VALUES
 	('create table', $$ SELECT docstore.create_collection('closed.mine') $$),
 	('in docstore', $$ SELECT docstore.create_collection('docstore.mine') $$),
 	('violations', $$ SELECT count(*) FROM docstore.violations('{"total": 1, "violations": []}') $$),
+	('request', $$ SELECT version FROM docstore.save('[{"op": "upsert", "collection": "public.shops", "id": "x", "data": {}}]', '00000000-0000-0000-0000-000000000001') $$),
+	('requests', $$ SELECT count(*) FROM docstore.requests $$),
+	('forget', $$ SELECT docstore.forget_requests('0') $$),
+	('check', $$ SELECT docstore.check_conflicts() $$),
 	('constants', $$ SELECT docstore.no_version() + docstore.any_version() + docstore.some_version() $$);
 GRANT SELECT ON attempts TO PUBLIC;
 CREATE TEMP TABLE outcome (role text, nr integer, result text);
