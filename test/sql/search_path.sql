@@ -71,7 +71,7 @@ SELECT item, reason FROM docstore.try_save('[
 SELECT id, version FROM docstore.load('public.shops', 'a', 3);
 SELECT id, version FROM docstore.load_many('public.orders', '{2,1}');
 SELECT docstore.delete('public.orders', '2', 3), docstore.delete('public.shops', 'b', -1), docstore.delete('public.shops', 'x', -1) IS NULL AS none;
-SELECT docstore.patch('public.shops', 'p', '{"a": {"b": 1}}', -1), docstore.patch('public.shops', 'p', '{"a": {"c": 2}}', -1), docstore.patch('public.shops', 'p', '{"d": null}', 2);
+SELECT docstore.patch('public.shops', 'p', '{"a": {"b": 1}}', -1), docstore.patch('public.shops', 'p', '{"a": {"c": 2}}', -1), docstore.patch('public.shops', 'p', '{"d": null}', 3);
 SELECT docstore.merge_patch('{"a": {"b": 1}}', '{"a": {"c": 2}}'), docstore.put(docstore.get('public.shops', 'p'));
 SELECT id, version FROM docstore.save('[
 	{"op": "patch", "collection": "public.shops", "id": "p", "data": {"e": 1}, "expected": "exists"},
