@@ -28,6 +28,8 @@
 #include "document.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "merge.h"
+#include "metadata.h"
 #include "miscadmin.h"
 #include "order.h"
 #include "utils/snapmgr.h"
@@ -56,6 +58,25 @@ ds_batch_set_data(DsItem *item, Jsonb *data)
 {
 	item->data = VARDATA(data);
 	item->data_length = VARSIZE(data) - VARHDRSZ;
+}
+
+/*
+ * What an item stores, copied from the caller's bytes: the document, or the
+ * patch to merge into the one that is there.
+ */
+Jsonb *
+ds_batch_stored(const DsItem *item, bool is_new)
+{
+	Jsonb	   *data = palloc(VARHDRSZ + item->data_length);
+
+	SET_VARSIZE(data, VARHDRSZ + item->data_length);
+	memcpy(VARDATA(data), item->data, item->data_length);
+
+	if (item->op == DS_PUT_ITEM)
+		return ds_metadata_strip(data);
+	if (item->op == DS_PATCH_ITEM && is_new)
+		return ds_merge_patch(NULL, data);
+	return data;
 }
 
 /* The word for an op, in items, results and conflicts. */

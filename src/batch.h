@@ -51,7 +51,8 @@ typedef struct DsBatch
 
 extern void ds_batch_init(DsBatch *batch, int count);
 extern void ds_batch_set_data(DsItem *item, Jsonb *data);
-pg_nodiscard extern bool ds_batch_run(DsBatch *batch, bool raise);
+pg_nodiscard extern Jsonb *ds_batch_stored(const DsItem *item, bool is_new);
+extern bool ds_batch_run(DsBatch *batch, bool raise);
 extern const char *ds_op_name(DsOp op);
 extern bool ds_op_stores(DsOp op);
 

@@ -22,6 +22,7 @@
 #include "catalog/pg_type.h"
 #include "collection.h"
 #include "compat.h"
+#include "direct.h"
 #include "errors.h"
 #include "floor.h"
 #include "lib/stringinfo.h"
@@ -94,12 +95,14 @@ find_column(Relation rel, const char *name)
 	return NULL;
 }
 
-static bool
-is_plain_column(Relation rel, const char *name, Oid type)
+/* The number of a column of that name and type that is not generated, or 0. */
+static AttrNumber
+column_number(Relation rel, const char *name, Oid type)
 {
 	Form_pg_attribute column = find_column(rel, name);
 
-	return column != NULL && column->atttypid == type && column->attgenerated == '\0';
+	return column != NULL && column->atttypid == type && column->attgenerated == '\0'
+		? column->attnum : InvalidAttrNumber;
 }
 
 /* Note one thing that a table lacks. */
@@ -114,7 +117,7 @@ lacks(StringInfo missing, const char *what)
  * alone, and whether any other constraint makes rows wait for each other.
  */
 static void
-inspect_indexes(Relation rel, AttrNumber id, bool *id_is_key, bool *has_other_unique)
+inspect_indexes(Relation rel, DsCollection *collection)
 {
 	List	   *indexes = RelationGetIndexList(rel);
 	ListCell   *cell;
@@ -128,11 +131,11 @@ inspect_indexes(Relation rel, AttrNumber id, bool *id_is_key, bool *has_other_un
 			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
 		index = (Form_pg_index) GETSTRUCT(tuple);
 
-		if (index->indisprimary)
-			*id_is_key = index->indnkeyatts == 1 && index->indkey.values[0] == id &&
-				index->indimmediate && index->indisvalid;
-		else if (index->indisunique || index->indisexclusion)
-			*has_other_unique = true;
+		if (!index->indisprimary)
+			collection->has_other_unique |= index->indisunique || index->indisexclusion;
+		else if (index->indnkeyatts == 1 && index->indkey.values[0] == collection->id &&
+				 index->indimmediate && index->indisvalid)
+			collection->key = index->indexrelid;
 		ReleaseSysCache(tuple);
 	}
 	list_free(indexes);
@@ -151,7 +154,6 @@ inspect(Relation rel, DsCollection *collection, StringInfo missing)
 {
 	Form_pg_attribute id = find_column(rel, "id");
 	Form_pg_attribute version = find_column(rel, "version");
-	bool		id_is_key = false;
 
 	collection->id_type = id == NULL ? NULL : ds_id_type(id->atttypid);
 	if (collection->id_type == NULL || id->attgenerated != '\0')
@@ -159,23 +161,27 @@ inspect(Relation rel, DsCollection *collection, StringInfo missing)
 	else if (!collates_by_bytes(id))
 		lacks(missing, "a deterministic collation of column \"id\"");
 
-	if (!is_plain_column(rel, "version", INT8OID) || !version->attnotnull)
+	collection->version = column_number(rel, "version", INT8OID);
+	if (collection->version == InvalidAttrNumber || !version->attnotnull)
 		lacks(missing, "a column \"version\" of type bigint NOT NULL");
-	if (!is_plain_column(rel, "data", JSONBOID))
+	collection->data = column_number(rel, "data", JSONBOID);
+	if (collection->data == InvalidAttrNumber)
 		lacks(missing, "a column \"data\" of type jsonb");
 
-	if (id != NULL)
-		inspect_indexes(rel, id->attnum, &id_is_key, &collection->has_other_unique);
-	if (!id_is_key)
+	collection->id = id == NULL ? InvalidAttrNumber : id->attnum;
+	inspect_indexes(rel, collection);
+	if (!OidIsValid(collection->key))
 		lacks(missing, "a primary key on \"id\" alone that is not deferrable");
 
 	collection->has_before_triggers = rel->trigdesc != NULL &&
 		(rel->trigdesc->trig_insert_before_row || rel->trigdesc->trig_update_before_row ||
 		 rel->trigdesc->trig_delete_before_row);
 	collection->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
-	collection->has_created_at = is_plain_column(rel, "created_at", TIMESTAMPTZOID);
-	collection->has_updated_at = is_plain_column(rel, "updated_at", TIMESTAMPTZOID);
+	collection->created_at = column_number(rel, "created_at", TIMESTAMPTZOID);
+	collection->updated_at = column_number(rel, "updated_at", TIMESTAMPTZOID);
 	collection->floor = ds_floor_find(RelationGetRelid(rel));
+	if (missing->len == 0)
+		ds_direct_describe(rel, collection);
 }
 
 pg_noreturn static void

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "access/attnum.h"
 #include "id.h"
 #include "nodes/primnodes.h"
 #include "storage/lockdefs.h"
@@ -20,10 +21,16 @@ typedef struct DsCollection
 	Oid			relid;			/* hash key: must be first */
 	const DsIdType *id_type;
 	bool		partitioned;
-	bool		has_created_at;
-	bool		has_updated_at;
+	AttrNumber	id;
+	AttrNumber	version;
+	AttrNumber	data;
+	AttrNumber	created_at;		/* 0: no such column */
+	AttrNumber	updated_at;
+	Oid			key;			/* the index of the primary key */
 	bool		has_other_unique;	/* a unique or exclusion constraint besides id */
 	bool		has_before_triggers;	/* for each row: they can undo or change a write */
+	bool		is_plain;		/* needs nothing of the executor: see direct.c */
+	bool		is_plain_insert;	/* nor to insert */
 	Oid			floor;			/* see floor.c; ds_collection_floor() knows it as it is now */
 
 	/* Not remembered, as it depends on the role: see ds_collection_find_places(). */

@@ -9,7 +9,10 @@
 
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/tableam.h"
 #include "catalog/namespace.h"
+#include "executor/executor.h"
 #include "utils/acl.h"
 #include "utils/regproc.h"
 #include "utils/selfuncs.h"
@@ -38,6 +41,15 @@
 #define pg_nodiscard __attribute__((warn_unused_result))
 #endif
 
+/* 16 tells indexes that summarize (BRIN) from others, which an update may spare. */
+#if PG_VERSION_NUM < 160000
+typedef bool TU_UpdateIndexes;
+
+#define TU_None false
+#define ExecInsertIndexTuples(target, slot, estate, update, no_error, conflict, arbiters, summarizing) \
+	(ExecInsertIndexTuples) (target, slot, estate, update, no_error, conflict, arbiters)
+#endif
+
 /* 17 renamed the saved search path and its comparison. */
 #if PG_VERSION_NUM < 170000
 #define SearchPathMatchesCurrentEnvironment(path) OverrideSearchPathMatchesCurrent(path)
@@ -51,6 +63,17 @@
 /* 18 writes "does not return" in front, as C11 does. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))
+#endif
+
+/* 18 counts index searches, tells constraint checks which row to pass over, and has virtual columns. */
+#if PG_VERSION_NUM < 180000
+#define index_beginscan(table, index, snapshot, instrument, keys, orderbys) \
+	(index_beginscan) (table, index, snapshot, keys, orderbys)
+#define ExecCheckIndexConstraints(target, slot, estate, conflict, own, arbiters) \
+	(ExecCheckIndexConstraints) (target, slot, estate, conflict, arbiters)
+#define has_generated_columns(constr) ((constr)->has_generated_stored)
+#else
+#define has_generated_columns(constr) ((constr)->has_generated_stored || (constr)->has_generated_virtual)
 #endif
 
 /* 18 gave the magic block a name and a version. */

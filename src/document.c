@@ -16,11 +16,12 @@
  * which fails with 40001 when the snapshot is too old to tell, and a document
  * that the snapshot does not show is looked for among what is committed now.
  *
- * Callers have checked the arguments, locked the table and connected to SPI.
+ * Callers have checked the arguments and locked the table.
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "direct.h"
 #include "document.h"
 #include "errors.h"
 #include "executor/spi.h"
@@ -269,7 +270,9 @@ lift(const DsCollection *collection, Datum id, DsOutcome *outcome)
 		return;
 
 	caller = ds_floor_act_as_owner(collection->relid);
+	SPI_connect();
 	write_one(collection, DS_LIFT, id, Int64GetDatum(found), Int64GetDatum(version), outcome);
+	SPI_finish();
 	ds_floor_act_as(caller);
 	if (!outcome->written || outcome->version != version)
 		ds_document_refuse_unwritable(collection, id);
@@ -346,7 +349,14 @@ ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
 {
 	Change		change = {.data = data};
 
-	write_document(collection, id, &change, expected, outcome);
+	if (!ds_direct_upsert(collection, id, data, expected, outcome))
+	{
+		SPI_connect();
+		write_document(collection, id, &change, expected, outcome);
+		SPI_finish();
+	}
+	else if (outcome->written && !outcome->present)
+		lift(collection, id, outcome);
 }
 
 /* Create or patch a document, as ds_document_upsert(). */
@@ -356,18 +366,13 @@ ds_document_patch(const DsCollection *collection, Datum id, Datum patch,
 {
 	Change		change = {.data = patch, .is_patch = true};
 
+	SPI_connect();
 	write_document(collection, id, &change, expected, outcome);
+	SPI_finish();
 }
 
-/*
- * Delete a document.
- *
- * As ds_document_upsert(), with the version that was deleted; written is false
- * when the expectation is "any" and there was nothing.
- */
-void
-ds_document_delete(const DsCollection *collection, Datum id, int64 expected,
-				   DsOutcome *outcome)
+static void
+delete_document(const DsCollection *collection, Datum id, int64 expected, DsOutcome *outcome)
 {
 	DsStatement statement = expected > 0 ? DS_DELETE : DS_DELETE_ANY;
 
@@ -387,4 +392,19 @@ ds_document_delete(const DsCollection *collection, Datum id, int64 expected,
 			return;
 	}
 	ds_document_refuse_unwritable(collection, id);
+}
+
+/*
+ * Delete a document.
+ *
+ * As ds_document_upsert(), with the version that was deleted; written is false
+ * when the expectation is "any" and there was nothing.
+ */
+void
+ds_document_delete(const DsCollection *collection, Datum id, int64 expected,
+				   DsOutcome *outcome)
+{
+	SPI_connect();
+	delete_document(collection, id, expected, outcome);
+	SPI_finish();
 }

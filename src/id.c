@@ -19,14 +19,15 @@
 #include "id.h"
 #include "json.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/uuid.h"
 
 static const DsIdType id_types[] = {
-	{TEXTOID, TEXTARRAYOID, "text", -1, false, TYPALIGN_INT, true},
-	{UUIDOID, UUIDARRAYOID, "uuid", UUID_LEN, false, TYPALIGN_CHAR, true},
-	{INT8OID, INT8ARRAYOID, "bigint", sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, false},
-	{INT4OID, INT4ARRAYOID, "integer", sizeof(int32), true, TYPALIGN_INT, false},
+	{TEXTOID, TEXTARRAYOID, "text", -1, false, TYPALIGN_INT, F_TEXTEQ, true},
+	{UUIDOID, UUIDARRAYOID, "uuid", UUID_LEN, false, TYPALIGN_CHAR, F_UUID_EQ, true},
+	{INT8OID, INT8ARRAYOID, "bigint", sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE, F_INT8EQ, false},
+	{INT4OID, INT4ARRAYOID, "integer", sizeof(int32), true, TYPALIGN_INT, F_INT4EQ, false},
 };
 
 /* Describe an id type, or return NULL when ids cannot be of that type. */

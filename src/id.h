@@ -16,6 +16,7 @@ typedef struct DsIdType
 	int16		length;			/* -1: varying */
 	bool		by_value;
 	char		align;
+	RegProcedure equal;
 	bool		can_generate;	/* a new UUID is a valid id */
 } DsIdType;
 

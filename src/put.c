@@ -5,7 +5,6 @@
 
 #include "document.h"
 #include "errors.h"
-#include "executor/spi.h"
 #include "fmgr.h"
 #include "metadata.h"
 #include "single.h"
@@ -31,8 +30,6 @@ begin(Jsonb *document, DsSingle *call)
 		: ds_id_from_json(call->collection.id_type, given.id, DS_ONLY_ITEM);
 	call->expected =
 		ds_expectation_in_force(ds_expectation_from_json(given.version, DS_ONLY_ITEM));
-
-	SPI_connect();
 }
 
 /*

@@ -2,19 +2,17 @@
  * single.c - what the verbs on one document have in common
  *
  * Their first arguments are the collection and the id; one further argument
- * is the expected version.  Between begin and end they are connected to SPI.
+ * is the expected version.
  */
 #include "postgres.h"
 
 #include "conflict.h"
 #include "deferred.h"
 #include "errors.h"
-#include "executor/spi.h"
 #include "single.h"
 
 /*
- * Check the arguments, lock the table and connect to SPI.  Raises 22023,
- * 22P02, 42P01, 42809.
+ * Check the arguments and lock the table.  Raises 22023, 22P02, 42P01, 42809.
  */
 void
 ds_single_begin(FunctionCallInfo fcinfo, int expected_argument, DsSingle *call)
@@ -27,8 +25,6 @@ ds_single_begin(FunctionCallInfo fcinfo, int expected_argument, DsSingle *call)
 	call->expected = ds_expectation_in_force(ds_expectation_from_sql(expected, DS_ONLY_ITEM));
 	ds_collection_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, &call->collection);
 	call->id = ds_id_from_text(call->collection.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
-
-	SPI_connect();
 }
 
 static void
@@ -50,8 +46,7 @@ add_violation(const DsSingle *call, const char *op, const DsOutcome *outcome,
 }
 
 /*
- * Disconnect from SPI.  Where the expected version does not hold, the conflict
- * is raised, or remembered while conflicts are deferred.
+ * Where the expected version does not hold, the conflict is raised, or remembered while conflicts are deferred.
  *
  * Returns whether the expectation held; the verb's result is NULL otherwise.
  */
@@ -60,7 +55,6 @@ ds_single_end(const DsSingle *call, const char *op, const DsOutcome *outcome)
 {
 	bool		holds = outcome->reason == DS_HOLDS;
 
-	SPI_finish();
 	if (ds_deferred_is_on())
 	{
 		DsConflict *pending = ds_deferred_add_call(1);

@@ -36,8 +36,8 @@
 #define RETURNING_WRITTEN(id) " RETURNING t.version, " SAME_ID(id)
 
 #define DOCUMENT_COLUMNS(c) \
-	(c)->has_created_at ? "t.created_at" : "NULL::pg_catalog.timestamptz", \
-	(c)->has_updated_at ? "t.updated_at" : "NULL::pg_catalog.timestamptz"
+	(c)->created_at ? "t.created_at" : "NULL::pg_catalog.timestamptz", \
+	(c)->updated_at ? "t.updated_at" : "NULL::pg_catalog.timestamptz"
 
 static const char *
 lock_clause(const DsCollection *collection, DsStatement statement)
@@ -79,11 +79,11 @@ insert_into(const DsCollection *collection, const char *before, const char *valu
 	return psprintf("INSERT INTO %s AS t (id, version, data%s%s) OVERRIDING SYSTEM VALUE %s%s%s%s%s "
 					"ON CONFLICT (id) DO NOTHING",
 					ds_collection_name(collection->relid),
-					collection->has_created_at ? ", created_at" : "",
-					collection->has_updated_at ? ", updated_at" : "",
+					collection->created_at ? ", created_at" : "",
+					collection->updated_at ? ", updated_at" : "",
 					before, values,
-					collection->has_created_at ? ", pg_catalog.now()" : "",
-					collection->has_updated_at ? ", pg_catalog.now()" : "",
+					collection->created_at ? ", pg_catalog.now()" : "",
+					collection->updated_at ? ", pg_catalog.now()" : "",
 					after);
 }
 
@@ -113,7 +113,7 @@ update_set(const DsCollection *collection, DsStatement statement)
 {
 	return psprintf("UPDATE %s SET data = %s, version = " NEXT_VERSION "%s",
 					target(collection), new_data(statement),
-					collection->has_updated_at ? ", updated_at = pg_catalog.now()" : "");
+					collection->updated_at ? ", updated_at = pg_catalog.now()" : "");
 }
 
 static void

@@ -12,13 +12,12 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "direct.h"
 #include "document.h"
 #include "errors.h"
 #include "executor/spi.h"
 #include "floor.h"
 #include "fmgr.h"
-#include "merge.h"
-#include "metadata.h"
 #include "miscadmin.h"
 #include "step.h"
 #include "utils/array.h"
@@ -54,8 +53,6 @@ Datum
 ds_item_data(PG_FUNCTION_ARGS)
 {
 	int64		number = PG_GETARG_INT64(0);
-	const DsItem *item;
-	Jsonb	   *data;
 
 	if (running == NULL || number < 1 || number > running->count ||
 		running->items[number - 1]->data == NULL)
@@ -64,17 +61,9 @@ ds_item_data(PG_FUNCTION_ARGS)
 				 errmsg("no document is being written"),
 				 errhint("docstore.item_data() is for the statements of docstore.save() and docstore.upsert_many().")));
 
-	item = running->items[number - 1];
-	data = palloc(VARHDRSZ + item->data_length);
-	SET_VARSIZE(data, VARHDRSZ + item->data_length);
-	memcpy(VARDATA(data), item->data, item->data_length);
-
-	if (item->op == DS_PUT_ITEM)
-		data = ds_metadata_strip(data);
 	/* Into a document that is there it is the statement that merges a patch. */
-	else if (item->op == DS_PATCH_ITEM && running->statement == DS_INSERT_MANY)
-		data = ds_merge_patch(NULL, data);
-	PG_RETURN_JSONB_P(data);
+	PG_RETURN_JSONB_P(ds_batch_stored(running->items[number - 1],
+									  running->statement == DS_INSERT_MANY));
 }
 
 static Datum
@@ -206,12 +195,36 @@ execute_chunk(const Chunk *chunk, DsExecution execution, Datum *values)
 	return rows;
 }
 
+/* Look for the documents of a chunk, or lock them. */
+static void
+look(Chunk *chunk, DsExecution execution)
+{
+	Datum		ids;
+
+	if (chunk->statement == DS_LOCK_MANY_FOR_UPSERT && ds_direct_updates(chunk->collection))
+	{
+		ds_direct_lock(chunk->items, chunk->count);
+		return;
+	}
+	ids = id_array(chunk);
+	absorb_found(chunk, execute_chunk(chunk, execution, &ids));
+}
+
 /* Update the documents of a chunk that are locked, or delete them. */
 static void
 write_locked(Chunk *chunk, DsExecution execution)
 {
-	Datum		values[] = {place_array(chunk), version_array(chunk)};
-	int64		highest = absorb_written(chunk, execute_chunk(chunk, execution, values));
+	Datum		values[2];
+	int64		highest;
+
+	if (chunk->statement == DS_UPDATE_MANY && ds_direct_updates(chunk->collection))
+	{
+		ds_direct_update(chunk->items, chunk->count);
+		return;
+	}
+	values[0] = place_array(chunk);
+	values[1] = version_array(chunk);
+	highest = absorb_written(chunk, execute_chunk(chunk, execution, values));
 
 	if (chunk->statement == DS_DELETE_MANY && highest > 0)
 		ds_floor_raise(chunk->collection, highest);
@@ -255,9 +268,15 @@ static void
 insert(Chunk *chunk, DsExecution execution)
 {
 	int64		version = ds_floor_next_version(chunk->collection);
-	Datum		values[] = {id_array(chunk), Int64GetDatum(version)};
 
-	absorb_inserted(chunk, execute_chunk(chunk, execution, values), version);
+	if (ds_direct_inserts(chunk->collection))
+		ds_direct_insert(chunk->items, chunk->count, version);
+	else
+	{
+		Datum		values[] = {id_array(chunk), Int64GetDatum(version)};
+
+		absorb_inserted(chunk, execute_chunk(chunk, execution, values), version);
+	}
 	lift(chunk, execution, version);
 }
 
@@ -265,7 +284,6 @@ static void
 run_chunk(Chunk *chunk, DsExecution execution)
 {
 	MemoryContext caller = MemoryContextSwitchTo(chunk->context);
-	Datum		ids;
 
 	CHECK_FOR_INTERRUPTS();
 	switch (chunk->statement)
@@ -279,8 +297,7 @@ run_chunk(Chunk *chunk, DsExecution execution)
 			insert(chunk, execution);
 			break;
 		default:
-			ids = id_array(chunk);
-			absorb_found(chunk, execute_chunk(chunk, execution, &ids));
+			look(chunk, execution);
 			break;
 	}
 
