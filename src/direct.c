@@ -34,6 +34,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_namespace.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "direct.h"
@@ -139,10 +140,13 @@ ds_direct_describe(Relation rel, DsCollection *collection)
 			collection->is_plain_insert = false;
 }
 
+/* On the whole table; SQL that names it would need its schema as well. */
 static bool
 has_privileges(const DsCollection *collection, AclMode privileges)
 {
-	return pg_class_aclmask(collection->relid, GetUserId(), privileges, ACLMASK_ALL) == privileges;
+	return object_aclcheck(NamespaceRelationId, get_rel_namespace(collection->relid), GetUserId(),
+						   ACL_USAGE) == ACLCHECK_OK &&
+		pg_class_aclmask(collection->relid, GetUserId(), privileges, ACLMASK_ALL) == privileges;
 }
 
 static bool
@@ -215,7 +219,7 @@ open_indexes(Direct *direct)
 		return;
 	direct->estate = CreateExecutorState();
 	direct->target = makeNode(ResultRelInfo);
-	InitResultRelInfo(direct->target, direct->table, 1, NULL, 0);
+	InitResultRelInfo(direct->target, direct->table, 0, NULL, 0);
 	ExecOpenIndices(direct->target, true);
 }
 
@@ -283,6 +287,19 @@ lock(Direct *direct, Datum id)
 	}
 }
 
+/*
+ * Make the index entries of the row that was formed.  is_taken: report that
+ * its id is taken, where it would be an error otherwise.
+ */
+static void
+insert_entries(Direct *direct, bool is_update, bool *is_taken, bool summarizing)
+{
+	open_indexes(direct);
+	list_free(ExecInsertIndexTuples(direct->target, direct->formed, direct->estate,
+									is_update, is_taken != NULL, is_taken, NIL, summarizing));
+	ResetPerTupleExprContext(direct->estate);
+}
+
 static void
 set_column(Datum *values, bool *nulls, AttrNumber column, Datum value)
 {
@@ -326,11 +343,7 @@ update(Direct *direct, Datum data, int64 version)
 		return false;
 
 	if (indexes != TU_None)
-	{
-		open_indexes(direct);
-		list_free(ExecInsertIndexTuples(direct->target, direct->formed, direct->estate,
-										true, false, NULL, NIL, indexes == TU_Summarizing));
-	}
+		insert_entries(direct, true, NULL, indexes == TU_Summarizing);
 	return true;
 }
 
@@ -364,29 +377,39 @@ insert_speculatively(Direct *direct)
 
 	table_tuple_insert_speculative(direct->table, direct->formed, GetCurrentCommandId(true),
 								   0, NULL, token);
-	list_free(ExecInsertIndexTuples(direct->target, direct->formed, direct->estate,
-									false, true, &is_taken, NIL, false));
+	insert_entries(direct, false, &is_taken, false);
 	table_tuple_complete_speculative(direct->table, direct->formed, token, !is_taken);
 	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
 	return !is_taken;
 }
 
 /*
- * Insert a row whose id was not found; false when it is taken by now.  Whether
- * somebody who is just creating the same id does, is waited for.
+ * Whether the id of the row that was formed is free.  Who is just creating or
+ * deleting it is waited for.
  */
+static bool
+is_free(Direct *direct)
+{
+	ItemPointerData taken;
+
+	return ExecCheckIndexConstraints(direct->target, direct->formed, direct->estate, &taken,
+									 &direct->formed->tts_tid, NIL);
+}
+
+/* Insert a row; false when the id is taken. */
 static bool
 insert(Direct *direct, Datum id, Datum data, int64 version)
 {
-	ItemPointerData other;
+	bool		is_found = find(direct, id);
 
 	open_indexes(direct);
 	form_new(direct, id, data, version);
+	if (is_found && !is_free(direct))
+		return false;
 	while (!insert_speculatively(direct))
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!ExecCheckIndexConstraints(direct->target, direct->formed, direct->estate, &other,
-									   &direct->formed->tts_tid, NIL))
+		if (!is_free(direct))
 			return false;
 	}
 	return true;
@@ -396,40 +419,36 @@ insert(Direct *direct, Datum id, Datum data, int64 version)
  * One document
  */
 
-/* Write a document that was found, if it is as expected. */
+/*
+ * Write a document that is there.  A version above the expected one is final,
+ * as it is committed and versions never go back.
+ */
 static bool
-upsert_found(Direct *direct, Datum data, int64 expected, DsOutcome *outcome)
+try_update(Direct *direct, Datum id, Datum data, int64 expected, DsOutcome *outcome)
 {
-	outcome->present = true;
-	outcome->actual = found_version(direct);
-	outcome->reason = ds_expectation_compare(expected, true, outcome->actual);
+	outcome->present = find(direct, id);
+	if (outcome->present)
+		outcome->actual = found_version(direct);
+	outcome->reason = ds_expectation_compare(expected, outcome->present, outcome->actual);
 
-	/* A committed version above the expected one is final; one below is not. */
 	if (outcome->reason != DS_HOLDS)
-		return outcome->actual > expected;
-
-	if (outcome->actual == PG_INT64_MAX || !update(direct, data, outcome->actual + 1))
+		return !outcome->present || outcome->actual > expected;
+	if (!outcome->present || outcome->actual == PG_INT64_MAX ||
+		!update(direct, data, outcome->actual + 1))
 		return false;
 	outcome->written = true;
 	outcome->version = outcome->actual + 1;
 	return true;
 }
 
-/* Create a document that was not found, if it may be. */
 static bool
-upsert_absent(Direct *direct, Datum id, Datum data, int64 expected, DsOutcome *outcome)
+try_insert(Direct *direct, Datum id, Datum data, DsOutcome *outcome)
 {
-	int64		version;
+	int64		version = ds_floor_next_version(direct->collection);
 
-	outcome->reason = ds_expectation_compare(expected, false, 0);
-	if (outcome->reason != DS_HOLDS)
-		return true;
-	if (!ds_direct_inserts(direct->collection))
-		return false;
-
-	version = ds_floor_next_version(direct->collection);
 	if (!insert(direct, id, data, version))
 		return false;
+	memset(outcome, 0, sizeof(DsOutcome));
 	outcome->written = true;
 	outcome->version = version;
 	return true;
@@ -444,18 +463,24 @@ bool
 ds_direct_upsert(const DsCollection *collection, Datum id, Datum data, int64 expected,
 				 DsOutcome *outcome)
 {
-	Direct	direct;
-	bool		is_done;
+	bool		may_update = expected != DS_NO_VERSION && ds_direct_updates(collection);
+	bool		may_insert = (expected == DS_NO_VERSION || expected == DS_ANY_VERSION) &&
+		ds_direct_inserts(collection);
+	bool		is_done = false;
+	Direct		direct;
 
 	memset(outcome, 0, sizeof(DsOutcome));
-	if (!ds_direct_updates(collection))
+	if (expected == DS_NO_VERSION ? !may_insert : !may_update)
 		return false;
 
 	begin(&direct, collection);
-	CheckCmdReplicaIdentity(direct.table, CMD_UPDATE);
-	is_done = find(&direct, id)
-		? upsert_found(&direct, data, expected, outcome)
-		: upsert_absent(&direct, id, data, expected, outcome);
+	if (may_update)
+	{
+		CheckCmdReplicaIdentity(direct.table, CMD_UPDATE);
+		is_done = try_update(&direct, id, data, expected, outcome);
+	}
+	if (!is_done && may_insert && !outcome->present)
+		is_done = try_insert(&direct, id, data, outcome);
 	end(&direct);
 
 	if (!is_done)
@@ -519,12 +544,9 @@ ds_direct_insert(DsItem **items, int count, int64 version)
 	begin(&direct, items[0]->collection);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		data;
+		Datum		data = JsonbPGetDatum(ds_batch_stored(items[i], true));
 
 		CHECK_FOR_INTERRUPTS();
-		if (find(&direct, items[i]->id))
-			continue;
-		data = JsonbPGetDatum(ds_batch_stored(items[i], true));
 		if (insert(&direct, items[i]->id, data, version))
 		{
 			items[i]->written = true;
