@@ -46,8 +46,12 @@
 typedef bool TU_UpdateIndexes;
 
 #define TU_None false
+#define only_summarizing(indexes) false
 #define ExecInsertIndexTuples(target, slot, estate, update, no_error, conflict, arbiters, summarizing) \
-	(ExecInsertIndexTuples) (target, slot, estate, update, no_error, conflict, arbiters)
+	((void) (summarizing), \
+	 (ExecInsertIndexTuples) (target, slot, estate, update, no_error, conflict, arbiters))
+#else
+#define only_summarizing(indexes) ((indexes) == TU_Summarizing)
 #endif
 
 /* 17 renamed the saved search path and its comparison. */

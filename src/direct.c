@@ -343,7 +343,7 @@ update(Direct *direct, Datum data, int64 version)
 		return false;
 
 	if (indexes != TU_None)
-		insert_entries(direct, true, NULL, indexes == TU_Summarizing);
+		insert_entries(direct, true, NULL, only_summarizing(indexes));
 	return true;
 }
 
