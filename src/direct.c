@@ -74,6 +74,7 @@ typedef struct Direct
 	TupleTableSlot *formed;		/* a new row */
 	ResultRelInfo *target;		/* with all indexes, once entries are due */
 	EState	   *estate;
+	bool		looks_first;	/* before it inserts: ids were taken, or may well be */
 } Direct;
 
 /* Define docstore.engine. */
@@ -396,11 +397,15 @@ is_free(Direct *direct)
 									 &direct->formed->tts_tid, NIL);
 }
 
-/* Insert a row; false when the id is taken. */
+/*
+ * Insert a row; false when the id is taken.  A row that turns out to be in
+ * the way of another leaves a dead one behind, so the id is looked up first
+ * where that is likely.
+ */
 static bool
 insert(Direct *direct, Datum id, Datum data, int64 version)
 {
-	bool		is_found = find(direct, id);
+	bool		is_found = direct->looks_first && find(direct, id);
 
 	open_indexes(direct);
 	form_new(direct, id, data, version);
@@ -409,6 +414,7 @@ insert(Direct *direct, Datum id, Datum data, int64 version)
 	while (!insert_speculatively(direct))
 	{
 		CHECK_FOR_INTERRUPTS();
+		direct->looks_first = true;
 		if (!is_free(direct))
 			return false;
 	}
@@ -474,6 +480,7 @@ ds_direct_upsert(const DsCollection *collection, Datum id, Datum data, int64 exp
 		return false;
 
 	begin(&direct, collection);
+	direct.looks_first = expected == DS_NO_VERSION;
 	if (may_update)
 	{
 		CheckCmdReplicaIdentity(direct.table, CMD_UPDATE);
@@ -535,7 +542,10 @@ ds_direct_update(DsItem **items, int count)
 	end(&direct);
 }
 
-/* Insert documents whose ids are not taken: DS_INSERT_MANY. */
+/*
+ * Insert documents whose ids are not taken: DS_INSERT_MANY.  Most often none
+ * is, so ids are looked up only after the first that was.
+ */
 void
 ds_direct_insert(DsItem **items, int count, int64 version)
 {
