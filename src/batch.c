@@ -162,6 +162,16 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 	return false;
 }
 
+/* Whether no table of a batch has any trigger. */
+static bool
+is_plain(const DsBatch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+		if (!batch->items[i].collection->is_plain)
+			return false;
+	return true;
+}
+
 /* Fire the AFTER triggers that the batch's statements have queued. */
 static void
 fire_triggers(void)
@@ -183,13 +193,15 @@ fire_triggers(void)
 static DsAttempt
 attempt_at_once(DsBatch *batch, bool may_try_again, bool raise, bool is_taken_back)
 {
-	DsAttempt		result;
+	bool		may_trigger = !is_plain(batch);
+	DsAttempt	result;
 
-	AfterTriggerBeginQuery();
+	if (may_trigger)
+		AfterTriggerBeginQuery();
 	result = ds_attempt(batch, may_try_again);
 	if (result == DS_VIOLATED && raise)
 		raise_conflict(batch);
-	if (result == DS_DONE || !is_taken_back)
+	if (may_trigger && (result == DS_DONE || !is_taken_back))
 		fire_triggers();
 	return result;
 }
