@@ -190,7 +190,7 @@ CREATE POLICY own_requests ON docstore.requests
 
 COMMENT ON POLICY own_requests ON docstore.requests IS 'the requests of the current role';
 
-GRANT SELECT, INSERT, DELETE, UPDATE (result) ON docstore.requests TO PUBLIC;
+GRANT SELECT, INSERT, UPDATE (result) ON docstore.requests TO PUBLIC;
 
 -- Without those of roles that are gone: their number could be another role's elsewhere.
 SELECT pg_extension_config_dump('docstore.requests', 'WHERE EXISTS (SELECT FROM pg_catalog.pg_roles WHERE oid OPERATOR(pg_catalog.=) role)');

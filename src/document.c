@@ -26,6 +26,7 @@
 #include "errors.h"
 #include "executor/spi.h"
 #include "floor.h"
+#include "identity.h"
 #include "json.h"
 #include "merge.h"
 #include "miscadmin.h"
@@ -269,11 +270,11 @@ lift(const DsCollection *collection, Datum id, DsOutcome *outcome)
 	if (version <= found)
 		return;
 
-	caller = ds_floor_act_as_owner(collection->relid);
+	caller = ds_identity_become_owner(collection->relid);
 	SPI_connect();
 	write_one(collection, DS_LIFT, id, Int64GetDatum(found), Int64GetDatum(version), outcome);
 	SPI_finish();
-	ds_floor_act_as(caller);
+	ds_identity_become(caller);
 	if (!outcome->written || outcome->version != version)
 		ds_document_refuse_unwritable(collection, id);
 }

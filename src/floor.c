@@ -41,6 +41,7 @@
 #include "errors.h"
 #include "executor/spi.h"
 #include "floor.h"
+#include "identity.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "storage/bufmgr.h"
@@ -94,32 +95,6 @@ ds_floor_find(Oid relid)
 	return InvalidOid;
 }
 
-/*
- * Act as the owner of a relation, until ds_floor_act_as() gives the caller
- * back: callers need no privilege on a floor, nor UPDATE to create.  An error
- * ends it, too.
- */
-DsIdentity
-ds_floor_act_as_owner(Oid relid)
-{
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	DsIdentity	caller;
-
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	GetUserIdAndSecContext(&caller.user, &caller.context);
-	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(tuple))->relowner,
-						   caller.context | SECURITY_LOCAL_USERID_CHANGE);
-	ReleaseSysCache(tuple);
-	return caller;
-}
-
-void
-ds_floor_act_as(DsIdentity identity)
-{
-	SetUserIdAndSecContext(identity.user, identity.context);
-}
-
 static void
 require_create(Oid owner, Oid schema)
 {
@@ -151,7 +126,7 @@ ds_floor_create(Oid relid)
 	if (OidIsValid(ds_floor_find(owner)))
 		return;
 
-	caller = ds_floor_act_as_owner(owner);
+	caller = ds_identity_become_owner(owner);
 	require_create(owner, schema);
 	name = ChooseRelationName(get_rel_name(owner), "version", "floor", schema, false);
 	SPI_connect();
@@ -162,7 +137,7 @@ ds_floor_create(Oid relid)
 	if (result != SPI_OK_UTILITY)
 		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
 	SPI_finish();
-	ds_floor_act_as(caller);
+	ds_identity_become(caller);
 
 	/* The catalogue entry of the table itself is as it was. */
 	CacheInvalidateRelcacheByRelid(relid);
@@ -222,11 +197,11 @@ ds_floor_raise(const DsCollection *collection, int64 version)
 		LockPage(sequence, 0, ExclusiveLock);
 		if (last_value(sequence) < version)
 		{
-			DsIdentity	caller = ds_floor_act_as_owner(RelationGetRelid(sequence));
+			DsIdentity	caller = ds_identity_become_owner(RelationGetRelid(sequence));
 
 			DirectFunctionCall2(setval_oid, ObjectIdGetDatum(RelationGetRelid(sequence)),
 								Int64GetDatum(version));
-			ds_floor_act_as(caller);
+			ds_identity_become(caller);
 		}
 		UnlockPage(sequence, 0, ExclusiveLock);
 	}

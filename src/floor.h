@@ -8,14 +8,6 @@
 
 #include "collection.h"
 
-typedef struct DsIdentity
-{
-	Oid			user;
-	int			context;
-} DsIdentity;
-
-extern DsIdentity ds_floor_act_as_owner(Oid relid);
-extern void ds_floor_act_as(DsIdentity identity);
 extern Oid	ds_floor_find(Oid relid);
 extern void ds_floor_create(Oid relid);
 extern void ds_floor_raise(const DsCollection *collection, int64 version);

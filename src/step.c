@@ -18,6 +18,7 @@
 #include "executor/spi.h"
 #include "floor.h"
 #include "fmgr.h"
+#include "identity.h"
 #include "miscadmin.h"
 #include "step.h"
 #include "utils/array.h"
@@ -252,10 +253,10 @@ lift(Chunk *chunk, DsExecution execution, int64 found)
 	chunk->statement = DS_LIFT_MANY;
 
 	SPI_freetuptable(SPI_tuptable);
-	caller = ds_floor_act_as_owner(chunk->collection->relid);
+	caller = ds_identity_become_owner(chunk->collection->relid);
 	rows = execute_chunk(chunk, execution,
 						 (Datum[]) {id_array(chunk), Int64GetDatum(found), Int64GetDatum(version)});
-	ds_floor_act_as(caller);
+	ds_identity_become(caller);
 	for (uint64 row = 0; row < rows; row++)
 		chunk->items[ds_plan_int64(row, 1) - 1]->version = ds_plan_int64(row, 2);
 	for (int i = 0; i < count; i++)
