@@ -26,7 +26,7 @@
  * longer on one of them, it is not the build.
  *
  * Writes a line for each sample: cell, server, contender, kind, input, batch,
- * turn, documents, CPU ns, elapsed ns; in cells of memory the bytes before the
+ * server process, when it began, turn, documents, CPU ns, elapsed ns; in cells of memory the bytes before the
  * call and at its peak in place of the last two.
  */
 #include <fnmatch.h>
@@ -700,10 +700,11 @@ execute(const Entry *entry, bool block, Call *call)
 }
 
 static void
-print_sample(const Cell *cell, const Entry *entry, int turn, int documents, double first, double second)
+print_sample(const Cell *cell, const Entry *entry, double began, int turn, int documents, double first, double second)
 {
-	printf("%s\t%d\t%s\t%s\t%s\t%d\t%d\t%d\t%.0f\t%.0f\n", cell->name, entry->server_number, entry->contender->name,
-		   kind_names[entry->contender->kind], input_names[entry->contender->input], entry->batch, turn, documents, first, second);
+	printf("%s\t%d\t%s\t%s\t%s\t%d\t%d\t%.0f\t%d\t%d\t%.0f\t%.0f\n", cell->name, entry->server_number, entry->contender->name,
+		   kind_names[entry->contender->kind], input_names[entry->contender->input], entry->batch, PQbackendPID(entry->conn),
+		   began, turn, documents, first, second);
 }
 
 /* One sample: the work of a turn, or of its first documents, by one contender. */
@@ -715,17 +716,18 @@ sample(const Cell *cell, Entry *entry, const Work *work, int documents, int turn
 	int			count = documents / entry->batch;
 	Call	   *calls = calloc(count, sizeof(Call));
 	double		cpu,
+				began,
 				elapsed;
 
 	for (int i = 0; i < count; i++)
 		make_call(cell, entry, work, i * entry->batch, &calls[i]);
 
-	elapsed = nanoseconds(CLOCK_MONOTONIC);
+	began = nanoseconds(CLOCK_MONOTONIC);
 	cpu = nanoseconds(entry->clock);
 	for (int i = 0; i < count; i++)
 		execute(entry, block, &calls[i]);
 	cpu = nanoseconds(entry->clock) - cpu;
-	elapsed = nanoseconds(CLOCK_MONOTONIC) - elapsed;
+	elapsed = nanoseconds(CLOCK_MONOTONIC) - began;
 
 	for (int i = 0; i < count; i++)
 	{
@@ -734,7 +736,7 @@ sample(const Cell *cell, Entry *entry, const Work *work, int documents, int turn
 	}
 	free(calls);
 	if (turn >= 0)
-		print_sample(cell, entry, turn, documents, cpu, elapsed);
+		print_sample(cell, entry, began, turn, documents, cpu, elapsed);
 }
 
 /*
@@ -1054,7 +1056,7 @@ measure_memory(const Cell *cell)
 		peak = watch_call(entry, &call);
 		check_answer(cell, entry, work, 0, &call);
 		free_call(&call);
-		print_sample(cell, entry, 0, entry->batch, before, peak);
+		print_sample(cell, entry, 0, 0, entry->batch, before, peak);
 		check_and_clean(cell, entry);
 	}
 	finish(cell, entries, count);
