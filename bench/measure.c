@@ -71,10 +71,11 @@ static const Size sizes[] = {
 
 static const int batches[] = {1, 10, 100, 1000};
 
-/* In cells of many sizes and of memory; a sample has so many documents at least. */
+/* In cells of many sizes and of memory; a sample has so many documents at least, and so many are warm-up. */
 static const int many_sizes[] = {100, 1000, 10000, 100000};
 
 #define MANY_SIZES_SAMPLE 10000
+#define MANY_SIZES_WARM_UP 1000
 
 enum
 {
@@ -972,13 +973,14 @@ measure_many_sizes(const Cell *cell, int rounds)
 			Entry	   *entry = &entries[order[i]];
 
 			open_session(entry, true);
-			for (int turn = -1; turn < 1; turn++)
+			/* The larger ones are too long for plans and caches to matter. */
+			if (entry->batch <= MANY_SIZES_WARM_UP)
 			{
-				/* The largest are too long for plans and caches to matter. */
-				if (turn >= 0 || entry->batch <= MANY_SIZES_SAMPLE)
-					sample(cell, entry, work, documents_in_sample(entry), turn < 0 ? turn : round);
+				sample(cell, entry, work, MANY_SIZES_WARM_UP, -1);
 				check_and_clean(cell, entry);
 			}
+			sample(cell, entry, work, documents_in_sample(entry), round);
+			check_and_clean(cell, entry);
 			PQfinish(entry->conn);
 			entry->conn = NULL;
 		}
