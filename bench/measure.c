@@ -132,6 +132,9 @@ typedef struct Contender
 
 #define ITEMS_OF_ARRAY "jsonb_to_recordset($1) AS i(id text, data jsonb, expected bigint)"
 #define ITEMS_OF_ARRAYS "unnest($1::text[], $2::jsonb[], $3::bigint[]) AS i(id, data, expected)"
+#define ITEMS_OF_ELEMENTS \
+	"(SELECT e ->> 'id' AS id, e -> 'data' AS data, (e ->> 'expected')::bigint AS expected" \
+	" FROM jsonb_array_elements($1) AS e) AS i"
 #define UPSERT_FROM(items) \
 	"INSERT INTO %s AS t (id, version, data) SELECT i.id, i.expected + 1, i.data FROM " items \
 	" ON CONFLICT (id) DO UPDATE SET data = excluded.data, version = excluded.version, updated_at = now()" \
@@ -178,6 +181,8 @@ static const Contender many[] = {
 	{"array UPDATE, SELECT", SQL, ARRAY, REFUSED, UPDATE_FROM(ITEMS_OF_ARRAY), 0, VERSIONS_OF_MANY},
 	{"unnest UPDATE", SQL, ARRAYS, UPDATE | REFUSED, UPDATE_FROM(ITEMS_OF_ARRAYS), 0, NULL},
 	{"unnest UPDATE, SELECT", SQL, ARRAYS, REFUSED, UPDATE_FROM(ITEMS_OF_ARRAYS), 0, VERSIONS_OF_MANY},
+	{"elements UPDATE", SQL, ARRAY, UPDATE, UPDATE_FROM(ITEMS_OF_ELEMENTS), 0, NULL},
+	{"elements INSERT", SQL, ARRAY, INSERT, INSERT_FROM(ITEMS_OF_ELEMENTS), 0, NULL},
 	{"array INSERT", SQL, ARRAY, INSERT, INSERT_FROM(ITEMS_OF_ARRAY), MANY_SIZES, NULL},
 	{"unnest INSERT", SQL, ARRAYS, INSERT, INSERT_FROM(ITEMS_OF_ARRAYS), 0, NULL},
 	{"parse", PARSE, ITEMS, UPDATE | INSERT, PARSE_JSONB, MANY_SIZES, NULL},
