@@ -1,0 +1,38 @@
+# shellcheck shell=bash
+# What the scripts in bench/ share: packages, the server that they measure, and the program that measures.
+
+. "$(dirname -- "${BASH_SOURCE[0]}")/../dev/lib.sh"
+
+# shellcheck disable=SC2034 # for those who source this file
+bench_packages=(gcc make libc6-dev libpq-dev perl python3)
+
+# The settings of both servers: what a power cut would need is off, and nothing happens beside the statements measured.
+tune_server() {
+	cat >>"$work/data/postgresql.conf" <<-END
+		shared_buffers = 2GB
+		synchronous_commit = off
+		autovacuum = off
+		checkpoint_timeout = 1d
+		max_wal_size = 20GB
+		wal_init_zero = off
+	END
+	quietly "restarting the server" pg_ctl restart --pgdata="$work/data" --wait --log="$work/log/server"
+}
+
+build_and_start() {
+	private_tree
+	quietly "building" build_into bench with_llvm=no
+	start_server --fast
+	tune_server
+}
+
+conninfo() { echo "host=$1 port=5432 user=postgres dbname=postgres"; }
+
+# Before there is a private tree: its copy of pg_config does not know where libpq is.
+compile_measure() {
+	local headers libraries
+	headers=$("$PG_CONFIG" --includedir)
+	libraries=$("$PG_CONFIG" --libdir)
+	quietly "compiling" gcc -O2 -Wall -Wextra -D_GNU_SOURCE -isystem "$headers" -o "$work/measure" "$work/src/bench/measure.c" \
+		-L"$libraries" -Wl,-rpath,"$libraries" -lpq
+}
