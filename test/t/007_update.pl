@@ -110,8 +110,10 @@ INSERT INTO fact SELECT r.name, to_jsonb(c) - '{oid, relnamespace, reltype, relo
 			'view', CASE WHEN relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
 			'columns', (SELECT array_agg(attname ORDER BY attnum) FROM pg_attribute WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped))
 	FROM relation r JOIN pg_class c USING (oid);
-INSERT INTO fact SELECT r.name || '.' || attname, to_jsonb(a) - '{attrelid, atttypid, attnum, attcacheoff, attcollation, atthasmissing, attmissingval}'::text[]
+INSERT INTO fact SELECT r.name || '.' || attname, to_jsonb(a) - '{attrelid, atttypid, attnum, attcacheoff, attcollation, atthasmissing, attmissingval, attoptions}'::text[]
 		|| jsonb_build_object('type', format_type(atttypid, atttypmod), 'collation', attcollation::regcollation,
+			-- The server's own options begin so, and may be numbered.
+			'options', (SELECT array_agg(o ORDER BY o) FROM unnest(attoptions) o WHERE o !~ '^pg_'),
 			'default', (SELECT pg_get_expr(adbin, adrelid) FROM pg_attrdef WHERE (adrelid, adnum) = (attrelid, attnum)))
 	FROM relation r JOIN pg_attribute a ON attrelid = r.oid AND attnum > 0 AND NOT attisdropped;
 INSERT INTO fact SELECT r.name, to_jsonb(s) - '{seqrelid, seqtypid}'::text[] || jsonb_build_object('type', seqtypid::regtype)
@@ -128,7 +130,7 @@ INSERT INTO fact SELECT name, jsonb_build_object('kind', typtype, 'of', format_t
 		'privileges', typacl, 'owner', typowner::regrole, 'labels', (SELECT array_agg(enumlabel ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid))
 	FROM member JOIN pg_type t ON classid = 'pg_type'::regclass AND objid = t.oid;
 -- what is in its tables, sequences and views
-SELECT format('INSERT INTO fact SELECT %L, jsonb_build_object(''holds'', to_jsonb(t) - ''log_cnt''::text) FROM %s t', name, name)
+SELECT format('INSERT INTO fact SELECT %L, jsonb_build_object(''holds'', to_jsonb(t) - ''log_cnt''::text) FROM (SELECT * FROM %s) t', name, name)
 	FROM relation JOIN pg_class USING (oid) WHERE relkind IN ('r', 'S', 'v') \gexec
 
 SELECT name || ', ' || key || ': ' || replace(COALESCE(value, 'NULL'), E'\n', '\n') FROM fact, jsonb_each_text(fact);
