@@ -243,25 +243,32 @@ in_background() {
 
 # --- A server -----------------------------------------------------------------------------------------------------------------------
 
-# Copies the server under $work/pg. Its programs find their files relative to themselves, so its pg_config reports the copy and
-# "make install" writes there. PG_CONFIG and PATH point to it from here on.
-private_tree() {
-	local bin share dir prefix
-	bin=$("$PG_CONFIG" --bindir)
-	share=$("$PG_CONFIG" --sharedir)
+# copy_server PG_CONFIG: copies that server under $work/pg and prints the copy's pg_config. A server's programs find their files relative
+# to themselves, so the copy's pg_config reports the copy and "make install" writes there.
+copy_server() {
+	local config=$1 bin share dir prefix
+	bin=$("$config" --bindir)
+	share=$("$config" --sharedir)
 	[ -x "$bin/postgres" ] || die "$bin has no server"
 	prefix=$bin
 	while [ "${share#"$prefix"/}" = "$share" ]; do prefix=${prefix%/*}; done
-	for dir in "$bin" "$share" "$("$PG_CONFIG" --pkglibdir)"; do
+	for dir in "$bin" "$share" "$("$config" --pkglibdir)"; do
 		mkdir -p "$work/pg${dir#"$prefix"}"
 		cp -RL "$dir/." "$work/pg${dir#"$prefix"}"
 	done
-	dir=$("$PG_CONFIG" --includedir-server)
+	dir=$("$config" --includedir-server)
 	mkdir -p "$work/pg${dir#"$prefix"}"
 	rmdir "$work/pg${dir#"$prefix"}"
 	ln -s "$dir" "$work/pg${dir#"$prefix"}"
-	export PG_CONFIG="$work/pg${bin#"$prefix"}/pg_config" PATH="$work/pg${bin#"$prefix"}:$PATH"
-	[ "$("$PG_CONFIG" --sharedir)" = "$work/pg${share#"$prefix"}" ] || die "$bin cannot be copied: its pg_config reports fixed paths"
+	config=$work/pg${bin#"$prefix"}/pg_config
+	[ "$("$config" --sharedir)" = "$work/pg${share#"$prefix"}" ] || die "$bin cannot be copied: its pg_config reports fixed paths"
+	echo "$config"
+}
+
+# From here on PG_CONFIG and PATH point to a copy of the server.
+private_tree() {
+	PG_CONFIG=$(copy_server "$PG_CONFIG")
+	export PG_CONFIG PATH="${PG_CONFIG%/*}:$PATH"
 }
 
 # build NAME ARGUMENT...: builds a fresh copy of the sources in $work/NAME; the arguments are make's.

@@ -13,6 +13,7 @@ $primary->safe_psql('postgres', q{
 	SELECT docstore.create_collection('shops');
 	SELECT docstore.upsert('shops', 'a', '{"n": 1}');
 	SELECT docstore.upsert('shops', 'a', '{"n": 2}', 1);
+	SELECT docstore.upsert('shops', 'b', '{}');
 });
 $primary->backup('base');
 
@@ -23,7 +24,7 @@ $primary->wait_for_catchup($standby);
 
 my $version = $standby->safe_psql('postgres', q{SELECT version FROM docstore.load('shops', 'a')});
 is($version, '2', 'a standby loads documents');
-is($standby->safe_psql('postgres', q{SELECT id FROM docstore.load_many('shops', '{a, b}')}), 'a', 'and many of them');
+is($standby->safe_psql('postgres', q{SELECT id FROM docstore.load_many('shops', '{a, x}')}), 'a', 'and many of them');
 
 my %writes = (
 	'upsert()' => q{SELECT docstore.upsert('shops', 'a', '{}', 2)},
@@ -42,6 +43,13 @@ for my $function (sort keys %writes)
 $standby->promote;
 is($standby->safe_psql('postgres', qq{SELECT docstore.upsert('shops', 'a', '{"n": 3}', $version)}),
 	'3', 'after a promotion a version that was read on the standby saves');
+like(($standby->psql('postgres', qq{\\set VERBOSITY verbose\nSELECT docstore.upsert('shops', 'a', '{}', $version)}))[2],
+	qr/ERROR:  PT409: .*"reason": "stale", "expected": 2, "actual": 3\}/s, 'and is stale from then on');
+is($standby->safe_psql('postgres', q{SELECT version FROM docstore.save('[{"op": "assert", "collection": "shops", "id": "a", "expected": 3},
+	{"op": "delete", "collection": "shops", "id": "b", "expected": 1}, {"op": "upsert", "collection": "shops", "id": "c", "data": {}}]') ORDER BY item}),
+	"3\n1\n1", 'batches save, too');
+is($standby->safe_psql('postgres', q{SELECT docstore.create_collection('more'); SELECT docstore.upsert('more', 'a', '{}')}),
+	"more\n1", 'a new collection can be made');
 
 $standby->stop;
 $primary->stop;

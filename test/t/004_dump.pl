@@ -8,35 +8,67 @@ use Test::More;
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
 $node->start;
+my $other = PostgreSQL::Test::Cluster->new('other');
+$other->init;
+$other->start;
+
 $node->safe_psql('postgres', q{
 	CREATE EXTENSION docstore;
 	SELECT docstore.create_collection('shops');
 	SELECT docstore.create_collection('"My Orders"', 'uuid');
+	CREATE TABLE by_hand (id bigint PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL);
 	SELECT docstore.upsert('shops', 'a', '{"n": 1}');
 	SELECT docstore.upsert('shops', 'a', '{"n": 2}', 1);
 	SELECT docstore.upsert('"My Orders"', '7f0e6a3c-5b0e-4b7b-9d0f-2f4a3c1d9e10', '{}');
+	SELECT docstore.upsert('by_hand', '1', '{}');
 });
 
-my $dump = $node->basedir . '/dump';
-my @server = ('-h', $node->host, '-p', $node->port);
+# kind => options of pg_dump, options of pg_restore (none: psql reads it), the extension is in it, documents are in it
 my %dumps = (
-	whole => [[], 't'],
-	parallel => [['--jobs=2'], 't'],
-	'one table' => [['--table=shops'], 'f']);
+	whole => [['-Fc'], [], 't', 1],
+	parallel => [['-Fd', '--jobs=2'], ['--jobs=2'], 't', 1],
+	text => [['-Fp'], undef, 't', 1],
+	schema_only => [['-Fc', '--schema-only'], [], 't', 0],
+	one_table => [['-Fc', '--table=shops'], [], 'f', 1]);
 for my $kind (sort keys %dumps)
 {
-	my ($options, $has_extension) = @{ $dumps{$kind} };
-	my $database = "restored_$kind" =~ s/ /_/r;
-	$node->command_ok(['pg_dump', @server, '-Fd', @$options, '-f', "$dump-$database", 'postgres'], "$kind: dump");
-	$node->safe_psql('postgres', "CREATE DATABASE $database");
-	$node->command_ok(['pg_restore', @server, '--exit-on-error', '-d', $database, "$dump-$database"], "$kind: restore");
-	is($node->safe_psql($database, q{SELECT count(*) > 0 FROM pg_extension WHERE extname = 'docstore'}),
-		$has_extension, "$kind: the extension");
-	$node->safe_psql($database, 'CREATE EXTENSION IF NOT EXISTS docstore');
-	is($node->safe_psql($database, q{SELECT version, data FROM docstore.load('shops', 'a')}), '2|{"n": 2}',
-		"$kind: documents and versions come back");
-	is($node->safe_psql($database, q{SELECT docstore.upsert('shops', 'a', '{}', 2)}), '3',
-		"$kind: a version that was read before the dump saves");
+	my ($dump_options, $restore_options, $has_extension, $has_documents) = @{ $dumps{$kind} };
+	my $dump = $node->basedir . "/dump_$kind";
+	$node->command_ok(['pg_dump', @$dump_options, '-f', $dump, 'postgres'], "$kind: dump");
+	for my $server ($node, $other)
+	{
+		my $text = "$kind, " . ($server == $node ? 'same server' : 'another server');
+		$server->safe_psql('postgres', "CREATE DATABASE restored_$kind");
+		$server->command_ok(
+			$restore_options ? ['pg_restore', '--exit-on-error', @$restore_options, '-d', "restored_$kind", $dump]
+			: ['psql', '-X', '-v', 'ON_ERROR_STOP=1', '-d', "restored_$kind", '-f', $dump], "$text: restore");
+		is($server->safe_psql("restored_$kind", q{SELECT count(*) > 0 FROM pg_extension WHERE extname = 'docstore'}),
+			$has_extension, "$text: the extension");
+		$server->safe_psql("restored_$kind", 'CREATE EXTENSION IF NOT EXISTS docstore');
+		looks_restored($server, "restored_$kind", $text, $kind eq 'one_table', $has_documents);
+	}
+}
+
+# What a restored database must be like.
+sub looks_restored
+{
+	my ($server, $database, $text, $one_table, $has_documents) = @_;
+	my $read = sub { return $server->safe_psql($database, shift); };
+	is($read->(q{SELECT string_agg(relname, ', ' ORDER BY relname) FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace}),
+		$one_table ? 'shops' : 'My Orders, by_hand, shops', "$text: the tables");
+	if (!$has_documents)
+	{
+		is($read->(q{SELECT count(*) FROM shops}), '0', "$text: no documents");
+		is($read->(q{SELECT docstore.upsert('shops', 'a', '{}')}), '1', "$text: but a collection to put some into");
+		return;
+	}
+	is($read->(q{SELECT version, data FROM docstore.load('shops', 'a')}), '2|{"n": 2}', "$text: documents and versions come back");
+	is($read->(q{SELECT docstore.upsert('shops', 'a', '{}', 2)}), '3', "$text: a version that was read before the dump saves");
+	like(($server->psql($database, qq{\\set VERBOSITY verbose\nSELECT docstore.upsert('shops', 'a', '{}', 2)}))[2],
+		qr/ERROR:  PT409: .*"expected": 2, "actual": 3/s, "$text: and is stale from then on");
+	return if $one_table;
+	is($read->(q{SELECT docstore.upsert('"My Orders"', '7f0e6a3c-5b0e-4b7b-9d0f-2f4a3c1d9e10', '{}', 1)}), '2', "$text: a collection with uuids");
+	is($read->(q{SELECT docstore.upsert('by_hand', '1', '{}', 1)}), '2', "$text: a table made by hand");
 }
 
 $node->safe_psql('postgres', 'DROP EXTENSION docstore');
@@ -44,5 +76,5 @@ is($node->safe_psql('postgres', 'SELECT id, version FROM shops'), 'a|2', 'DROP E
 $node->safe_psql('postgres', 'CREATE EXTENSION docstore');
 is($node->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'a', '{}', 2)}), '3', 'and they are a collection again');
 
-$node->stop;
+$_->stop for $node, $other;
 done_testing();
