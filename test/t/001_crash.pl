@@ -12,6 +12,10 @@ $node->safe_psql('postgres', q{
 	CREATE EXTENSION docstore;
 	SELECT docstore.create_collection('shops');
 	SELECT docstore.upsert('shops', 'a', '{"n": 0}');
+	SELECT docstore.create_collection('brief');
+	SELECT docstore.upsert('brief', 'gone', '{}'), docstore.upsert('brief', 'gone', '{}', 1);
+	CHECKPOINT;
+	SELECT docstore.delete('brief', 'gone', 2);
 });
 
 # One session acknowledges 200 single writes and 20 batches, the other is in the middle of a batch when the server is killed.
@@ -44,6 +48,8 @@ is($node->safe_psql('postgres', q{SELECT count(*) FROM shops WHERE id <> 'a'}),
 # A19: a version read before the restart is good after it
 is($node->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'a', '{}', 201)}),
 	'202', 'A19: a version that was read before the crash saves after it');
+is($node->safe_psql('postgres', q{SELECT docstore.upsert('brief', 'gone', '{}')}),
+	'3', 'C10: a document that was deleted before the crash starts above its old version');
 $node->restart;
 is($node->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'a', '{}', 202)}),
 	'203', 'A19: and after a restart');

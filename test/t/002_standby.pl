@@ -14,12 +14,14 @@ $primary->safe_psql('postgres', q{
 	SELECT docstore.upsert('shops', 'a', '{"n": 1}');
 	SELECT docstore.upsert('shops', 'a', '{"n": 2}', 1);
 	SELECT docstore.upsert('shops', 'b', '{}');
+	SELECT docstore.upsert('shops', 'gone', '{}'), docstore.upsert('shops', 'gone', '{}', 1);
 });
 $primary->backup('base');
 
 my $standby = PostgreSQL::Test::Cluster->new('standby');
 $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->start;
+$primary->safe_psql('postgres', q{SELECT docstore.delete('shops', 'gone', 2)});
 $primary->wait_for_catchup($standby);
 
 my $version = $standby->safe_psql('postgres', q{SELECT version FROM docstore.load('shops', 'a')});
@@ -47,7 +49,8 @@ like(($standby->psql('postgres', qq{\\set VERBOSITY verbose\nSELECT docstore.ups
 	qr/ERROR:  PT409: .*"reason": "stale", "expected": 2, "actual": 3\}/s, 'and is stale from then on');
 is($standby->safe_psql('postgres', q{SELECT version FROM docstore.save('[{"op": "assert", "collection": "shops", "id": "a", "expected": 3},
 	{"op": "delete", "collection": "shops", "id": "b", "expected": 1}, {"op": "upsert", "collection": "shops", "id": "c", "data": {}}]') ORDER BY item}),
-	"3\n1\n1", 'batches save, too');
+	"3\n1\n3", 'batches save, too, and a new document starts above what was deleted');
+is($standby->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'gone', '{}')}), '3', 'also the very document that the primary has deleted');
 is($standby->safe_psql('postgres', q{SELECT docstore.create_collection('more'); SELECT docstore.upsert('more', 'a', '{}')}),
 	"more\n1", 'a new collection can be made');
 

@@ -21,6 +21,9 @@ $node->safe_psql('postgres', q{
 	SELECT docstore.upsert('shops', 'a', '{"n": 2}', 1);
 	SELECT docstore.upsert('"My Orders"', '7f0e6a3c-5b0e-4b7b-9d0f-2f4a3c1d9e10', '{}');
 	SELECT docstore.upsert('by_hand', '1', '{}');
+	-- deleted at version 2, and at 1
+	SELECT docstore.upsert('shops', 'gone', '{}'), docstore.upsert('shops', 'gone', '{}', 1), docstore.delete('shops', 'gone', 2);
+	SELECT docstore.upsert('by_hand', '2', '{}'), docstore.delete('by_hand', '2', 1);
 });
 
 # kind => options of pg_dump, options of pg_restore (none: psql reads it), the extension is in it, documents are in it
@@ -66,7 +69,9 @@ sub looks_restored
 	is($read->(q{SELECT docstore.upsert('shops', 'a', '{}', 2)}), '3', "$text: a version that was read before the dump saves");
 	like(($server->psql($database, qq{\\set VERBOSITY verbose\nSELECT docstore.upsert('shops', 'a', '{}', 2)}))[2],
 		qr/ERROR:  PT409: .*"expected": 2, "actual": 3/s, "$text: and is stale from then on");
+	is($read->(q{SELECT docstore.upsert('shops', 'gone', '{}')}), '3', "$text: what was deleted before the dump starts above its old version");
 	return if $one_table;
+	is($read->(q{SELECT docstore.upsert('by_hand', '2', '{}')}), '2', "$text: in a table made by hand, too");
 	is($read->(q{SELECT docstore.upsert('"My Orders"', '7f0e6a3c-5b0e-4b7b-9d0f-2f4a3c1d9e10', '{}', 1)}), '2', "$text: a collection with uuids");
 	is($read->(q{SELECT docstore.upsert('by_hand', '1', '{}', 1)}), '2', "$text: a table made by hand");
 }
@@ -75,6 +80,7 @@ $node->safe_psql('postgres', 'DROP EXTENSION docstore');
 is($node->safe_psql('postgres', 'SELECT id, version FROM shops'), 'a|2', 'DROP EXTENSION leaves the documents');
 $node->safe_psql('postgres', 'CREATE EXTENSION docstore');
 is($node->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'a', '{}', 2)}), '3', 'and they are a collection again');
+is($node->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'gone', '{}')}), '3', 'that knows which versions were deleted');
 
 $_->stop for $node, $other;
 done_testing();

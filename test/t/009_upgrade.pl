@@ -22,6 +22,7 @@ $old->safe_psql('postgres', q{
 	SELECT docstore.upsert('"My Orders"', '7f0e6a3c-5b0e-4b7b-9d0f-2f4a3c1d9e10', '{}');
 	CREATE TABLE by_hand (id bigint PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL);
 	SELECT docstore.upsert('by_hand', '1', '{}');
+	SELECT docstore.upsert('shops', 'gone', '{}'), docstore.upsert('shops', 'gone', '{}', 1), docstore.delete('shops', 'gone', 2);
 });
 $old->safe_psql('postgres', 'CREATE DATABASE first');
 $old->safe_psql('first', q{
@@ -62,6 +63,7 @@ like(($new->psql('postgres', qq{\\set VERBOSITY verbose\nSELECT docstore.upsert(
 	qr/ERROR:  PT409: .*"expected": 2, "actual": 3/s, 'and is stale from then on');
 is($new->safe_psql('postgres', q{SELECT docstore.upsert('"My Orders"', '7f0e6a3c-5b0e-4b7b-9d0f-2f4a3c1d9e10', '{}', 1)}), '2', 'with uuids, too');
 is($new->safe_psql('postgres', q{SELECT docstore.upsert('by_hand', '1', '{}', 1)}), '2', 'and in a table made by hand');
+is($new->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'gone', '{}')}), '3', 'what was deleted before starts above its old version');
 is($new->safe_psql('postgres', q{SELECT docstore.create_collection('more'); SELECT docstore.upsert('more', 'a', '{}')}), "more\n1", 'a new collection can be made');
 $new->safe_psql('first', 'ALTER EXTENSION docstore UPDATE');
 is($new->safe_psql('first', q{SELECT docstore.upsert('shops', 'a', '{}', 1)}), '2', 'the first version of the extension is updated afterwards');
