@@ -13,7 +13,7 @@ SELECT obj_description('docstore'::regnamespace, 'pg_namespace') IS NOT NULL AS 
 FROM pg_extension WHERE extname = 'docstore';
 -- the settings
 SELECT count(*) FROM docstore.violations(NULL);
-SELECT name, setting, vartype, context, min_val, max_val FROM pg_settings WHERE name ~ '^docstore\.' ORDER BY name COLLATE "C";
+SELECT name, boot_val AS setting, vartype, context, min_val, max_val FROM pg_settings WHERE name ~ '^docstore\.' ORDER BY name COLLATE "C";
 
 -- every member of the extension is in its schema or is that schema, and everything in that schema is a member
 SELECT count(*) FROM pg_depend d, pg_identify_object(d.classid, d.objid, d.objsubid) o
