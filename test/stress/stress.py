@@ -51,8 +51,10 @@ def violations(error):
 
 def run_clients(count, work):
     """Runs work(number, random) in that many processes at the same time; returns what each returned, a list of all."""
-    barrier, results = multiprocessing.Barrier(count), multiprocessing.Queue()
-    clients = [multiprocessing.Process(target=_client, args=(work, number, barrier, results)) for number in range(count)]
+    # Forked, as the newest Python would not do by itself: what they run may be a closure.
+    fork = multiprocessing.get_context('fork')
+    barrier, results = fork.Barrier(count), fork.Queue()
+    clients = [fork.Process(target=_client, args=(work, number, barrier, results)) for number in range(count)]
     for client in clients:
         client.start()
     answers = [results.get() for _ in clients]
