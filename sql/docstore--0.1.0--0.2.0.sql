@@ -96,3 +96,37 @@ CREATE FUNCTION docstore.forget_requests(older_than interval) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'ds_forget_requests';
 
 COMMENT ON FUNCTION docstore.forget_requests(interval) IS 'forget the own requests that are older; returns how many';
+
+--
+-- Guarded tables
+--
+
+CREATE FUNCTION docstore.guard(table_name regclass, version_column name DEFAULT 'version') RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_guard';
+
+COMMENT ON FUNCTION docstore.guard(regclass, name) IS 'hold whoever writes a table by plain SQL to the rule of versions';
+
+CREATE FUNCTION docstore.unguard(table_name regclass) RETURNS void
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_unguard';
+
+COMMENT ON FUNCTION docstore.unguard(regclass) IS 'let a table be written freely again';
+
+CREATE FUNCTION docstore.guard_row() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'ds_guard_row';
+
+COMMENT ON FUNCTION docstore.guard_row() IS 'trigger of docstore.guard: compare and raise the version of a row';
+
+CREATE FUNCTION docstore.guard_delete() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'ds_guard_delete';
+
+COMMENT ON FUNCTION docstore.guard_delete() IS 'trigger of docstore.guard: note the version of a document that is deleted';
+
+CREATE FUNCTION docstore.guard_truncate() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'ds_guard_truncate';
+
+COMMENT ON FUNCTION docstore.guard_truncate() IS 'trigger of docstore.guard: note the versions of all documents that are deleted';

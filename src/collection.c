@@ -194,29 +194,47 @@ refuse_table(Oid relid, int item, const char *detail)
 			 errhint("docstore.create_collection() makes a table that is one.")));
 }
 
+/* Describe a table in *collection; what keeps it from being one, or NULL. */
+static const char *
+look_at(Relation rel, DsCollection *collection)
+{
+	StringInfoData missing;
+
+	if (rel->rd_rel->relkind != RELKIND_RELATION &&
+		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return "It is not an ordinary or partitioned table.";
+	if (rel->rd_rules != NULL)
+		return "It has rules, which do not go with ON CONFLICT and RETURNING.";
+
+	initStringInfo(&missing);
+	memset(collection, 0, sizeof(DsCollection));
+	collection->relid = RelationGetRelid(rel);
+	inspect(rel, collection, &missing);
+	return missing.len > 0 ? psprintf("It lacks %s.", missing.data) : NULL;
+}
+
 /* Describe a table that is locked already; raises 42809 if it is no collection. */
 static void
 describe(Oid relid, int item, DsCollection *collection)
 {
 	Relation	rel = relation_open(relid, NoLock);
-	StringInfoData missing;
+	const char *obstacle = look_at(rel, collection);
 
-	if (rel->rd_rel->relkind != RELKIND_RELATION &&
-		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
-		refuse_table(relid, item, "It is not an ordinary or partitioned table.");
-
-	if (rel->rd_rules != NULL)
-		refuse_table(relid, item, "It has rules, which do not go with ON CONFLICT and RETURNING.");
-
-	initStringInfo(&missing);
-	memset(collection, 0, sizeof(DsCollection));
-	collection->relid = relid;
-	inspect(rel, collection, &missing);
-	if (missing.len > 0)
-		refuse_table(relid, item, psprintf("It lacks %s.", missing.data));
-
-	pfree(missing.data);
+	if (obstacle != NULL)
+		refuse_table(relid, item, obstacle);
 	relation_close(rel, NoLock);
+}
+
+/* Whether a table that is locked is a collection. */
+bool
+ds_collection_is_one(Oid relid)
+{
+	Relation	rel = relation_open(relid, NoLock);
+	DsCollection collection;
+	bool		result = look_at(rel, &collection) == NULL;
+
+	relation_close(rel, NoLock);
+	return result;
 }
 
 pg_noreturn static void

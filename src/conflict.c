@@ -112,7 +112,10 @@ static void
 append_member(StringInfo json, const char *key, const char *value)
 {
 	appendStringInfo(json, ", \"%s\": ", key);
-	escape_json(json, value);
+	if (value == NULL)
+		appendStringInfoString(json, "null");
+	else
+		escape_json(json, value);
 }
 
 static void
@@ -120,8 +123,9 @@ append_violation(StringInfo json, int item, const DsViolation *violation)
 {
 	appendStringInfo(json, "%s{\"item\": %d", json->len > 0 ? ", " : "", item);
 	append_member(json, "op", violation->op);
-	append_member(json, "kind", "document");
-	append_member(json, "collection", ds_collection_name(violation->relid));
+	append_member(json, "kind", violation->is_row ? "row" : "document");
+	append_member(json, violation->is_row ? "table" : "collection",
+				  ds_collection_name(violation->relid));
 	append_member(json, "id", violation->id);
 	append_member(json, "reason", ds_reason_name(violation->reason));
 	appendStringInfo(json, ", \"expected\": %s, \"actual\": ",

@@ -18,8 +18,9 @@ typedef struct DsViolation
 {
 	int			item;			/* in its call, from 1 */
 	const char *op;
-	Oid			relid;			/* the collection */
-	const char *id;
+	bool		is_row;			/* of a guarded table; else a document */
+	Oid			relid;			/* the collection or table */
+	const char *id;				/* NULL: a row without a key */
 	DsReason	reason;
 	int64		expected;
 	bool		actual_known;	/* there, and visible to the caller */

@@ -11,6 +11,11 @@
  *	27000	a trigger of the table undid or changed a write
  *	40001	the engine's own, where a snapshot is too old to tell
  *	42501	row security lets the caller see a document but not write it
+ *	39P01	a trigger function that is called by somebody else
+ *	42703	a guarded table without that version column
+ *	42704	a table that is not guarded
+ *	42710	a table that is guarded already
+ *	42804	a version column of another type
  *	42P01	no such table
  *	42809	a table that is no collection
  *	54000	more items in one transaction than can be counted: deferred.c

@@ -208,6 +208,27 @@ ds_floor_raise(const DsCollection *collection, int64 version)
 	relation_close(sequence, NoLock);
 }
 
+/* Let a restart of the sequence leave the floor where it is: TRUNCATE .. RESTART IDENTITY. */
+void
+ds_floor_keep(const DsCollection *collection)
+{
+	Relation	sequence = open_floor(collection, RowExclusiveLock);
+	DsIdentity	caller;
+	char	   *sql;
+
+	if (sequence == NULL)
+		return;
+	sql = psprintf("ALTER SEQUENCE %s START WITH " INT64_FORMAT,
+				   ds_collection_name(RelationGetRelid(sequence)), last_value(sequence));
+	caller = ds_identity_become_owner(RelationGetRelid(sequence));
+	relation_close(sequence, NoLock);
+	SPI_connect();
+	if (SPI_execute(sql, false, 0) != SPI_OK_UTILITY)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(SPI_result));
+	SPI_finish();
+	ds_identity_become(caller);
+}
+
 /* The version that a new document gets; 22003 when there is none left. */
 int64
 ds_floor_next_version(const DsCollection *collection)

@@ -11,6 +11,7 @@
 extern Oid	ds_floor_find(Oid relid);
 extern void ds_floor_create(Oid relid);
 extern void ds_floor_raise(const DsCollection *collection, int64 version);
+extern void ds_floor_keep(const DsCollection *collection);
 extern int64 ds_floor_next_version(const DsCollection *collection);
 
 #endif							/* DS_FLOOR_H */

@@ -116,6 +116,8 @@ put_violation(ReturnSetInfo *set, JsonbContainer *violation)
 	values[1] = text_member(violation, "op", &nulls[1]);
 	values[2] = text_member(violation, "kind", &nulls[2]);
 	values[3] = text_member(violation, "collection", &nulls[3]);
+	if (nulls[3])
+		values[3] = text_member(violation, "table", &nulls[3]);
 	values[4] = text_member(violation, "id", &nulls[4]);
 	values[5] = text_member(violation, "reason", &nulls[5]);
 	nulls[6] = member(violation, "expected", &value) == NULL;
