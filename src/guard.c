@@ -223,6 +223,17 @@ require_trigger(FunctionCallInfo fcinfo, const char *function)
 	return (TriggerData *) fcinfo->context;
 }
 
+/* Refuse a trigger that somebody has made by hand where it does not fit: 39P01. */
+static void
+require_fit(const TriggerData *trigger, bool fits)
+{
+	if (!fits)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" was not made by docstore.guard()", trigger->tg_trigger->tgname),
+				 errhint("Drop it, and call docstore.guard() for the table.")));
+}
+
 typedef struct Guarded
 {
 	Relation	table;
@@ -237,12 +248,10 @@ read_trigger(const TriggerData *trigger, Guarded *guarded)
 {
 	Relation	table = trigger->tg_relation;
 
-	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
-		TRIGGER_FIRED_BY_DELETE(trigger->tg_event) || trigger->tg_trigger->tgnargs < 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("trigger \"%s\" was not made by docstore.guard()", trigger->tg_trigger->tgname),
-				 errhint("Drop it, and call docstore.guard() for the table.")));
+	require_fit(trigger, TRIGGER_FIRED_BEFORE(trigger->tg_event) &&
+				TRIGGER_FIRED_FOR_ROW(trigger->tg_event) &&
+				!TRIGGER_FIRED_BY_DELETE(trigger->tg_event) &&
+				trigger->tg_trigger->tgnargs > 0);
 
 	guarded->table = table;
 	guarded->columns = RelationGetDescr(table);
@@ -295,14 +304,14 @@ append_key_value(StringInfo key, const Guarded *guarded, HeapTuple row, AttrNumb
 	Datum		value = heap_getattr(row, column, guarded->columns, &is_null);
 	Oid			output;
 	bool		is_varlena;
-	char	   *text;
+	char	   *string;
 
 	getTypeOutputInfo(TupleDescAttr(guarded->columns, column - 1)->atttypid, &output, &is_varlena);
-	text = is_null ? "" : OidOutputFunctionCall(output, value);
+	string = is_null ? "" : OidOutputFunctionCall(output, value);
 	if (quoted)
-		escape_json(key, text);
+		escape_json(key, string);
 	else
-		appendStringInfoString(key, text);
+		appendStringInfoString(key, string);
 }
 
 /* The primary key of a row: its value, or a JSON array of several; NULL when there is none. */
@@ -431,7 +440,10 @@ ds_guard_delete(PG_FUNCTION_ARGS)
 	DsCollection collection;
 	bool		is_null;
 
-	if (!TRIGGER_FIRED_BY_DELETE(trigger->tg_event) || !ds_collection_is_one(relid))
+	require_fit(trigger, TRIGGER_FIRED_AFTER(trigger->tg_event) &&
+				TRIGGER_FIRED_FOR_ROW(trigger->tg_event) &&
+				TRIGGER_FIRED_BY_DELETE(trigger->tg_event));
+	if (!ds_collection_is_one(relid))
 		return PointerGetDatum(NULL);
 	ds_collection_open(relid, RowExclusiveLock, DS_ONLY_ITEM, &collection);
 	ds_floor_raise(&collection,
@@ -479,7 +491,9 @@ ds_guard_truncate(PG_FUNCTION_ARGS)
 	DsCollection collection;
 	ListCell   *cell;
 
-	if (!TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event) || !ds_collection_is_one(relid))
+	require_fit(trigger, TRIGGER_FIRED_BEFORE(trigger->tg_event) &&
+				TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event));
+	if (!ds_collection_is_one(relid))
 		return PointerGetDatum(NULL);
 	ds_collection_open(relid, RowExclusiveLock, DS_ONLY_ITEM, &collection);
 	foreach(cell, find_all_inheritors(relid, NoLock, NULL))

@@ -74,6 +74,27 @@ CALL pg_temp.try($$ SELECT docstore.guard_row() $$);
 CREATE TRIGGER own AFTER DELETE ON odd FOR EACH ROW EXECUTE FUNCTION docstore.guard_row();
 INSERT INTO odd VALUES ('a', 'b');
 CALL pg_temp.try($$ DELETE FROM odd $$);
+DROP TRIGGER own ON odd;
+-- nor does any other trigger that is made by hand do harm: each says so, and none skips what it was fired for
+SELECT docstore.create_collection('hand');
+SELECT docstore.upsert('hand', 'a', '{}');
+CREATE PROCEDURE pg_temp.try_trigger(fired text, function text, statement text) LANGUAGE plpgsql AS $$
+BEGIN
+	EXECUTE pg_catalog.format('CREATE TRIGGER own %s EXECUTE FUNCTION docstore.%s()', fired, function);
+	CALL pg_temp.try(statement);
+	DROP TRIGGER own ON hand;
+END
+$$;
+CALL pg_temp.try_trigger('AFTER DELETE ON hand FOR EACH STATEMENT', 'guard_delete', 'DELETE FROM hand');
+CALL pg_temp.try_trigger('BEFORE DELETE ON hand FOR EACH ROW', 'guard_delete', 'DELETE FROM hand');
+CALL pg_temp.try_trigger('AFTER INSERT ON hand FOR EACH ROW', 'guard_delete', $$INSERT INTO hand VALUES ('b', 1, '{}')$$);
+CALL pg_temp.try_trigger('BEFORE INSERT ON hand FOR EACH ROW', 'guard_truncate', $$INSERT INTO hand VALUES ('b', 1, '{}')$$);
+CALL pg_temp.try_trigger('AFTER TRUNCATE ON hand', 'guard_truncate', 'TRUNCATE hand');
+CALL pg_temp.try_trigger('BEFORE UPDATE ON hand FOR EACH STATEMENT', 'guard_row', 'UPDATE hand SET version = 2');
+CALL pg_temp.try_trigger('AFTER UPDATE ON hand FOR EACH ROW', 'guard_row', 'UPDATE hand SET version = 2');
+CALL pg_temp.try_trigger('BEFORE UPDATE ON hand FOR EACH ROW', 'guard_row', 'UPDATE hand SET version = 2');
+SELECT id, version FROM hand;
+DROP TABLE hand;
 
 -- a version column that is renamed or changes its type
 ALTER TABLE loose RENAME version TO revision;
