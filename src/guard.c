@@ -25,27 +25,33 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
-#include "access/sysattr.h"
 #include "access/xact.h"
+#include "catalog/objectaddress.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "collection.h"
 #include "commands/trigger.h"
+#include "compat.h"
 #include "conflict.h"
 #include "errors.h"
 #include "executor/spi.h"
 #include "floor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "nodes/bitmapset.h"
+#include "nodes/pg_list.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(ds_guard);
 PG_FUNCTION_INFO_V1(ds_unguard);
@@ -84,6 +90,28 @@ require_table(Oid relid)
 				 errmsg("\"%s\" cannot be guarded", ds_collection_name(relid)),
 				 errdetail("It is not an ordinary or partitioned table."),
 				 errhint("Guard the tables that it reads from.")));
+}
+
+/*
+ * Privileges come before locks, so that nobody makes others wait at a table
+ * where he may do nothing.  To make a trigger takes TRIGGER, to drop one its
+ * owner.
+ */
+static void
+require_trigger_privilege(Oid relid)
+{
+	AclResult	result = pg_class_aclcheck(relid, GetUserId(), ACL_TRIGGER);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
+}
+
+static void
+require_owner(Oid relid)
+{
+	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)),
+					   get_rel_name(relid));
 }
 
 static bool
@@ -138,8 +166,8 @@ guard_floor(Oid relid)
  * RETURNS void
  *
  * Raises 42P01 and 42809 for what is no table, 42703 and 42804 for what is no
- * version column, 42710 when the table is guarded, and what CREATE TRIGGER
- * raises (42501 for others than the owner).
+ * version column, 42710 when the table is guarded, 42501 without TRIGGER on the
+ * table or, where it is a collection, for others than its owner.
  * Locks: SHARE ROW EXCLUSIVE on the table, as CREATE TRIGGER.
  */
 Datum
@@ -155,6 +183,8 @@ ds_guard(PG_FUNCTION_ARGS)
 	relid = PG_GETARG_OID(0);
 	column = NameStr(*PG_GETARG_NAME(1));
 
+	require_table(relid);
+	require_trigger_privilege(relid);
 	LockRelationOid(relid, ShareRowExclusiveLock);
 	require_table(relid);
 	require_version_column(relid, column);
@@ -179,8 +209,8 @@ ds_guard(PG_FUNCTION_ARGS)
 /*
  * docstore.unguard(table_name regclass) RETURNS void
  *
- * Raises 42P01, 42809, and 42704 when the table is not guarded.  The floor of
- * a collection stays.  Locks: ACCESS EXCLUSIVE on the table, as DROP TRIGGER.
+ * Raises 42P01, 42809, 42501 for others than the owner, and 42704 when the
+ * table is not guarded.  The floor of a collection stays.  Locks: ACCESS EXCLUSIVE on the table, as DROP TRIGGER.
  */
 Datum
 ds_unguard(PG_FUNCTION_ARGS)
@@ -192,6 +222,8 @@ ds_unguard(PG_FUNCTION_ARGS)
 	ds_require_argument(PG_ARGISNULL(0), "table_name");
 	relid = PG_GETARG_OID(0);
 
+	require_table(relid);
+	require_owner(relid);
 	LockRelationOid(relid, AccessExclusiveLock);
 	require_table(relid);
 	if (!is_guarded(relid))
@@ -236,7 +268,8 @@ require_fit(const TriggerData *trigger, bool fits)
 
 typedef struct Guarded
 {
-	Relation	table;
+	Relation	table;			/* that has the row: it may be a partition */
+	Oid			relid;			/* the one that was guarded */
 	TupleDesc	columns;
 	AttrNumber	column;			/* of versions */
 	Oid			type;
@@ -254,6 +287,8 @@ read_trigger(const TriggerData *trigger, Guarded *guarded)
 				trigger->tg_trigger->tgnargs > 0);
 
 	guarded->table = table;
+	guarded->relid = trigger->tg_trigger->tgisclone
+		? llast_oid(get_partition_ancestors(RelationGetRelid(table))) : RelationGetRelid(table);
 	guarded->columns = RelationGetDescr(table);
 	guarded->column = SPI_fnumber(guarded->columns, trigger->tg_trigger->tgargs[0]);
 	if (guarded->column <= 0 ||
@@ -297,6 +332,32 @@ with_version(const Guarded *guarded, HeapTuple row, int64 version)
 	return heap_modify_tuple_by_cols(row, guarded->columns, 1, &column, &value, &is_null);
 }
 
+/* Whether the caller can read a column of all rows of a table. */
+static bool
+may_read(Oid relid, const char *column)
+{
+	AttrNumber	number = get_attnum(relid, column);
+
+	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
+		return false;
+	return pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+		(number != InvalidAttrNumber &&
+		 pg_attribute_aclcheck(relid, number, GetUserId(), ACL_SELECT) == ACLCHECK_OK);
+}
+
+/*
+ * Whether the conflict may tell what is in a column.  A writer needs no SELECT,
+ * and may be able to update rows that he cannot see; so nothing is told under
+ * row security, as in the server's own messages about keys.
+ */
+static bool
+may_tell(const Guarded *guarded, AttrNumber column)
+{
+	const char *name = NameStr(TupleDescAttr(guarded->columns, column - 1)->attname);
+
+	return may_read(guarded->relid, name) || may_read(RelationGetRelid(guarded->table), name);
+}
+
 static void
 append_key_value(StringInfo key, const Guarded *guarded, HeapTuple row, AttrNumber column, bool quoted)
 {
@@ -314,23 +375,51 @@ append_key_value(StringInfo key, const Guarded *guarded, HeapTuple row, AttrNumb
 		appendStringInfoString(key, string);
 }
 
-/* The primary key of a row: its value, or a JSON array of several; NULL when there is none. */
+/* The columns of a table's primary key, in its own order; NIL when there is none. */
+static List *
+key_columns(Relation table)
+{
+	List	   *indexes = RelationGetIndexList(table);
+	List	   *columns = NIL;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		Form_pg_index index;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		for (int i = 0; index->indisprimary && i < index->indnkeyatts; i++)
+			columns = lappend_int(columns, index->indkey.values[i]);
+		ReleaseSysCache(tuple);
+	}
+	return columns;
+}
+
+/*
+ * The primary key of a row: its value, or a JSON array of several; NULL when
+ * there is none, or when it must not be told.
+ */
 static const char *
 key_of(const Guarded *guarded, HeapTuple row)
 {
-	Bitmapset  *columns = RelationGetIndexAttrBitmap(guarded->table, INDEX_ATTR_BITMAP_PRIMARY_KEY);
-	bool		is_composite = bms_membership(columns) == BMS_MULTIPLE;
+	List	   *columns = key_columns(guarded->table);
+	bool		is_composite = list_length(columns) > 1;
 	StringInfoData key;
-	int			column = -1;
+	ListCell   *cell;
 
-	if (bms_is_empty(columns))
+	if (columns == NIL)
 		return NULL;
 	initStringInfo(&key);
-	while ((column = bms_next_member(columns, column)) >= 0)
+	foreach(cell, columns)
 	{
+		if (!may_tell(guarded, lfirst_int(cell)))
+			return NULL;
 		if (is_composite)
 			appendStringInfoString(&key, key.len == 0 ? "[" : ", ");
-		append_key_value(&key, guarded, row, column + FirstLowInvalidHeapAttributeNumber, is_composite);
+		append_key_value(&key, guarded, row, lfirst_int(cell), is_composite);
 	}
 	if (is_composite)
 		appendStringInfoChar(&key, ']');
@@ -349,11 +438,11 @@ refuse_update(const Guarded *guarded, HeapTuple old, int64 sent)
 		.item = 1,
 		.op = "update",
 		.is_row = true,
-		.relid = RelationGetRelid(guarded->table),
+		.relid = guarded->relid,
 		.id = key_of(guarded, old),
 		.reason = DS_STALE,
 		.expected = Max(sent - 1, 0),
-		.actual_known = true,
+		.actual_known = may_tell(guarded, guarded->column),
 		.actual = version_of(guarded, old),
 	};
 

@@ -113,6 +113,41 @@ CALL pg_temp.try($$ SELECT docstore.unguard('public.orders') $$);
 UPDATE public.orders SET note = 'writer' WHERE nr = 1 RETURNING version;
 CALL pg_temp.try($$ UPDATE public.orders SET version = 1 WHERE nr = 1 $$);
 RESET ROLE;
+-- TRIGGER on a table is enough to guard it, but for a collection; to unguard it takes its owner
+CREATE TABLE lent (nr int PRIMARY KEY, version int);
+SELECT docstore.create_collection('kept');
+GRANT SELECT, TRIGGER ON lent, kept TO regress_docstore_writer;
+SET ROLE regress_docstore_writer;
+SELECT docstore.guard('public.lent');
+CALL pg_temp.try($$ SELECT docstore.unguard('public.lent') $$);
+CALL pg_temp.try($$ SELECT docstore.guard('public.kept') $$);
+RESET ROLE;
+SELECT tgrelid::regclass, tgname FROM pg_trigger WHERE tgrelid IN ('lent'::regclass, 'kept'::regclass);
+DROP TABLE lent, kept;
+
+-- the conflict tells nobody what he may not read: neither the key nor the version
+CREATE TABLE vault (code text, nr int, version int, open bool, PRIMARY KEY (nr, code));
+INSERT INTO vault VALUES ('secret', 1, 42, true);
+SELECT docstore.guard('vault');
+GRANT UPDATE ON vault TO regress_docstore_writer;
+SET ROLE regress_docstore_writer;
+CALL pg_temp.try($$ UPDATE public.vault SET version = 7 $$);
+RESET ROLE;
+GRANT SELECT (nr, version) ON vault TO regress_docstore_writer;
+SET ROLE regress_docstore_writer;
+CALL pg_temp.try($$ UPDATE public.vault SET version = 7 $$);
+RESET ROLE;
+GRANT SELECT ON vault TO regress_docstore_writer;
+SET ROLE regress_docstore_writer;
+CALL pg_temp.try($$ UPDATE public.vault SET version = 7 $$);
+RESET ROLE;
+ALTER TABLE vault ENABLE ROW LEVEL SECURITY;
+CREATE POLICY write ON vault FOR UPDATE TO regress_docstore_writer USING (true);
+SET ROLE regress_docstore_writer;
+SELECT count(*) FROM public.vault;
+CALL pg_temp.try($$ UPDATE public.vault SET version = 7 $$);
+RESET ROLE;
+DROP TABLE vault;
 
 -- replication applies changes as they come
 SET session_replication_role = replica;
@@ -171,6 +206,11 @@ SELECT docstore.guard('split');
 SELECT docstore.upsert('split', id, '{}') FROM unnest('{a,b,c,d}'::text[]) id;
 UPDATE split SET data = '{"n": 1}' WHERE id IN ('a', 'c') RETURNING id, version;
 CALL pg_temp.try($$ UPDATE split SET version = 9 WHERE id = 'd' $$);
+-- the conflict names the table that is guarded, and tells those who may read it by that name alone
+GRANT SELECT, UPDATE ON split TO regress_docstore_writer;
+SET ROLE regress_docstore_writer;
+CALL pg_temp.try($$ UPDATE public.split SET version = 9 WHERE id = 'd' $$);
+RESET ROLE;
 DELETE FROM split WHERE id = 'a';
 SELECT docstore.upsert('split', 'a', '{}');
 TRUNCATE split RESTART IDENTITY;
