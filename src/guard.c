@@ -175,7 +175,7 @@ ds_guard(PG_FUNCTION_ARGS)
 {
 	Oid			relid;
 	char	   *column;
-	bool		has_floor;
+	DsCollection collection;
 
 	ds_require_writable("docstore.guard()");
 	ds_require_argument(PG_ARGISNULL(0), "table_name");
@@ -194,13 +194,11 @@ ds_guard(PG_FUNCTION_ARGS)
 				 errmsg("table \"%s\" is guarded already", ds_collection_name(relid)),
 				 errhint("To name another version column, call docstore.unguard() first.")));
 
-	has_floor = strcmp(column, "version") == 0 && ds_collection_is_one(relid);
 	SPI_connect();
 	execute(psprintf("CREATE TRIGGER " GUARD " BEFORE INSERT OR UPDATE ON %s "
-					 "FOR EACH ROW EXECUTE FUNCTION docstore.guard_row(%s%s)",
-					 ds_collection_name(relid), quote_literal_cstr(column),
-					 has_floor ? ", 'collection'" : ""));
-	if (has_floor)
+					 "FOR EACH ROW EXECUTE FUNCTION docstore.guard_row(%s)",
+					 ds_collection_name(relid), quote_literal_cstr(column)));
+	if (ds_collection_recognise(relid, &collection))
 		guard_floor(relid);
 	SPI_finish();
 	PG_RETURN_VOID();
@@ -273,7 +271,6 @@ typedef struct Guarded
 	TupleDesc	columns;
 	AttrNumber	column;			/* of versions */
 	Oid			type;
-	bool		is_collection;
 } Guarded;
 
 static void
@@ -295,7 +292,6 @@ read_trigger(const TriggerData *trigger, Guarded *guarded)
 		!is_version_type(SPI_gettypeid(guarded->columns, guarded->column)))
 		require_version_column(RelationGetRelid(table), trigger->tg_trigger->tgargs[0]);
 	guarded->type = SPI_gettypeid(guarded->columns, guarded->column);
-	guarded->is_collection = trigger->tg_trigger->tgnargs > 1;
 }
 
 /* The version in a row; 0 for NULL. */
@@ -312,24 +308,38 @@ version_of(const Guarded *guarded, HeapTuple row)
 	return guarded->type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
 }
 
-/* The row with another version; 22003 when the column cannot hold it. */
+/* The highest version that the column can hold. */
+static int64
+highest_possible(const Guarded *guarded)
+{
+	if (guarded->type == INT2OID)
+		return PG_INT16_MAX;
+	return guarded->type == INT4OID ? PG_INT32_MAX : PG_INT64_MAX;
+}
+
+/* The row with another version. */
 static HeapTuple
 with_version(const Guarded *guarded, HeapTuple row, int64 version)
 {
 	int			column = guarded->column;
 	bool		is_null = false;
-	int64		highest = guarded->type == INT2OID ? PG_INT16_MAX
-		: guarded->type == INT4OID ? PG_INT32_MAX : PG_INT64_MAX;
 	Datum		value = guarded->type == INT2OID ? Int16GetDatum((int16) version)
 		: guarded->type == INT4OID ? Int32GetDatum((int32) version) : Int64GetDatum(version);
 
-	if (version > highest || version < 1)
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_VERSION_OVERFLOW),
-				 errmsg("a row of table \"%s\" is at the highest possible version",
-						ds_collection_name(RelationGetRelid(guarded->table))),
-				 errhint("Make the version column a bigint.")));
 	return heap_modify_tuple_by_cols(row, guarded->columns, 1, &column, &value, &is_null);
+}
+
+/* Raise 22003: the version cannot grow any more. */
+pg_noreturn static void
+refuse_growth(const Guarded *guarded)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
+			 errmsg("a row of table \"%s\" is at the highest possible version",
+					ds_collection_name(guarded->relid)),
+			 guarded->type == INT8OID
+			 ? errhint("Set its version to a lower number, while the table is not guarded.")
+			 : errhint("Make the version column a bigint.")));
 }
 
 /* Whether the caller can read a column of all rows of a table. */
@@ -441,7 +451,7 @@ refuse_update(const Guarded *guarded, HeapTuple old, int64 sent)
 		.relid = guarded->relid,
 		.id = key_of(guarded, old),
 		.reason = DS_STALE,
-		.expected = Max(sent - 1, 0),
+		.expected = sent > 0 ? sent - 1 : 0,
 		.actual_known = may_tell(guarded, guarded->column),
 		.actual = version_of(guarded, old),
 	};
@@ -467,16 +477,11 @@ is_newer_than_statement(HeapTuple row)
 		XidInMVCCSnapshot(HeapTupleHeaderGetXmin(row->t_data), GetActiveSnapshot());
 }
 
-/* docstore lifts a document that it has just created above the floor. */
+/* Whether docstore lifts a document that it has just created above the floor. */
 static bool
 is_lift(const Guarded *guarded, HeapTuple old, int64 version)
 {
-	DsCollection collection;
-
-	if (!guarded->is_collection || !is_own(old) || version <= version_of(guarded, old))
-		return false;
-	ds_collection_open(RelationGetRelid(guarded->table), RowExclusiveLock, DS_ONLY_ITEM, &collection);
-	return version == ds_floor_next_version(&collection);
+	return ds_floor_is_lift(version) && is_own(old) && version > version_of(guarded, old);
 }
 
 static HeapTuple
@@ -489,8 +494,8 @@ guard_update(const Guarded *guarded, HeapTuple old, HeapTuple new)
 	{
 		if (is_newer_than_statement(old))
 			refuse_update(guarded, old, after);
-		if (before == PG_INT64_MAX)
-			return with_version(guarded, new, 0);
+		if (before == highest_possible(guarded))
+			refuse_growth(guarded);
 		return after == before ? with_version(guarded, new, before + 1) : new;
 	}
 	if (!is_lift(guarded, old, after))
@@ -532,9 +537,8 @@ ds_guard_delete(PG_FUNCTION_ARGS)
 	require_fit(trigger, TRIGGER_FIRED_AFTER(trigger->tg_event) &&
 				TRIGGER_FIRED_FOR_ROW(trigger->tg_event) &&
 				TRIGGER_FIRED_BY_DELETE(trigger->tg_event));
-	if (!ds_collection_is_one(relid))
+	if (!ds_collection_recognise(relid, &collection))
 		return PointerGetDatum(NULL);
-	ds_collection_open(relid, RowExclusiveLock, DS_ONLY_ITEM, &collection);
 	ds_floor_raise(&collection,
 				   DatumGetInt64(heap_getattr(trigger->tg_trigtuple, collection.version,
 											  RelationGetDescr(trigger->tg_relation), &is_null)));
@@ -582,9 +586,8 @@ ds_guard_truncate(PG_FUNCTION_ARGS)
 
 	require_fit(trigger, TRIGGER_FIRED_BEFORE(trigger->tg_event) &&
 				TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event));
-	if (!ds_collection_is_one(relid))
+	if (!ds_collection_recognise(relid, &collection))
 		return PointerGetDatum(NULL);
-	ds_collection_open(relid, RowExclusiveLock, DS_ONLY_ITEM, &collection);
 	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
 		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
 			ds_floor_raise(&collection, highest_version(lfirst_oid(cell)));

@@ -56,6 +56,28 @@ CALL pg_temp.try($$ UPDATE parts SET b = 'moved' WHERE a = 2 $$);
 CALL pg_temp.try($$ UPDATE loose SET version = 9 $$);
 UPDATE loose SET version = 2 RETURNING version;
 
+-- versions at the ends of each type, and NULL
+CREATE TABLE ends (nr int PRIMARY KEY, version bigint);
+CREATE TABLE ends4 (nr int PRIMARY KEY, version int);
+SELECT docstore.guard('ends'), docstore.guard('ends4');
+INSERT INTO ends VALUES (1, 9223372036854775807), (2, 9223372036854775806), (3, -9223372036854775808), (4, -5), (5, -1);
+INSERT INTO ends4 VALUES (1, 2147483647), (2, 2147483646);
+CALL pg_temp.try($$ UPDATE ends SET nr = nr WHERE nr = 1 $$);
+CALL pg_temp.try($$ UPDATE ends SET version = -9223372036854775808 WHERE nr = 1 $$);
+CALL pg_temp.try($$ UPDATE ends SET version = 9223372036854775807 WHERE nr = 3 $$);
+CALL pg_temp.try($$ UPDATE ends4 SET nr = nr WHERE nr = 1 $$);
+UPDATE ends SET version = version + (nr % 2) WHERE nr > 1;
+UPDATE ends4 SET nr = nr WHERE nr = 2;
+SELECT * FROM ends ORDER BY nr;
+SELECT * FROM ends4 ORDER BY nr;
+ALTER TABLE ends DISABLE TRIGGER docstore_guard;
+UPDATE ends SET version = NULL;
+ALTER TABLE ends ENABLE TRIGGER docstore_guard;
+CALL pg_temp.try($$ UPDATE ends SET version = 2 WHERE nr = 1 $$);
+UPDATE ends SET version = CASE nr WHEN 1 THEN 1 WHEN 2 THEN 0 END;
+SELECT * FROM ends ORDER BY nr;
+DROP TABLE ends, ends4;
+
 -- what cannot be guarded
 CREATE VIEW seen AS SELECT * FROM orders;
 CREATE TABLE odd (id text, version text, made bigint GENERATED ALWAYS AS (1) STORED);
@@ -194,9 +216,39 @@ INSERT INTO shops (id, version, data) VALUES ('copied', 80, '{}');
 DELETE FROM shops WHERE id = 'copied';
 RESET session_replication_role;
 SELECT docstore.upsert('shops', 'copied', '{}');
+-- a floor above documents that are long gone, and one that somebody has dropped
+DELETE FROM shops;
+TRUNCATE shops RESTART IDENTITY;
+SELECT docstore.upsert('shops', 'copied', '{}');
+DROP SEQUENCE shops_version_floor;
+GRANT SELECT, DELETE ON shops TO regress_docstore_writer;
+SET ROLE regress_docstore_writer;
+DELETE FROM public.shops WHERE id = 'copied';
+RESET ROLE;
+SELECT docstore.upsert('shops', 'copied', '{}');
+-- only docstore may lift a new document above the floor
+BEGIN;
+INSERT INTO shops (id, version, data) VALUES ('own', 1, '{}');
+CALL pg_temp.try($$ UPDATE shops SET version = 83 WHERE id = 'own' $$);
+ROLLBACK;
 SELECT docstore.unguard('shops');
 DELETE FROM shops;
 SELECT docstore.upsert('shops', 'copied', '{}');
+
+-- a collection that is guarded by another column, too, notes its deletes; one that is none any more is guarded like any table
+SELECT docstore.create_collection('other');
+ALTER TABLE other ADD revision int;
+SELECT docstore.guard('other', 'revision');
+SELECT docstore.upsert('other', 'a', '{}'), docstore.upsert('other', 'a', '{}', 1);
+SELECT version, revision FROM other;
+DELETE FROM other;
+SELECT docstore.upsert('other', 'a', '{}');
+ALTER TABLE other DROP data;
+CALL pg_temp.try($$ UPDATE other SET revision = 9 $$);
+DELETE FROM other;
+INSERT INTO other VALUES ('a', 1);
+TRUNCATE other;
+DROP TABLE other;
 
 -- a partitioned collection
 CREATE TABLE split (id text PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL) PARTITION BY HASH (id);
@@ -219,7 +271,12 @@ SELECT docstore.upsert('split', 'a', '{}');
 -- the triggers are the extension's: it is not dropped from under a guarded table
 \set VERBOSITY terse
 DROP EXTENSION docstore;
+-- with CASCADE the triggers go, and the documents stay
+DROP EXTENSION docstore CASCADE;
 \set VERBOSITY default
+UPDATE orders SET version = 1 WHERE nr = 1 RETURNING version;
+SELECT count(*) FROM split;
+CREATE EXTENSION docstore;
 
 DROP VIEW seen;
 DROP TABLE orders, parts, loose, odd, shops, owners, split;
