@@ -31,10 +31,13 @@ SELECT docstore.upsert('shops', 'mozart', '{"name": "Mozart''s", "seats": 40, "w
 SQL
 
 say "A conflict: nothing was written, and Ben's seats are safe. Ann loads the document again,
-makes her change to what is there now, and saves that."
+and saves her change to what is there now. A patch has just what she changes."
 as ann <<'SQL'
 SELECT version, data FROM docstore.load('shops', 'mozart');
 SQL
 as ann <<'SQL'
-SELECT docstore.upsert('shops', 'mozart', '{"name": "Mozart''s", "seats": 42, "wifi": true}', 2) AS version;
+SELECT docstore.patch('shops', 'mozart', '{"wifi": true}', 2) AS version;
+SQL
+as ann <<'SQL'
+SELECT docstore.get('shops', 'mozart');
 SQL

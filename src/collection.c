@@ -225,18 +225,6 @@ describe(Oid relid, int item, DsCollection *collection)
 	relation_close(rel, NoLock);
 }
 
-/* Whether a table that is locked is a collection. */
-bool
-ds_collection_is_one(Oid relid)
-{
-	Relation	rel = relation_open(relid, NoLock);
-	DsCollection collection;
-	bool		result = look_at(rel, &collection) == NULL;
-
-	relation_close(rel, NoLock);
-	return result;
-}
-
 pg_noreturn static void
 refuse_unknown(const char *name, int item)
 {
@@ -271,6 +259,20 @@ recall(Oid relid)
 	return entry;
 }
 
+/*
+ * Keep a description.  The entry is looked up only now, as to describe a table
+ * may have dropped the whole hash table.
+ */
+static Remembered *
+remember(const DsCollection *collection)
+{
+	Remembered *entry = recall(collection->relid);
+
+	entry->collection = *collection;
+	entry->valid = true;
+	return entry;
+}
+
 /* The entry of a table that is locked, described anew if need be. */
 static Remembered *
 current(Oid relid, int item)
@@ -284,12 +286,7 @@ current(Oid relid, int item)
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
 		refuse_unknown(psprintf("%u", relid), item);
 	describe(relid, item, &collection);
-
-	/* Looked up again: describing may have dropped the whole hash table. */
-	entry = recall(relid);
-	entry->collection = collection;
-	entry->valid = true;
-	return entry;
+	return remember(&collection);
 }
 
 /*
@@ -307,6 +304,30 @@ ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection)
 {
 	LockRelationOid(relid, lock);
 	*collection = current(relid, item)->collection;
+}
+
+/*
+ * Describe a table that is locked, if it is a collection; false when it is
+ * none.  What is none is looked at again each time.
+ */
+bool
+ds_collection_recognise(Oid relid, DsCollection *collection)
+{
+	Remembered *entry = recall(relid);
+	bool		recognised;
+	Relation	rel;
+
+	if (!entry->valid)
+	{
+		rel = relation_open(relid, NoLock);
+		recognised = look_at(rel, collection) == NULL;
+		relation_close(rel, NoLock);
+		if (!recognised)
+			return false;
+		entry = remember(collection);
+	}
+	*collection = entry->collection;
+	return true;
 }
 
 /*

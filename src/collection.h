@@ -41,7 +41,7 @@ extern void ds_collection_init(void);
 extern void ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection);
 extern RangeVar *ds_collection_read_name(const char *name, int item);
 extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
-extern bool ds_collection_is_one(Oid relid);
+extern bool ds_collection_recognise(Oid relid, DsCollection *collection);
 extern Oid	ds_collection_floor(Oid relid);
 extern void ds_collection_find_places(DsCollection *collection);
 extern char *ds_collection_name(Oid relid);

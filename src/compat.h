@@ -34,6 +34,7 @@
 /* 16 made one function of the privilege checks of each kind of object. */
 #if PG_VERSION_NUM < 160000
 #define object_aclcheck(class, oid, role, mode) pg_namespace_aclcheck(oid, role, mode)
+#define object_ownercheck(class, oid, role) pg_class_ownercheck(oid, role)
 #endif
 
 /* 16 has a name for results that must be looked at. */

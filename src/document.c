@@ -266,13 +266,23 @@ lift(const DsCollection *collection, Datum id, DsOutcome *outcome)
 	int64		found = outcome->version;
 	int64		version = ds_floor_next_version(collection);
 	DsIdentity	caller;
+	int64		outer;
 
 	if (version <= found)
 		return;
 
 	caller = ds_identity_become_owner(collection->relid);
+	outer = ds_floor_begin_lift(version);
 	SPI_connect();
-	write_one(collection, DS_LIFT, id, Int64GetDatum(found), Int64GetDatum(version), outcome);
+	PG_TRY();
+	{
+		write_one(collection, DS_LIFT, id, Int64GetDatum(found), Int64GetDatum(version), outcome);
+	}
+	PG_FINALLY();
+	{
+		ds_floor_end_lift(outer);
+	}
+	PG_END_TRY();
 	SPI_finish();
 	ds_identity_become(caller);
 	if (!outcome->written || outcome->version != version)

@@ -53,6 +53,9 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+/* The version that a new document is being lifted to, or 0. */
+static int64 lift_version = 0;
+
 /* The table that a floor belongs to: of a partition, the one it is a part of. */
 static Oid
 floor_owner(Oid relid)
@@ -249,4 +252,30 @@ ds_floor_next_version(const DsCollection *collection)
 				 errdetail("A document was deleted at the highest possible version, and new ones start above it."),
 				 errhint("Set the sequence that the version column owns to a lower value with setval().")));
 	return floor + 1;
+}
+
+/*
+ * While a new document is lifted to a version, the guard of its table has to
+ * let that pass.  What was being lifted before, by a call further out, comes
+ * back with the end of the lift; callers see to it that an error ends it, too.
+ */
+int64
+ds_floor_begin_lift(int64 version)
+{
+	int64		before = lift_version;
+
+	lift_version = version;
+	return before;
+}
+
+void
+ds_floor_end_lift(int64 before)
+{
+	lift_version = before;
+}
+
+bool
+ds_floor_is_lift(int64 version)
+{
+	return lift_version != 0 && version == lift_version;
 }

@@ -25,27 +25,33 @@
 #include "access/relation.h"
 #include "access/table.h"
 #include "access/tableam.h"
-#include "access/sysattr.h"
 #include "access/xact.h"
+#include "catalog/objectaddress.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
 #include "collection.h"
 #include "commands/trigger.h"
+#include "compat.h"
 #include "conflict.h"
 #include "errors.h"
 #include "executor/spi.h"
 #include "floor.h"
 #include "fmgr.h"
 #include "miscadmin.h"
-#include "nodes/bitmapset.h"
+#include "nodes/pg_list.h"
 #include "storage/lmgr.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/relcache.h"
+#include "utils/rls.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 
 PG_FUNCTION_INFO_V1(ds_guard);
 PG_FUNCTION_INFO_V1(ds_unguard);
@@ -84,6 +90,28 @@ require_table(Oid relid)
 				 errmsg("\"%s\" cannot be guarded", ds_collection_name(relid)),
 				 errdetail("It is not an ordinary or partitioned table."),
 				 errhint("Guard the tables that it reads from.")));
+}
+
+/*
+ * Privileges come before locks, so that nobody makes others wait at a table
+ * where he may do nothing.  To make a trigger takes TRIGGER, to drop one its
+ * owner.
+ */
+static void
+require_trigger_privilege(Oid relid)
+{
+	AclResult	result = pg_class_aclcheck(relid, GetUserId(), ACL_TRIGGER);
+
+	if (result != ACLCHECK_OK)
+		aclcheck_error(result, get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
+}
+
+static void
+require_owner(Oid relid)
+{
+	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)),
+					   get_rel_name(relid));
 }
 
 static bool
@@ -138,8 +166,8 @@ guard_floor(Oid relid)
  * RETURNS void
  *
  * Raises 42P01 and 42809 for what is no table, 42703 and 42804 for what is no
- * version column, 42710 when the table is guarded, and what CREATE TRIGGER
- * raises (42501 for others than the owner).
+ * version column, 42710 when the table is guarded, 42501 without TRIGGER on the
+ * table or, where it is a collection, for others than its owner.
  * Locks: SHARE ROW EXCLUSIVE on the table, as CREATE TRIGGER.
  */
 Datum
@@ -147,7 +175,7 @@ ds_guard(PG_FUNCTION_ARGS)
 {
 	Oid			relid;
 	char	   *column;
-	bool		has_floor;
+	DsCollection collection;
 
 	ds_require_writable("docstore.guard()");
 	ds_require_argument(PG_ARGISNULL(0), "table_name");
@@ -155,6 +183,8 @@ ds_guard(PG_FUNCTION_ARGS)
 	relid = PG_GETARG_OID(0);
 	column = NameStr(*PG_GETARG_NAME(1));
 
+	require_table(relid);
+	require_trigger_privilege(relid);
 	LockRelationOid(relid, ShareRowExclusiveLock);
 	require_table(relid);
 	require_version_column(relid, column);
@@ -164,13 +194,11 @@ ds_guard(PG_FUNCTION_ARGS)
 				 errmsg("table \"%s\" is guarded already", ds_collection_name(relid)),
 				 errhint("To name another version column, call docstore.unguard() first.")));
 
-	has_floor = strcmp(column, "version") == 0 && ds_collection_is_one(relid);
 	SPI_connect();
 	execute(psprintf("CREATE TRIGGER " GUARD " BEFORE INSERT OR UPDATE ON %s "
-					 "FOR EACH ROW EXECUTE FUNCTION docstore.guard_row(%s%s)",
-					 ds_collection_name(relid), quote_literal_cstr(column),
-					 has_floor ? ", 'collection'" : ""));
-	if (has_floor)
+					 "FOR EACH ROW EXECUTE FUNCTION docstore.guard_row(%s)",
+					 ds_collection_name(relid), quote_literal_cstr(column)));
+	if (ds_collection_recognise(relid, &collection))
 		guard_floor(relid);
 	SPI_finish();
 	PG_RETURN_VOID();
@@ -179,8 +207,8 @@ ds_guard(PG_FUNCTION_ARGS)
 /*
  * docstore.unguard(table_name regclass) RETURNS void
  *
- * Raises 42P01, 42809, and 42704 when the table is not guarded.  The floor of
- * a collection stays.  Locks: ACCESS EXCLUSIVE on the table, as DROP TRIGGER.
+ * Raises 42P01, 42809, 42501 for others than the owner, and 42704 when the
+ * table is not guarded.  The floor of a collection stays.  Locks: ACCESS EXCLUSIVE on the table, as DROP TRIGGER.
  */
 Datum
 ds_unguard(PG_FUNCTION_ARGS)
@@ -192,6 +220,8 @@ ds_unguard(PG_FUNCTION_ARGS)
 	ds_require_argument(PG_ARGISNULL(0), "table_name");
 	relid = PG_GETARG_OID(0);
 
+	require_table(relid);
+	require_owner(relid);
 	LockRelationOid(relid, AccessExclusiveLock);
 	require_table(relid);
 	if (!is_guarded(relid))
@@ -223,13 +253,24 @@ require_trigger(FunctionCallInfo fcinfo, const char *function)
 	return (TriggerData *) fcinfo->context;
 }
 
+/* Refuse a trigger that somebody has made by hand where it does not fit: 39P01. */
+static void
+require_fit(const TriggerData *trigger, bool fits)
+{
+	if (!fits)
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("trigger \"%s\" was not made by docstore.guard()", trigger->tg_trigger->tgname),
+				 errhint("Drop it, and call docstore.guard() for the table.")));
+}
+
 typedef struct Guarded
 {
-	Relation	table;
+	Relation	table;			/* that has the row: it may be a partition */
+	Oid			relid;			/* the one that was guarded */
 	TupleDesc	columns;
 	AttrNumber	column;			/* of versions */
 	Oid			type;
-	bool		is_collection;
 } Guarded;
 
 static void
@@ -237,21 +278,20 @@ read_trigger(const TriggerData *trigger, Guarded *guarded)
 {
 	Relation	table = trigger->tg_relation;
 
-	if (!TRIGGER_FIRED_BEFORE(trigger->tg_event) || !TRIGGER_FIRED_FOR_ROW(trigger->tg_event) ||
-		TRIGGER_FIRED_BY_DELETE(trigger->tg_event) || trigger->tg_trigger->tgnargs < 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("trigger \"%s\" was not made by docstore.guard()", trigger->tg_trigger->tgname),
-				 errhint("Drop it, and call docstore.guard() for the table.")));
+	require_fit(trigger, TRIGGER_FIRED_BEFORE(trigger->tg_event) &&
+				TRIGGER_FIRED_FOR_ROW(trigger->tg_event) &&
+				!TRIGGER_FIRED_BY_DELETE(trigger->tg_event) &&
+				trigger->tg_trigger->tgnargs > 0);
 
 	guarded->table = table;
+	guarded->relid = trigger->tg_trigger->tgisclone
+		? llast_oid(get_partition_ancestors(RelationGetRelid(table))) : RelationGetRelid(table);
 	guarded->columns = RelationGetDescr(table);
 	guarded->column = SPI_fnumber(guarded->columns, trigger->tg_trigger->tgargs[0]);
 	if (guarded->column <= 0 ||
 		!is_version_type(SPI_gettypeid(guarded->columns, guarded->column)))
 		require_version_column(RelationGetRelid(table), trigger->tg_trigger->tgargs[0]);
 	guarded->type = SPI_gettypeid(guarded->columns, guarded->column);
-	guarded->is_collection = trigger->tg_trigger->tgnargs > 1;
 }
 
 /* The version in a row; 0 for NULL. */
@@ -268,24 +308,64 @@ version_of(const Guarded *guarded, HeapTuple row)
 	return guarded->type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
 }
 
-/* The row with another version; 22003 when the column cannot hold it. */
+/* The highest version that the column can hold. */
+static int64
+highest_possible(const Guarded *guarded)
+{
+	if (guarded->type == INT2OID)
+		return PG_INT16_MAX;
+	return guarded->type == INT4OID ? PG_INT32_MAX : PG_INT64_MAX;
+}
+
+/* The row with another version. */
 static HeapTuple
 with_version(const Guarded *guarded, HeapTuple row, int64 version)
 {
 	int			column = guarded->column;
 	bool		is_null = false;
-	int64		highest = guarded->type == INT2OID ? PG_INT16_MAX
-		: guarded->type == INT4OID ? PG_INT32_MAX : PG_INT64_MAX;
 	Datum		value = guarded->type == INT2OID ? Int16GetDatum((int16) version)
 		: guarded->type == INT4OID ? Int32GetDatum((int32) version) : Int64GetDatum(version);
 
-	if (version > highest || version < 1)
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_VERSION_OVERFLOW),
-				 errmsg("a row of table \"%s\" is at the highest possible version",
-						ds_collection_name(RelationGetRelid(guarded->table))),
-				 errhint("Make the version column a bigint.")));
 	return heap_modify_tuple_by_cols(row, guarded->columns, 1, &column, &value, &is_null);
+}
+
+/* Raise 22003: the version cannot grow any more. */
+pg_noreturn static void
+refuse_growth(const Guarded *guarded)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
+			 errmsg("a row of table \"%s\" is at the highest possible version",
+					ds_collection_name(guarded->relid)),
+			 guarded->type == INT8OID
+			 ? errhint("Set its version to a lower number, while the table is not guarded.")
+			 : errhint("Make the version column a bigint.")));
+}
+
+/* Whether the caller can read a column of all rows of a table. */
+static bool
+may_read(Oid relid, const char *column)
+{
+	AttrNumber	number = get_attnum(relid, column);
+
+	if (check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED)
+		return false;
+	return pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK ||
+		(number != InvalidAttrNumber &&
+		 pg_attribute_aclcheck(relid, number, GetUserId(), ACL_SELECT) == ACLCHECK_OK);
+}
+
+/*
+ * Whether the conflict may tell what is in a column.  A writer needs no SELECT,
+ * and may be able to update rows that he cannot see; so nothing is told under
+ * row security, as in the server's own messages about keys.
+ */
+static bool
+may_tell(const Guarded *guarded, AttrNumber column)
+{
+	const char *name = NameStr(TupleDescAttr(guarded->columns, column - 1)->attname);
+
+	return may_read(guarded->relid, name) || may_read(RelationGetRelid(guarded->table), name);
 }
 
 static void
@@ -295,33 +375,61 @@ append_key_value(StringInfo key, const Guarded *guarded, HeapTuple row, AttrNumb
 	Datum		value = heap_getattr(row, column, guarded->columns, &is_null);
 	Oid			output;
 	bool		is_varlena;
-	char	   *text;
+	char	   *string;
 
 	getTypeOutputInfo(TupleDescAttr(guarded->columns, column - 1)->atttypid, &output, &is_varlena);
-	text = is_null ? "" : OidOutputFunctionCall(output, value);
+	string = is_null ? "" : OidOutputFunctionCall(output, value);
 	if (quoted)
-		escape_json(key, text);
+		escape_json(key, string);
 	else
-		appendStringInfoString(key, text);
+		appendStringInfoString(key, string);
 }
 
-/* The primary key of a row: its value, or a JSON array of several; NULL when there is none. */
+/* The columns of a table's primary key, in its own order; NIL when there is none. */
+static List *
+key_columns(Relation table)
+{
+	List	   *indexes = RelationGetIndexList(table);
+	List	   *columns = NIL;
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		Form_pg_index index;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		for (int i = 0; index->indisprimary && i < index->indnkeyatts; i++)
+			columns = lappend_int(columns, index->indkey.values[i]);
+		ReleaseSysCache(tuple);
+	}
+	return columns;
+}
+
+/*
+ * The primary key of a row: its value, or a JSON array of several; NULL when
+ * there is none, or when it must not be told.
+ */
 static const char *
 key_of(const Guarded *guarded, HeapTuple row)
 {
-	Bitmapset  *columns = RelationGetIndexAttrBitmap(guarded->table, INDEX_ATTR_BITMAP_PRIMARY_KEY);
-	bool		is_composite = bms_membership(columns) == BMS_MULTIPLE;
+	List	   *columns = key_columns(guarded->table);
+	bool		is_composite = list_length(columns) > 1;
 	StringInfoData key;
-	int			column = -1;
+	ListCell   *cell;
 
-	if (bms_is_empty(columns))
+	if (columns == NIL)
 		return NULL;
 	initStringInfo(&key);
-	while ((column = bms_next_member(columns, column)) >= 0)
+	foreach(cell, columns)
 	{
+		if (!may_tell(guarded, lfirst_int(cell)))
+			return NULL;
 		if (is_composite)
 			appendStringInfoString(&key, key.len == 0 ? "[" : ", ");
-		append_key_value(&key, guarded, row, column + FirstLowInvalidHeapAttributeNumber, is_composite);
+		append_key_value(&key, guarded, row, lfirst_int(cell), is_composite);
 	}
 	if (is_composite)
 		appendStringInfoChar(&key, ']');
@@ -340,11 +448,11 @@ refuse_update(const Guarded *guarded, HeapTuple old, int64 sent)
 		.item = 1,
 		.op = "update",
 		.is_row = true,
-		.relid = RelationGetRelid(guarded->table),
+		.relid = guarded->relid,
 		.id = key_of(guarded, old),
 		.reason = DS_STALE,
-		.expected = Max(sent - 1, 0),
-		.actual_known = true,
+		.expected = sent > 0 ? sent - 1 : 0,
+		.actual_known = may_tell(guarded, guarded->column),
 		.actual = version_of(guarded, old),
 	};
 
@@ -369,16 +477,11 @@ is_newer_than_statement(HeapTuple row)
 		XidInMVCCSnapshot(HeapTupleHeaderGetXmin(row->t_data), GetActiveSnapshot());
 }
 
-/* docstore lifts a document that it has just created above the floor. */
+/* Whether docstore lifts a document that it has just created above the floor. */
 static bool
 is_lift(const Guarded *guarded, HeapTuple old, int64 version)
 {
-	DsCollection collection;
-
-	if (!guarded->is_collection || !is_own(old) || version <= version_of(guarded, old))
-		return false;
-	ds_collection_open(RelationGetRelid(guarded->table), RowExclusiveLock, DS_ONLY_ITEM, &collection);
-	return version == ds_floor_next_version(&collection);
+	return ds_floor_is_lift(version) && is_own(old) && version > version_of(guarded, old);
 }
 
 static HeapTuple
@@ -391,8 +494,8 @@ guard_update(const Guarded *guarded, HeapTuple old, HeapTuple new)
 	{
 		if (is_newer_than_statement(old))
 			refuse_update(guarded, old, after);
-		if (before == PG_INT64_MAX)
-			return with_version(guarded, new, 0);
+		if (before == highest_possible(guarded))
+			refuse_growth(guarded);
 		return after == before ? with_version(guarded, new, before + 1) : new;
 	}
 	if (!is_lift(guarded, old, after))
@@ -431,9 +534,11 @@ ds_guard_delete(PG_FUNCTION_ARGS)
 	DsCollection collection;
 	bool		is_null;
 
-	if (!TRIGGER_FIRED_BY_DELETE(trigger->tg_event) || !ds_collection_is_one(relid))
+	require_fit(trigger, TRIGGER_FIRED_AFTER(trigger->tg_event) &&
+				TRIGGER_FIRED_FOR_ROW(trigger->tg_event) &&
+				TRIGGER_FIRED_BY_DELETE(trigger->tg_event));
+	if (!ds_collection_recognise(relid, &collection))
 		return PointerGetDatum(NULL);
-	ds_collection_open(relid, RowExclusiveLock, DS_ONLY_ITEM, &collection);
 	ds_floor_raise(&collection,
 				   DatumGetInt64(heap_getattr(trigger->tg_trigtuple, collection.version,
 											  RelationGetDescr(trigger->tg_relation), &is_null)));
@@ -479,9 +584,10 @@ ds_guard_truncate(PG_FUNCTION_ARGS)
 	DsCollection collection;
 	ListCell   *cell;
 
-	if (!TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event) || !ds_collection_is_one(relid))
+	require_fit(trigger, TRIGGER_FIRED_BEFORE(trigger->tg_event) &&
+				TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event));
+	if (!ds_collection_recognise(relid, &collection))
 		return PointerGetDatum(NULL);
-	ds_collection_open(relid, RowExclusiveLock, DS_ONLY_ITEM, &collection);
 	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
 		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
 			ds_floor_raise(&collection, highest_version(lfirst_oid(cell)));

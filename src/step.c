@@ -241,7 +241,8 @@ lift(Chunk *chunk, DsExecution execution, int64 found)
 	int64		version = ds_floor_next_version(chunk->collection);
 	int			count = 0;
 	DsIdentity	caller;
-	uint64		rows;
+	int64		outer;
+	volatile uint64 rows = 0;
 
 	if (version <= found)
 		return;
@@ -254,8 +255,17 @@ lift(Chunk *chunk, DsExecution execution, int64 found)
 
 	SPI_freetuptable(SPI_tuptable);
 	caller = ds_identity_become_owner(chunk->collection->relid);
-	rows = execute_chunk(chunk, execution,
-						 (Datum[]) {id_array(chunk), Int64GetDatum(found), Int64GetDatum(version)});
+	outer = ds_floor_begin_lift(version);
+	PG_TRY();
+	{
+		rows = execute_chunk(chunk, execution,
+							 (Datum[]) {id_array(chunk), Int64GetDatum(found), Int64GetDatum(version)});
+	}
+	PG_FINALLY();
+	{
+		ds_floor_end_lift(outer);
+	}
+	PG_END_TRY();
 	ds_identity_become(caller);
 	for (uint64 row = 0; row < rows; row++)
 		chunk->items[ds_plan_int64(row, 1) - 1]->version = ds_plan_int64(row, 2);

@@ -300,3 +300,14 @@ ROLLBACK;
 
 SELECT id, version FROM shops ORDER BY id COLLATE "C";
 DROP TABLE shops, stock;
+
+-- patch() and put() return NULL, too, and are counted as the others
+SELECT docstore.create_collection('patched');
+SELECT docstore.upsert('patched', 'a', '{}');
+BEGIN;
+SET LOCAL docstore.conflicts = 'deferred';
+SELECT docstore.patch('patched', 'a', '{"n": 1}', 7) IS NULL AS patch, docstore.put('{"@metadata": {"collection": "patched", "id": "b", "version": 1}}') IS NULL AS put;
+SELECT docstore.patch('patched', 'a', '{"n": 1}', 1);
+COMMIT;
+SELECT id, version, data FROM patched;
+DROP TABLE patched;
