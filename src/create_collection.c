@@ -13,11 +13,11 @@
 #include "catalog/namespace.h"
 #include "collection.h"
 #include "errors.h"
-#include "executor/spi.h"
 #include "floor.h"
 #include "fmgr.h"
 #include "id.h"
 #include "lib/stringinfo.h"
+#include "plan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -73,7 +73,6 @@ ds_create_collection(PG_FUNCTION_ARGS)
 	Oid			schema;
 	Oid			relid;
 	char	   *sql;
-	int			result;
 
 	ds_require_writable("docstore.create_collection()");
 	ds_require_argument(PG_ARGISNULL(0), "name");
@@ -93,11 +92,7 @@ ds_create_collection(PG_FUNCTION_ARGS)
 				   format_type_be_qualified(id_type->oid),
 				   FILLFACTOR);
 
-	SPI_connect();
-	result = SPI_execute(sql, false, 0);
-	if (result != SPI_OK_UTILITY)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
-	SPI_finish();
+	ds_plan_execute_utility(sql);
 
 	relid = get_relname_relid(name->relname, schema);
 	ds_floor_create(relid);

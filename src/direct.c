@@ -46,6 +46,7 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
 typedef enum Engine
@@ -425,10 +426,7 @@ insert(Direct *direct, Datum id, Datum data, int64 version)
  * One document
  */
 
-/*
- * Write a document that is there.  A version above the expected one is final,
- * as it is committed and versions never go back.
- */
+/* Write a document that is there, or say why it must not be where that is final. */
 static bool
 try_update(Direct *direct, Datum id, Datum data, int64 expected, DsOutcome *outcome)
 {
@@ -438,7 +436,7 @@ try_update(Direct *direct, Datum id, Datum data, int64 expected, DsOutcome *outc
 	outcome->reason = ds_expectation_compare(expected, outcome->present, outcome->actual);
 
 	if (outcome->reason != DS_HOLDS)
-		return !outcome->present || outcome->actual > expected;
+		return !outcome->present || ds_expectation_is_passed(expected, outcome->actual);
 	if (!outcome->present || outcome->actual == PG_INT64_MAX ||
 		!update(direct, data, outcome->actual + 1))
 		return false;
@@ -503,7 +501,7 @@ ds_direct_upsert(const DsCollection *collection, Datum id, Datum data, int64 exp
 void
 ds_direct_lock(DsItem **items, int count)
 {
-	Direct	direct;
+	Direct		direct;
 
 	begin(&direct, items[0]->collection);
 	for (int i = 0; i < count; i++)
@@ -518,17 +516,38 @@ ds_direct_lock(DsItem **items, int count)
 	end(&direct);
 }
 
+/* Memory for what is stored, of one row after the other. */
+static MemoryContext
+begin_rows(void)
+{
+	return AllocSetContextCreate(CurrentMemoryContext, "docstore row", ALLOCSET_DEFAULT_SIZES);
+}
+
+static Datum
+stored_in(MemoryContext row, const DsItem *item, bool is_new)
+{
+	MemoryContext caller;
+	Jsonb	   *stored;
+
+	MemoryContextReset(row);
+	caller = MemoryContextSwitchTo(row);
+	stored = ds_batch_stored(item, is_new);
+	MemoryContextSwitchTo(caller);
+	return JsonbPGetDatum(stored);
+}
+
 /* Update documents that are locked, each at its place: DS_UPDATE_MANY. */
 void
 ds_direct_update(DsItem **items, int count)
 {
-	Direct	direct;
+	MemoryContext row = begin_rows();
+	Direct		direct;
 
 	begin(&direct, items[0]->collection);
 	CheckCmdReplicaIdentity(direct.table, CMD_UPDATE);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		data = JsonbPGetDatum(ds_batch_stored(items[i], false));
+		Datum		data = stored_in(row, items[i], false);
 
 		CHECK_FOR_INTERRUPTS();
 		if (table_tuple_fetch_row_version(direct.table, &items[i]->place, SnapshotAny, direct.found) &&
@@ -537,9 +556,9 @@ ds_direct_update(DsItem **items, int count)
 			items[i]->written = true;
 			items[i]->version = items[i]->actual + 1;
 		}
-		pfree(DatumGetPointer(data));
 	}
 	end(&direct);
+	MemoryContextDelete(row);
 }
 
 /*
@@ -549,12 +568,13 @@ ds_direct_update(DsItem **items, int count)
 void
 ds_direct_insert(DsItem **items, int count, int64 version)
 {
-	Direct	direct;
+	MemoryContext row = begin_rows();
+	Direct		direct;
 
 	begin(&direct, items[0]->collection);
 	for (int i = 0; i < count; i++)
 	{
-		Datum		data = JsonbPGetDatum(ds_batch_stored(items[i], true));
+		Datum		data = stored_in(row, items[i], true);
 
 		CHECK_FOR_INTERRUPTS();
 		if (insert(&direct, items[i]->id, data, version))
@@ -562,7 +582,7 @@ ds_direct_insert(DsItem **items, int count, int64 version)
 			items[i]->written = true;
 			items[i]->version = version;
 		}
-		pfree(DatumGetPointer(data));
 	}
 	end(&direct);
+	MemoryContextDelete(row);
 }

@@ -158,13 +158,6 @@ write_one(const DsCollection *collection, DsStatement statement,
 	return outcome->written;
 }
 
-/* Whether a version that is committed makes an expectation fail for good. */
-static bool
-is_passed(int64 expected, int64 version)
-{
-	return expected >= DS_NO_VERSION && version > expected;
-}
-
 /*
  * A document that could not be locked as it is not there: raise if that is
  * true for the lock only (42501), or for an old snapshot only (40001).
@@ -199,7 +192,7 @@ look(const DsCollection *collection, DsStatement lock, Datum id, int64 expected,
 	if (!IsolationUsesXactSnapshot())
 	{
 		outcome->present = find_one(collection, DS_FIND, DS_WRITE, id, &outcome->actual);
-		is_final = !outcome->present || is_passed(expected, outcome->actual);
+		is_final = !outcome->present || ds_expectation_is_passed(expected, outcome->actual);
 	}
 	if (!is_final)
 		outcome->present = find_one(collection, lock, DS_WRITE, id, &outcome->actual);
@@ -290,7 +283,7 @@ lift(const DsCollection *collection, Datum id, DsOutcome *outcome)
 }
 
 static bool
-try_insert(const DsCollection *collection, Datum id, Datum data, int64 expected,
+try_insert(const DsCollection *collection, Datum id, const Change *change, int64 expected,
 		   DsOutcome *outcome)
 {
 	int64		version;
@@ -298,7 +291,7 @@ try_insert(const DsCollection *collection, Datum id, Datum data, int64 expected,
 	if (expected != DS_NO_VERSION && expected != DS_ANY_VERSION)
 		return false;
 	version = ds_floor_next_version(collection);
-	if (!write_one(collection, DS_INSERT, id, data, Int64GetDatum(version), outcome))
+	if (!write_one(collection, DS_INSERT, id, created_data(change), Int64GetDatum(version), outcome))
 		return false;
 	if (outcome->version != version)
 		ds_document_refuse_trigger(collection, id);
@@ -325,7 +318,7 @@ write_document(const DsCollection *collection, Datum id, const Change *change,
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (try_update(collection, id, change, expected, outcome) ||
-			try_insert(collection, id, created_data(change), expected, outcome))
+			try_insert(collection, id, change, expected, outcome))
 			return;
 
 		look(collection, DS_LOCK_FOR_UPSERT, id, expected, outcome);

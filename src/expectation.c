@@ -141,6 +141,16 @@ ds_expectation_compare(int64 expected, bool present, int64 actual)
 	}
 }
 
+/*
+ * Whether a version that is committed makes an expectation fail for good, as
+ * versions never go back: what is read without a lock can be reported then.
+ */
+bool
+ds_expectation_is_passed(int64 expected, int64 actual)
+{
+	return expected >= DS_NO_VERSION && actual > expected;
+}
+
 /* How the conflict's DETAIL writes an expected version. */
 const char *
 ds_expectation_to_json(int64 expected)

@@ -30,6 +30,7 @@ extern int64 ds_expectation_from_json(const JsonbValue *expected, int item);
 extern int64 ds_expectation_in_force(int64 expected);
 extern void ds_expectation_refuse_absence(int64 expected, int item);
 extern DsReason ds_expectation_compare(int64 expected, bool present, int64 actual);
+extern bool ds_expectation_is_passed(int64 expected, int64 actual);
 extern const char *ds_expectation_to_json(int64 expected);
 extern const char *ds_reason_name(DsReason reason);
 

@@ -39,11 +39,11 @@
 #include "commands/sequence.h"
 #include "compat.h"
 #include "errors.h"
-#include "executor/spi.h"
 #include "floor.h"
 #include "identity.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "plan.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
@@ -122,7 +122,6 @@ ds_floor_create(Oid relid)
 	Oid			schema = get_rel_namespace(owner);
 	DsIdentity	caller;
 	char	   *name;
-	int			result;
 
 	LockDatabaseObject(RelationRelationId, owner, 1, ExclusiveLock);
 	AcceptInvalidationMessages();
@@ -132,14 +131,9 @@ ds_floor_create(Oid relid)
 	caller = ds_identity_become_owner(owner);
 	require_create(owner, schema);
 	name = ChooseRelationName(get_rel_name(owner), "version", "floor", schema, false);
-	SPI_connect();
-	result = SPI_execute(psprintf("CREATE SEQUENCE %s MINVALUE 0 START 0 OWNED BY %s.version",
-								  quote_qualified_identifier(get_namespace_name(schema), name),
-								  ds_collection_name(owner)),
-						 false, 0);
-	if (result != SPI_OK_UTILITY)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
-	SPI_finish();
+	ds_plan_execute_utility(psprintf("CREATE SEQUENCE %s MINVALUE 0 START 0 OWNED BY %s.version",
+									 quote_qualified_identifier(get_namespace_name(schema), name),
+									 ds_collection_name(owner)));
 	ds_identity_become(caller);
 
 	/* The catalogue entry of the table itself is as it was. */
@@ -225,10 +219,7 @@ ds_floor_keep(const DsCollection *collection)
 				   ds_collection_name(RelationGetRelid(sequence)), last_value(sequence));
 	caller = ds_identity_become_owner(RelationGetRelid(sequence));
 	relation_close(sequence, NoLock);
-	SPI_connect();
-	if (SPI_execute(sql, false, 0) != SPI_OK_UTILITY)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(SPI_result));
-	SPI_finish();
+	ds_plan_execute_utility(sql);
 	ds_identity_become(caller);
 }
 

@@ -42,6 +42,7 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "plan.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -64,15 +65,6 @@ PG_FUNCTION_INFO_V1(ds_guard_truncate);
 /*
  * Making and dropping the triggers
  */
-
-static void
-execute(const char *sql)
-{
-	int			result = SPI_execute(sql, false, 0);
-
-	if (result != SPI_OK_UTILITY)
-		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
-}
 
 static void
 require_table(Oid relid)
@@ -153,12 +145,12 @@ guard_floor(Oid relid)
 	const char *table = ds_collection_name(relid);
 
 	ds_floor_create(relid);
-	execute(psprintf("CREATE TRIGGER " GUARD "_delete AFTER DELETE ON %s "
-					 "FOR EACH ROW EXECUTE FUNCTION docstore.guard_delete()", table));
-	execute(psprintf("CREATE TRIGGER " GUARD "_truncate BEFORE TRUNCATE ON %s "
-					 "FOR EACH STATEMENT EXECUTE FUNCTION docstore.guard_truncate()", table));
-	execute(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER " GUARD "_delete, "
-					 "ENABLE ALWAYS TRIGGER " GUARD "_truncate", table));
+	ds_plan_execute_utility(psprintf("CREATE TRIGGER " GUARD "_delete AFTER DELETE ON %s "
+									 "FOR EACH ROW EXECUTE FUNCTION docstore.guard_delete()", table));
+	ds_plan_execute_utility(psprintf("CREATE TRIGGER " GUARD "_truncate BEFORE TRUNCATE ON %s "
+									 "FOR EACH STATEMENT EXECUTE FUNCTION docstore.guard_truncate()", table));
+	ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER " GUARD "_delete, "
+									 "ENABLE ALWAYS TRIGGER " GUARD "_truncate", table));
 }
 
 /*
@@ -194,13 +186,11 @@ ds_guard(PG_FUNCTION_ARGS)
 				 errmsg("table \"%s\" is guarded already", ds_collection_name(relid)),
 				 errhint("To name another version column, call docstore.unguard() first.")));
 
-	SPI_connect();
-	execute(psprintf("CREATE TRIGGER " GUARD " BEFORE INSERT OR UPDATE ON %s "
-					 "FOR EACH ROW EXECUTE FUNCTION docstore.guard_row(%s)",
-					 ds_collection_name(relid), quote_literal_cstr(column)));
+	ds_plan_execute_utility(psprintf("CREATE TRIGGER " GUARD " BEFORE INSERT OR UPDATE ON %s "
+									 "FOR EACH ROW EXECUTE FUNCTION docstore.guard_row(%s)",
+									 ds_collection_name(relid), quote_literal_cstr(column)));
 	if (ds_collection_recognise(relid, &collection))
 		guard_floor(relid);
-	SPI_finish();
 	PG_RETURN_VOID();
 }
 
@@ -208,7 +198,8 @@ ds_guard(PG_FUNCTION_ARGS)
  * docstore.unguard(table_name regclass) RETURNS void
  *
  * Raises 42P01, 42809, 42501 for others than the owner, and 42704 when the
- * table is not guarded.  The floor of a collection stays.  Locks: ACCESS EXCLUSIVE on the table, as DROP TRIGGER.
+ * table is not guarded.  The floor of a collection stays.
+ * Locks: ACCESS EXCLUSIVE on the table, as DROP TRIGGER.
  */
 Datum
 ds_unguard(PG_FUNCTION_ARGS)
@@ -230,11 +221,10 @@ ds_unguard(PG_FUNCTION_ARGS)
 				 errmsg("table \"%s\" is not guarded", ds_collection_name(relid)),
 				 errhint("docstore.guard() guards it.")));
 
-	SPI_connect();
 	for (size_t i = 0; i < lengthof(triggers); i++)
 		if (OidIsValid(get_trigger_oid(relid, triggers[i], true)))
-			execute(psprintf("DROP TRIGGER %s ON %s", triggers[i], ds_collection_name(relid)));
-	SPI_finish();
+			ds_plan_execute_utility(psprintf("DROP TRIGGER %s ON %s", triggers[i],
+											 ds_collection_name(relid)));
 	PG_RETURN_VOID();
 }
 

@@ -242,6 +242,19 @@ ds_plan_execute(const DsCollection *collection, DsStatement statement,
 	return SPI_processed;
 }
 
+/* Execute a command that has no plan, CREATE or ALTER or DROP, and needs no SPI connection. */
+void
+ds_plan_execute_utility(const char *sql)
+{
+	int			result;
+
+	SPI_connect();
+	result = SPI_execute(sql, false, 0);
+	if (result != SPI_OK_UTILITY)
+		elog(ERROR, "SPI_execute failed: %s", SPI_result_code_string(result));
+	SPI_finish();
+}
+
 /* A value of the last result; columns count from 1. */
 Datum
 ds_plan_value(uint64 row, int column, bool *is_null)

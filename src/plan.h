@@ -18,6 +18,7 @@ typedef enum DsExecution
 
 extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statement,
 							  DsExecution execution, Datum *values, const char *nulls);
+extern void ds_plan_execute_utility(const char *sql);
 extern Datum ds_plan_value(uint64 row, int column, bool *is_null);
 extern Datum ds_plan_datum(uint64 row, int column);
 extern int64 ds_plan_int64(uint64 row, int column);

@@ -171,6 +171,14 @@ CALL pg_temp.try($$ UPDATE public.vault SET version = 7 $$);
 RESET ROLE;
 DROP TABLE vault;
 
+-- the guard's conflict is raised at once, and compares whatever docstore.checks says
+BEGIN;
+SET LOCAL docstore.conflicts = 'deferred';
+SET LOCAL docstore.checks = off;
+CALL pg_temp.try($$ UPDATE orders SET version = 50 WHERE nr = 1 $$);
+SELECT docstore.check_conflicts();
+COMMIT;
+
 -- replication applies changes as they come
 SET session_replication_role = replica;
 UPDATE orders SET version = 100 WHERE nr = 1 RETURNING version;
