@@ -1,5 +1,5 @@
 /*
- * collection.c - recognise the tables that hold documents
+ * collection.c - recognise the tables that docstore works on
  *
  * There is no registry: the table is the collection.  A table is one when it
  * has the columns id (of an id type), version bigint NOT NULL and data jsonb,
@@ -25,7 +25,7 @@
 #include "direct.h"
 #include "errors.h"
 #include "floor.h"
-#include "lib/stringinfo.h"
+#include "log.h"
 #include "miscadmin.h"
 #include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
@@ -96,8 +96,8 @@ find_column(Relation rel, const char *name)
 }
 
 /* The number of a column of that name and type that is not generated, or 0. */
-static AttrNumber
-column_number(Relation rel, const char *name, Oid type)
+AttrNumber
+ds_collection_column(Relation rel, const char *name, Oid type)
 {
 	Form_pg_attribute column = find_column(rel, name);
 
@@ -106,8 +106,8 @@ column_number(Relation rel, const char *name, Oid type)
 }
 
 /* Note one thing that a table lacks. */
-static void
-lacks(StringInfo missing, const char *what)
+void
+ds_collection_lacks(StringInfo missing, const char *what)
 {
 	appendStringInfo(missing, "%s%s", missing->len > 0 ? ", " : "", what);
 }
@@ -148,40 +148,43 @@ collates_by_bytes(Form_pg_attribute id)
 	return !OidIsValid(id->attcollation) || get_collation_isdeterministic(id->attcollation);
 }
 
-/* Describe the table in *collection, or list what it lacks in missing. */
+/* Describe a collection in *collection, or list what it lacks in missing. */
 static void
-inspect(Relation rel, DsCollection *collection, StringInfo missing)
+inspect_documents(Relation rel, DsCollection *collection, StringInfo missing)
 {
 	Form_pg_attribute id = find_column(rel, "id");
 	Form_pg_attribute version = find_column(rel, "version");
 
 	collection->id_type = id == NULL ? NULL : ds_id_type(id->atttypid);
 	if (collection->id_type == NULL || id->attgenerated != '\0')
-		lacks(missing, "a column \"id\" of type text, uuid, bigint or integer");
+		ds_collection_lacks(missing, "a column \"id\" of type text, uuid, bigint or integer");
 	else if (!collates_by_bytes(id))
-		lacks(missing, "a deterministic collation of column \"id\"");
+		ds_collection_lacks(missing, "a deterministic collation of column \"id\"");
 
-	collection->version = column_number(rel, "version", INT8OID);
+	collection->version = ds_collection_column(rel, "version", INT8OID);
 	if (collection->version == InvalidAttrNumber || !version->attnotnull)
-		lacks(missing, "a column \"version\" of type bigint NOT NULL");
-	collection->data = column_number(rel, "data", JSONBOID);
+		ds_collection_lacks(missing, "a column \"version\" of type bigint NOT NULL");
+	collection->data = ds_collection_column(rel, "data", JSONBOID);
 	if (collection->data == InvalidAttrNumber)
-		lacks(missing, "a column \"data\" of type jsonb");
+		ds_collection_lacks(missing, "a column \"data\" of type jsonb");
 
 	collection->id = id == NULL ? InvalidAttrNumber : id->attnum;
 	inspect_indexes(rel, collection);
 	if (!OidIsValid(collection->key))
-		lacks(missing, "a primary key on \"id\" alone that is not deferrable");
-
-	collection->has_before_triggers = rel->trigdesc != NULL &&
-		(rel->trigdesc->trig_insert_before_row || rel->trigdesc->trig_update_before_row ||
-		 rel->trigdesc->trig_delete_before_row);
-	collection->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
-	collection->created_at = column_number(rel, "created_at", TIMESTAMPTZOID);
-	collection->updated_at = column_number(rel, "updated_at", TIMESTAMPTZOID);
+		ds_collection_lacks(missing, "a primary key on \"id\" alone that is not deferrable");
+	collection->created_at = ds_collection_column(rel, "created_at", TIMESTAMPTZOID);
+	collection->updated_at = ds_collection_column(rel, "updated_at", TIMESTAMPTZOID);
 	collection->floor = ds_floor_find(RelationGetRelid(rel));
-	if (missing->len == 0)
-		ds_direct_describe(rel, collection);
+}
+
+/* Describe a log's table of streams, or list what it lacks. */
+static void
+inspect_streams(Relation rel, DsCollection *collection, StringInfo missing)
+{
+	ds_log_inspect_streams(rel, collection, missing);
+	inspect_indexes(rel, collection);
+	if (!OidIsValid(collection->key))
+		ds_collection_lacks(missing, "a primary key on \"stream\" alone that is not deferrable");
 }
 
 pg_noreturn static void
@@ -194,9 +197,9 @@ refuse_table(Oid relid, int item, const char *detail)
 			 errhint("docstore.create_collection() makes a table that is one.")));
 }
 
-/* Describe a table in *collection; what keeps it from being one, or NULL. */
+/* Describe a table in *collection; what keeps it from being one of that kind, or NULL. */
 static const char *
-look_at(Relation rel, DsCollection *collection)
+look_at(Relation rel, DsKind kind, DsCollection *collection)
 {
 	StringInfoData missing;
 
@@ -209,20 +212,26 @@ look_at(Relation rel, DsCollection *collection)
 	initStringInfo(&missing);
 	memset(collection, 0, sizeof(DsCollection));
 	collection->relid = RelationGetRelid(rel);
-	inspect(rel, collection, &missing);
+	collection->kind = kind;
+	collection->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
+	collection->has_before_triggers = rel->trigdesc != NULL &&
+		(rel->trigdesc->trig_insert_before_row || rel->trigdesc->trig_update_before_row ||
+		 rel->trigdesc->trig_delete_before_row);
+	switch (kind)
+	{
+		case DS_DOCUMENTS:
+			inspect_documents(rel, collection, &missing);
+			break;
+		case DS_STREAMS:
+			inspect_streams(rel, collection, &missing);
+			break;
+		case DS_EVENTS:
+			ds_log_inspect_events(rel, collection, &missing);
+			break;
+	}
+	if (missing.len == 0)
+		ds_direct_describe(rel, collection);
 	return missing.len > 0 ? psprintf("It lacks %s.", missing.data) : NULL;
-}
-
-/* Describe a table that is locked already; raises 42809 if it is no collection. */
-static void
-describe(Oid relid, int item, DsCollection *collection)
-{
-	Relation	rel = relation_open(relid, NoLock);
-	const char *obstacle = look_at(rel, collection);
-
-	if (obstacle != NULL)
-		refuse_table(relid, item, obstacle);
-	relation_close(rel, NoLock);
 }
 
 pg_noreturn static void
@@ -273,20 +282,40 @@ remember(const DsCollection *collection)
 	return entry;
 }
 
-/* The entry of a table that is locked, described anew if need be. */
+/*
+ * The entry of a table that is locked, described anew if need be; NULL, with
+ * the obstacle, when it is not of that kind.  What is not is looked at again
+ * each time.
+ */
 static Remembered *
-current(Oid relid, int item)
+current(Oid relid, DsKind kind, const char **obstacle)
 {
 	Remembered *entry = recall(relid);
 	DsCollection collection;
+	Relation	rel;
 
-	if (entry->valid)
+	if (entry->valid && entry->collection.kind == kind)
 		return entry;
+
+	rel = relation_open(relid, NoLock);
+	*obstacle = look_at(rel, kind, &collection);
+	relation_close(rel, NoLock);
+	return *obstacle == NULL ? remember(&collection) : NULL;
+}
+
+/* The same, of a collection; raises 42P01 or 42809 when it is none. */
+static Remembered *
+current_collection(Oid relid, int item)
+{
+	const char *obstacle = NULL;
+	Remembered *entry;
 
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
 		refuse_unknown(psprintf("%u", relid), item);
-	describe(relid, item, &collection);
-	return remember(&collection);
+	entry = current(relid, DS_DOCUMENTS, &obstacle);
+	if (entry == NULL)
+		refuse_table(relid, item, obstacle);
+	return entry;
 }
 
 /*
@@ -303,31 +332,39 @@ void
 ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection)
 {
 	LockRelationOid(relid, lock);
-	*collection = current(relid, item)->collection;
+	*collection = current_collection(relid, item)->collection;
 }
 
 /*
- * Describe a table that is locked, if it is a collection; false when it is
- * none.  What is none is looked at again each time.
+ * Lock a table and describe it as one of any kind; false, with what stands in
+ * the way, when it is not of that kind.  The table must be there.
  */
+bool
+ds_collection_open_as(Oid relid, DsKind kind, LOCKMODE lock, DsCollection *collection,
+					  const char **obstacle)
+{
+	Remembered *entry;
+
+	LockRelationOid(relid, lock);
+	*obstacle = "It has just been dropped.";
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		return false;
+	entry = current(relid, kind, obstacle);
+	if (entry != NULL)
+		*collection = entry->collection;
+	return entry != NULL;
+}
+
+/* Describe a table that is locked, if it is a collection; false when it is none. */
 bool
 ds_collection_recognise(Oid relid, DsCollection *collection)
 {
-	Remembered *entry = recall(relid);
-	bool		recognised;
-	Relation	rel;
+	const char *obstacle;
+	Remembered *entry = current(relid, DS_DOCUMENTS, &obstacle);
 
-	if (!entry->valid)
-	{
-		rel = relation_open(relid, NoLock);
-		recognised = look_at(rel, collection) == NULL;
-		relation_close(rel, NoLock);
-		if (!recognised)
-			return false;
-		entry = remember(collection);
-	}
-	*collection = entry->collection;
-	return true;
+	if (entry != NULL)
+		*collection = entry->collection;
+	return entry != NULL;
 }
 
 /*
@@ -338,7 +375,7 @@ Oid
 ds_collection_floor(Oid relid)
 {
 	AcceptInvalidationMessages();
-	return current(relid, DS_ONLY_ITEM)->collection.floor;
+	return current_collection(relid, DS_ONLY_ITEM)->collection.floor;
 }
 
 /*

@@ -65,6 +65,12 @@ typedef bool TU_UpdateIndexes;
 #define estimate_array_length(root, array) (estimate_array_length) (array)
 #endif
 
+/* 17 asks for the table itself. */
+#if PG_VERSION_NUM < 170000
+#define getIdentitySequence(table, column, missing_ok) \
+	(getIdentitySequence) (RelationGetRelid(table), column, missing_ok)
+#endif
+
 /* 18 writes "does not return" in front, as C11 does. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))
@@ -83,7 +89,7 @@ typedef bool TU_UpdateIndexes;
 
 /* 18 gave the magic block a name and a version. */
 #if PG_VERSION_NUM >= 180000
-#define DS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "docstore", .version = "0.2.0")
+#define DS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "docstore", .version = "0.3.0")
 #else
 #define DS_MODULE_MAGIC PG_MODULE_MAGIC
 #endif

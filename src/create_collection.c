@@ -12,6 +12,7 @@
 
 #include "catalog/namespace.h"
 #include "collection.h"
+#include "create_collection.h"
 #include "errors.h"
 #include "floor.h"
 #include "fmgr.h"
@@ -24,12 +25,6 @@
 PG_FUNCTION_INFO_V1(ds_create_collection);
 
 #define FILLFACTOR 70
-
-#ifdef USE_LZ4
-#define COMPRESSION " COMPRESSION lz4"
-#else
-#define COMPRESSION ""
-#endif
 
 static const DsIdType *
 require_id_type(Oid oid)
@@ -45,8 +40,9 @@ require_id_type(Oid oid)
 	return type;
 }
 
-static RangeVar *
-require_name(const char *name)
+/* The name of a table to make; 22023 when it is none. */
+RangeVar *
+ds_create_require_name(const char *name)
 {
 	if (name[0] == '\0')
 		ereport(ERROR,
@@ -54,6 +50,29 @@ require_name(const char *name)
 				 errmsg("name must not be empty"),
 				 errhint("Pass the name of the table to make, as in 'shops' or 'sales.shops'.")));
 	return ds_collection_read_name(name, DS_ONLY_ITEM);
+}
+
+/* Make a table for documents, and its floor. */
+Oid
+ds_create_collection_table(Oid schema, const char *name, const DsIdType *id_type)
+{
+	Oid			relid;
+
+	ds_plan_execute_utility(psprintf(
+		"CREATE TABLE %s ("
+		"id %s PRIMARY KEY, "
+		"version pg_catalog.int8 NOT NULL DEFAULT 1, "
+		"data pg_catalog.jsonb" DS_COMPRESSION " NOT NULL, "
+		"created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(), "
+		"updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()"
+		") WITH (fillfactor = %d)",
+		quote_qualified_identifier(get_namespace_name(schema), name),
+		format_type_be_qualified(id_type->oid),
+		FILLFACTOR));
+
+	relid = get_relname_relid(name, schema);
+	ds_floor_create(relid);
+	return relid;
 }
 
 /*
@@ -70,31 +89,13 @@ ds_create_collection(PG_FUNCTION_ARGS)
 {
 	const DsIdType *id_type;
 	RangeVar   *name;
-	Oid			schema;
-	Oid			relid;
-	char	   *sql;
 
 	ds_require_writable("docstore.create_collection()");
 	ds_require_argument(PG_ARGISNULL(0), "name");
 	ds_require_argument(PG_ARGISNULL(1), "id_type");
-	name = require_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	name = ds_create_require_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 	id_type = require_id_type(PG_GETARG_OID(1));
-	schema = RangeVarGetCreationNamespace(name);
 
-	sql = psprintf("CREATE TABLE %s ("
-				   "id %s PRIMARY KEY, "
-				   "version pg_catalog.int8 NOT NULL DEFAULT 1, "
-				   "data pg_catalog.jsonb" COMPRESSION " NOT NULL, "
-				   "created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(), "
-				   "updated_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now()"
-				   ") WITH (fillfactor = %d)",
-				   quote_qualified_identifier(get_namespace_name(schema), name->relname),
-				   format_type_be_qualified(id_type->oid),
-				   FILLFACTOR);
-
-	ds_plan_execute_utility(sql);
-
-	relid = get_relname_relid(name->relname, schema);
-	ds_floor_create(relid);
-	PG_RETURN_OID(relid);
+	PG_RETURN_OID(ds_create_collection_table(RangeVarGetCreationNamespace(name),
+											 name->relname, id_type));
 }

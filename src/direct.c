@@ -35,7 +35,9 @@
 #include "access/xact.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "compat.h"
 #include "direct.h"
 #include "executor/executor.h"
@@ -97,6 +99,28 @@ ds_direct_init(void)
  * What a table needs of the executor
  */
 
+/*
+ * Whether a trigger fires when docstore writes: those of events on INSERT, as
+ * they are never updated here.  Those that fire for replicas only do not: see
+ * is_usable().
+ */
+static bool
+has_triggers(Relation rel, const DsCollection *collection)
+{
+	if (rel->trigdesc == NULL)
+		return false;
+	for (int i = 0; i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if ((collection->kind != DS_EVENTS || TRIGGER_FOR_INSERT(trigger->tgtype)) &&
+			trigger->tgenabled != TRIGGER_FIRES_ON_REPLICA &&
+			trigger->tgenabled != TRIGGER_DISABLED)
+			return true;
+	}
+	return false;
+}
+
 static bool
 is_plain(Relation rel, const DsCollection *collection)
 {
@@ -106,7 +130,7 @@ is_plain(Relation rel, const DsCollection *collection)
 		!rel->rd_rel->relispartition &&
 		!rel->rd_rel->relrowsecurity &&
 		rel->rd_tableam == GetHeapamTableAmRoutine() &&
-		rel->trigdesc == NULL &&
+		!has_triggers(rel, collection) &&
 		!collection->has_other_unique &&
 		(constraints == NULL ||
 		 (constraints->num_check == 0 && !has_generated_columns(constraints)));
@@ -124,9 +148,14 @@ may_stay_empty(Form_pg_attribute column)
 static bool
 is_own_column(const DsCollection *collection, AttrNumber column)
 {
+	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
+		if (collection->columns[i] == column)
+			return true;
 	return column == collection->id || column == collection->version ||
 		column == collection->data || column == collection->created_at ||
-		column == collection->updated_at;
+		column == collection->updated_at || column == collection->revision ||
+		column == collection->closed_at || column == collection->generation ||
+		column == collection->transaction_id;
 }
 
 /* Note in the description of a table what can be done here. */
@@ -155,6 +184,7 @@ static bool
 is_usable(void)
 {
 	return engine == ENGINE_AUTO && !IsolationUsesXactSnapshot() &&
+		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA &&
 		ExecutorCheckPerms_hook == NULL;
 }
 

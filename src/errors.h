@@ -17,7 +17,7 @@
  *	42710	a table that is guarded already
  *	42804	a version column of another type
  *	42P01	no such table
- *	42809	a table that is no collection
+ *	42809	a table that is no collection, or no log
  *	54000	more items in one transaction than can be counted: deferred.c
  *
  * Everything else that leaves docstore is the server's own error, unchanged.
@@ -35,6 +35,7 @@
 #define DS_ERRCODE_SERIALIZATION		ERRCODE_T_R_SERIALIZATION_FAILURE
 #define DS_ERRCODE_HIDDEN				ERRCODE_INSUFFICIENT_PRIVILEGE
 #define DS_ERRCODE_NOT_A_COLLECTION		ERRCODE_WRONG_OBJECT_TYPE
+#define DS_ERRCODE_NOT_A_LOG			ERRCODE_WRONG_OBJECT_TYPE
 #define DS_ERRCODE_TOO_MANY				ERRCODE_PROGRAM_LIMIT_EXCEEDED
 
 /*

@@ -13,6 +13,20 @@
 #include "miscadmin.h"
 #include "utils/syscache.h"
 
+/* The owner of a relation. */
+Oid
+ds_identity_owner_of(Oid relid)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
 /*
  * Act as the owner of a relation until ds_identity_become() gives back the
  * caller, who is returned.  An error ends it, too.
@@ -20,15 +34,11 @@
 DsIdentity
 ds_identity_become_owner(Oid relid)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner = ds_identity_owner_of(relid);
 	DsIdentity	caller;
 
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
 	GetUserIdAndSecContext(&caller.user, &caller.context);
-	SetUserIdAndSecContext(((Form_pg_class) GETSTRUCT(tuple))->relowner,
-						   caller.context | SECURITY_LOCAL_USERID_CHANGE);
-	ReleaseSysCache(tuple);
+	SetUserIdAndSecContext(owner, caller.context | SECURITY_LOCAL_USERID_CHANGE);
 	return caller;
 }
 

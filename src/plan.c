@@ -39,7 +39,7 @@
 typedef struct PlanKey
 {
 	Oid			relid;
-	int32		statement;		/* twice, and one more when it is by place */
+	int32		number;
 } PlanKey;
 
 typedef struct KeptPlan
@@ -106,20 +106,28 @@ plan_by_key(SPIPlanPtr plan)
 	AtEOXact_GUC(true, nest_level);
 }
 
+/* A statement as it is asked for: what names it, and what writes it. */
+typedef struct Request
+{
+	PlanKey		key;
+	DsPlanBuild build;
+	const void *context;
+} Request;
+
 /* Prepare a statement; the plan lives as long as the SPI connection. */
 static SPIPlanPtr
-prepare(const DsCollection *collection, DsStatement statement)
+prepare(const Request *request)
 {
 	DsStatementText text;
 	SPIPlanPtr	plan;
 
-	ds_statement_build(collection, statement, &text);
+	request->build(request->context, &text);
 	plan = SPI_prepare_cursor(text.sql, text.parameters, text.types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
-	if (!list_member_oid(plan_source(plan)->relationOids, collection->relid))
+	if (!list_member_oid(plan_source(plan)->relationOids, request->key.relid))
 		elog(ERROR, "relation %u was renamed while a statement on it was prepared",
-			 collection->relid);
+			 request->key.relid);
 	return plan;
 }
 
@@ -153,9 +161,8 @@ evict(void)
 }
 
 static KeptPlan *
-recall(const DsCollection *collection, DsStatement statement)
+recall(const PlanKey *key)
 {
-	PlanKey		key = {collection->relid, 2 * statement + collection->by_place};
 	KeptPlan   *kept;
 	bool		found;
 
@@ -166,7 +173,7 @@ recall(const DsCollection *collection, DsStatement statement)
 		kept_plans = hash_create("docstore plans", 64, &control, HASH_ELEM | HASH_BLOBS);
 	}
 
-	kept = hash_search(kept_plans, &key, HASH_FIND, NULL);
+	kept = hash_search(kept_plans, key, HASH_FIND, NULL);
 	if (kept != NULL)
 	{
 		dlist_move_head(&by_recency, &kept->recency);
@@ -175,7 +182,7 @@ recall(const DsCollection *collection, DsStatement statement)
 
 	if (hash_get_num_entries(kept_plans) >= MAX_KEPT)
 		evict();
-	kept = hash_search(kept_plans, &key, HASH_ENTER, &found);
+	kept = hash_search(kept_plans, key, HASH_ENTER, &found);
 	kept->plan = NULL;
 	kept->uses = 0;
 	dlist_push_head(&by_recency, &kept->recency);
@@ -188,14 +195,14 @@ recall(const DsCollection *collection, DsStatement statement)
  * any more, the nested one gets a plan of its own.
  */
 static SPIPlanPtr
-current_plan(const DsCollection *collection, DsStatement statement, KeptPlan *kept)
+current_plan(const Request *request, KeptPlan *kept)
 {
 	SPIPlanPtr	plan;
 
 	if (kept->plan != NULL && is_current(kept->plan))
 		return kept->plan;
 
-	plan = prepare(collection, statement);
+	plan = prepare(request);
 	if (kept->uses > 1)
 		return plan;
 
@@ -214,22 +221,17 @@ execute(SPIPlanPtr plan, DsExecution execution, Datum *values, const char *nulls
 								execution == DS_READ, execution != DS_WRITE_BATCH, 0);
 }
 
-/*
- * Execute a statement on a collection; returns the number of rows, which are
- * in SPI_tuptable.  nulls is as SPI wants it, NULL when there are none.
- */
-uint64
-ds_plan_execute(const DsCollection *collection, DsStatement statement,
-				DsExecution execution, Datum *values, const char *nulls)
+static uint64
+run(const Request *request, DsExecution execution, Datum *values, const char *nulls)
 {
-	KeptPlan   *volatile kept = recall(collection, statement);
+	KeptPlan   *volatile kept = recall(&request->key);
 	volatile int result = 0;
 
 	/* In use from here on, so that nothing that planning or a trigger does evicts it. */
 	kept->uses++;
 	PG_TRY();
 	{
-		result = execute(current_plan(collection, statement, kept), execution, values, nulls);
+		result = execute(current_plan(request, kept), execution, values, nulls);
 	}
 	PG_FINALLY();
 	{
@@ -240,6 +242,46 @@ ds_plan_execute(const DsCollection *collection, DsStatement statement,
 	if (result < 0)
 		elog(ERROR, "SPI_execute_snapshot failed: %s", SPI_result_code_string(result));
 	return SPI_processed;
+}
+
+/*
+ * Execute a statement on a table; returns the number of rows, which are in
+ * SPI_tuptable.  number tells it from all others on that table (see plan.h);
+ * build writes it when it has to be planned.  nulls is as SPI wants it, NULL
+ * when there are none.
+ */
+uint64
+ds_plan_run(Oid relid, int32 number, DsPlanBuild build, const void *context,
+			DsExecution execution, Datum *values, const char *nulls)
+{
+	Request		request = {{relid, number}, build, context};
+
+	return run(&request, execution, values, nulls);
+}
+
+typedef struct OnCollection
+{
+	const DsCollection *collection;
+	DsStatement statement;
+} OnCollection;
+
+static void
+build_on_collection(const void *context, DsStatementText *text)
+{
+	const OnCollection *on = context;
+
+	ds_statement_build(on->collection, on->statement, text);
+}
+
+/* Execute one of the statements on documents and streams. */
+uint64
+ds_plan_execute(const DsCollection *collection, DsStatement statement,
+				DsExecution execution, Datum *values, const char *nulls)
+{
+	OnCollection on = {collection, statement};
+
+	return ds_plan_run(collection->relid, DS_PLAN_STATEMENT + 2 * statement + collection->by_place,
+					   build_on_collection, &on, execution, values, nulls);
 }
 
 /* Execute a command that has no plan, CREATE or ALTER or DROP, and needs no SPI connection. */

@@ -16,8 +16,22 @@ typedef enum DsExecution
 	DS_READ						/* what the active snapshot shows */
 } DsExecution;
 
+/* Writes the text of a statement for ds_plan_run(), in the current memory context. */
+typedef void (*DsPlanBuild) (const void *context, DsStatementText *text);
+
+/*
+ * What plans on one table are told apart by, besides the table: those of
+ * documents and streams by their DsStatement, others begin at these numbers.
+ */
+#define DS_PLAN_STATEMENT	0
+#define DS_PLAN_EVENTS		1000
+#define DS_PLAN_SCOPE		2000
+#define DS_PLAN_READ		4000
+
 extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statement,
 							  DsExecution execution, Datum *values, const char *nulls);
+extern uint64 ds_plan_run(Oid relid, int32 number, DsPlanBuild build, const void *context,
+						  DsExecution execution, Datum *values, const char *nulls);
 extern void ds_plan_execute_utility(const char *sql);
 extern Datum ds_plan_value(uint64 row, int column, bool *is_null);
 extern Datum ds_plan_datum(uint64 row, int column);

@@ -1,0 +1,233 @@
+/*
+ * log.c - recognise the tables that are an event log
+ *
+ * A log is its table of events.  Two tables beside it, in the same schema and
+ * of the same owner, go by its name: <log>_streams has one row for each
+ * stream, its head; <log>_consumers is a collection of cursors.  There is no
+ * registry, so a log is renamed by renaming all three.
+ *
+ * What was seen is kept as for collections (collection.c).
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "compat.h"
+#include "errors.h"
+#include "feed.h"
+#include "identity.h"
+#include "log.h"
+#include "storage/lmgr.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/syscache.h"
+
+const char *const ds_event_columns[DS_EVENT_COLUMNS] = {
+	[DS_LOG_POSITION] = "log_position",
+	[DS_VERSION] = "version",
+	[DS_RECORDED_AT] = "recorded_at",
+	[DS_GENERATION] = "generation",
+	[DS_TRANSACTION_ID] = "transaction_id",
+	[DS_EVENT_ID] = "event_id",
+	[DS_STREAM] = "stream",
+	[DS_TYPE] = "type",
+	[DS_SOURCE_TYPE] = "source_type",
+	[DS_STREAM_TYPE] = "stream_type",
+	[DS_STREAM_ID] = "stream_id",
+	[DS_DATA] = "data",
+	[DS_METADATA] = "metadata",
+};
+
+static const Oid event_types[DS_EVENT_COLUMNS] = {
+	[DS_LOG_POSITION] = INT8OID,
+	[DS_VERSION] = INT8OID,
+	[DS_RECORDED_AT] = TIMESTAMPTZOID,
+	[DS_GENERATION] = INT8OID,
+	[DS_TRANSACTION_ID] = XID8OID,
+	[DS_EVENT_ID] = UUIDOID,
+	[DS_STREAM] = TEXTOID,
+	[DS_TYPE] = TEXTOID,
+	[DS_SOURCE_TYPE] = TEXTOID,
+	[DS_STREAM_TYPE] = TEXTOID,
+	[DS_STREAM_ID] = TEXTOID,
+	[DS_DATA] = JSONBOID,
+	[DS_METADATA] = JSONBOID,
+};
+
+/* A column that a table must have; notes that it lacks it otherwise. */
+static AttrNumber
+require_column(Relation rel, const char *name, Oid type, StringInfo missing)
+{
+	AttrNumber	column = ds_collection_column(rel, name, type);
+
+	if (column == InvalidAttrNumber)
+		ds_collection_lacks(missing, psprintf("a column \"%s\" of type %s", name, format_type_be(type)));
+	return column;
+}
+
+/* Describe a table of streams but for its indexes, or list what it lacks. */
+void
+ds_log_inspect_streams(Relation rel, DsCollection *streams, StringInfo missing)
+{
+	streams->id_type = ds_id_type(TEXTOID);
+	streams->id = require_column(rel, "stream", TEXTOID, missing);
+	streams->version = require_column(rel, "version", INT8OID, missing);
+	streams->revision = require_column(rel, "revision", INT8OID, missing);
+	streams->data = require_column(rel, "properties", JSONBOID, missing);
+	streams->created_at = require_column(rel, "created_at", TIMESTAMPTZOID, missing);
+	streams->closed_at = require_column(rel, "closed_at", TIMESTAMPTZOID, missing);
+	streams->generation = require_column(rel, "generation", INT8OID, missing);
+	streams->transaction_id = require_column(rel, "transaction_id", XID8OID, missing);
+}
+
+/* Whether an index that can be used has just these columns. */
+static bool
+index_is_on(Form_pg_index index, const AttrNumber *columns, int count)
+{
+	if (index->indnkeyatts != count || !index->indisvalid || !index->indimmediate)
+		return false;
+	for (int i = 0; i < count; i++)
+		if (index->indkey.values[i] != columns[i])
+			return false;
+	return true;
+}
+
+/* Find the indexes that readers and appenders go by. */
+static void
+inspect_event_indexes(Relation rel, DsCollection *events)
+{
+	const AttrNumber key[] = {events->columns[DS_STREAM], events->columns[DS_VERSION]};
+	const AttrNumber feed[] = {events->columns[DS_GENERATION], events->columns[DS_TRANSACTION_ID],
+	events->columns[DS_LOG_POSITION]};
+	List	   *indexes = RelationGetIndexList(rel);
+	ListCell   *cell;
+
+	foreach(cell, indexes)
+	{
+		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		Form_pg_index index;
+
+		if (!HeapTupleIsValid(tuple))
+			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
+		index = (Form_pg_index) GETSTRUCT(tuple);
+		if (index->indisunique && heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+			index_is_on(index, key, lengthof(key)))
+			events->key = index->indexrelid;
+		else if (heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
+				 index_is_on(index, feed, lengthof(feed)))
+			events->feed = index->indexrelid;
+		ReleaseSysCache(tuple);
+	}
+	list_free(indexes);
+}
+
+/* Describe a table of events, or list what it lacks. */
+void
+ds_log_inspect_events(Relation rel, DsCollection *events, StringInfo missing)
+{
+	if (events->partitioned)
+		ds_collection_lacks(missing, "a single table: partitions have no common order");
+	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
+		events->columns[i] = require_column(rel, ds_event_columns[i], event_types[i], missing);
+	if (missing->len > 0)
+		return;
+
+	events->id_type = ds_id_type(TEXTOID);
+	events->id = events->columns[DS_STREAM];
+	events->version = events->columns[DS_VERSION];
+	events->data = events->columns[DS_DATA];
+	inspect_event_indexes(rel, events);
+	if (!OidIsValid(events->key))
+		ds_collection_lacks(missing, "a unique index on \"stream\" and \"version\"");
+	if (!OidIsValid(events->feed))
+		ds_collection_lacks(missing, "an index on \"generation\", \"transaction_id\" and \"log_position\"");
+	events->positions = getIdentitySequence(rel, events->columns[DS_LOG_POSITION], true);
+	if (!OidIsValid(events->positions))
+		ds_collection_lacks(missing, "a column \"log_position\" that is an identity");
+	if (missing->len == 0)
+		events->current_generation = ds_feed_find_generation(rel, events->feed);
+}
+
+pg_noreturn static void
+refuse_table(Oid relid, int item, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_NOT_A_LOG),
+			 errmsg("%s\"%s\" is not a log", ds_item_prefix(item), ds_collection_name(relid)),
+			 errdetail("%s", detail),
+			 errhint("docstore.create_log() makes one.")));
+}
+
+pg_noreturn static void
+refuse_unknown(Oid relid, int item)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("%slog \"%u\" does not exist", ds_item_prefix(item), relid),
+			 errhint("Make it with docstore.create_log().")));
+}
+
+/* The name of a table that goes with a log; it must not be cut. */
+char *
+ds_log_companion(const char *name, const char *suffix)
+{
+	return psprintf("%s%s", name, suffix);
+}
+
+/* A table that goes with a log: in its schema, of its owner; or invalid. */
+static Oid
+find_companion(Oid relid, const char *suffix)
+{
+	char	   *name = ds_log_companion(get_rel_name(relid), suffix);
+	Oid			found = strlen(name) < NAMEDATALEN
+		? get_relname_relid(name, get_rel_namespace(relid)) : InvalidOid;
+
+	return OidIsValid(found) && ds_identity_owner_of(found) == ds_identity_owner_of(relid) ? found : InvalidOid;
+}
+
+static Oid
+require_companion(Oid relid, const char *suffix, int item)
+{
+	Oid			found = find_companion(relid, suffix);
+
+	if (!OidIsValid(found))
+		refuse_table(relid, item,
+					 psprintf("It lacks a table \"%s\" in its schema, of its owner.",
+							  ds_log_companion(get_rel_name(relid), suffix)));
+	return found;
+}
+
+/* The collection with the cursors of a log that is locked; 42809 when it is gone. */
+Oid
+ds_log_consumers(Oid relid)
+{
+	return require_companion(relid, DS_LOG_CONSUMERS, DS_ONLY_ITEM);
+}
+
+/*
+ * Lock the tables of a log for the rest of the transaction and describe them;
+ * item is the one that names it, for messages.
+ *
+ * Raises 42P01 when there is no such table, 42809 with what it lacks when it
+ * is no log.  As with collections: lock first, look second.
+ */
+void
+ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log)
+{
+	const char *obstacle;
+	Oid			streams;
+
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		refuse_unknown(relid, item);
+	if (!ds_collection_open_as(relid, DS_EVENTS, lock, &log->events, &obstacle))
+		refuse_table(relid, item, obstacle);
+	streams = require_companion(relid, DS_LOG_STREAMS, item);
+	if (!ds_collection_open_as(streams, DS_STREAMS, lock, &log->streams, &obstacle))
+		refuse_table(relid, item, psprintf("Its table \"%s\" will not do. %s",
+										   ds_collection_name(streams), obstacle));
+}

@@ -1,0 +1,32 @@
+/*
+ * log.h - what docstore knows of an event log
+ */
+#ifndef DS_LOG_H
+#define DS_LOG_H
+
+#include "postgres.h"
+
+#include "collection.h"
+#include "lib/stringinfo.h"
+#include "utils/relcache.h"
+
+/* What the names of the tables beside a log's end with. */
+#define DS_LOG_STREAMS		"_streams"
+#define DS_LOG_CONSUMERS	"_consumers"
+
+/* Copied to the caller by value; both tables are locked. */
+typedef struct DsLog
+{
+	DsCollection events;		/* its table is the log */
+	DsCollection streams;
+} DsLog;
+
+extern const char *const ds_event_columns[DS_EVENT_COLUMNS];
+
+extern void ds_log_inspect_streams(Relation rel, DsCollection *streams, StringInfo missing);
+extern void ds_log_inspect_events(Relation rel, DsCollection *events, StringInfo missing);
+extern void ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log);
+extern Oid	ds_log_consumers(Oid relid);
+extern char *ds_log_companion(const char *name, const char *suffix);
+
+#endif							/* DS_LOG_H */
