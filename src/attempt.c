@@ -3,6 +3,7 @@
  *
  * A try goes through these steps:
  *
+ *	scopes	what scopes need to be locked that have no row: scope_lock.c.
  *	lock	every document that is expected to be there, or may be there, in
  *			the order of order.c, in the strongest mode that its item will
  *			need; asserts share theirs.
@@ -10,6 +11,7 @@
  *			If any fails, all that fail are reported, and nothing was written.
  *	write	inserts first, then deletes, then updates and patches.
  *	settle	the expectations of absence, which no row lock can hold.
+ *	store	the events, which take their positions only now.
  *
  * Documents that are expected to be absent are not locked first: the INSERT
  * itself waits for whoever is creating the same id, and tells whether it won.
@@ -32,6 +34,11 @@
 #include "access/xact.h"
 #include "attempt.h"
 #include "document.h"
+#include "event_id.h"
+#include "head.h"
+#include "scope_check.h"
+#include "scope_lock.h"
+#include "store_events.h"
 #include "step.h"
 #include "utils/snapmgr.h"
 
@@ -55,7 +62,15 @@ static bool
 may_insert(const DsItem *item)
 {
 	return ds_op_stores(item->op) &&
-		(item->expected == DS_NO_VERSION || item->expected == DS_ANY_VERSION);
+		(item->expected == DS_NO_VERSION || item->expected == DS_ANY_VERSION) &&
+		(item->head == NULL || item->head->may_create);
+}
+
+/* Whether a row that is locked is to be written, too. */
+static bool
+is_due(const DsItem *item)
+{
+	return item->head == NULL ? item->op != DS_ASSERT_ITEM : item->head->is_due;
 }
 
 /* After the inserts: an item whose id was taken; creates may be found later. */
@@ -78,11 +93,18 @@ is_vain_delete(const DsItem *item)
 	return item->op == DS_DELETE_ITEM && !item->present;
 }
 
-/* A document that is locked, and that no statement has written. */
+/* A stream that is not there, and that will not be made. */
+static bool
+is_loose_head(const DsItem *item)
+{
+	return item->head != NULL && !item->present && !item->head->may_create;
+}
+
+/* A row that is locked, and that no statement has written. */
 static bool
 is_unwritten(const DsItem *item)
 {
-	return item->op != DS_ASSERT_ITEM && item->present && !item->written;
+	return is_due(item) && item->present && !item->written;
 }
 
 /* Unique indexes besides the one on id change the order of the writes. */
@@ -95,8 +117,8 @@ has_other_unique(const DsItem *item)
 static bool
 any_item(const DsBatch *batch, bool (*test) (const DsItem *item))
 {
-	for (int i = 0; i < batch->count; i++)
-		if (test(&batch->items[i]))
+	for (int i = 0; i < batch->targets; i++)
+		if (test(batch->order[i]))
 			return true;
 	return false;
 }
@@ -115,6 +137,7 @@ choose_lock(const DsItem *item)
 		case DS_UPSERT_ITEM:
 		case DS_PUT_ITEM:
 		case DS_PATCH_ITEM:
+		case DS_WRITE_HEAD:
 			return DS_LOCK_MANY_FOR_UPSERT;
 		case DS_DELETE_ITEM:
 			return DS_LOCK_MANY_FOR_DELETE;
@@ -132,7 +155,7 @@ choose_insert(const DsItem *item)
 static DsStatement
 choose_update(const DsItem *item)
 {
-	return ds_op_stores(item->op) && item->op != DS_PATCH_ITEM && item->present && !item->written
+	return ds_op_stores(item->op) && item->op != DS_PATCH_ITEM && is_unwritten(item)
 		? DS_UPDATE_MANY : DS_NO_STATEMENT;
 }
 
@@ -187,15 +210,15 @@ choose_find_hidden(const DsItem *item)
 static void
 forget_findings(DsBatch *batch)
 {
-	for (int i = 0; i < batch->count; i++)
+	for (int i = 0; i < batch->targets; i++)
 	{
-		batch->items[i].present = false;
-		batch->items[i].reason = DS_HOLDS;
-		batch->items[i].written = false;
+		batch->order[i]->present = false;
+		batch->order[i]->reason = DS_HOLDS;
+		batch->order[i]->written = false;
 	}
 }
 
-/* Compare all expectations with what was found; returns how many fail. */
+/* Compare all expectations with what was found; returns how many items fail. */
 static int
 count_violations(DsBatch *batch)
 {
@@ -205,7 +228,13 @@ count_violations(DsBatch *batch)
 	{
 		DsItem	   *item = &batch->items[i];
 
-		item->reason = ds_expectation_compare(item->expected, item->present, item->actual);
+		if (item->log == NULL)
+			item->reason = ds_expectation_compare(item->expected, item->present, item->actual);
+		else
+		{
+			ds_head_compare(item);
+			ds_scopes_compare(item);
+		}
 		if (item->reason != DS_HOLDS)
 			violations++;
 	}
@@ -217,8 +246,8 @@ count_present(const DsBatch *batch)
 {
 	int			present = 0;
 
-	for (int i = 0; i < batch->count; i++)
-		present += batch->items[i].present;
+	for (int i = 0; i < batch->targets; i++)
+		present += batch->order[i]->present;
 	return present;
 }
 
@@ -262,9 +291,9 @@ static void
 refuse_hidden(DsBatch *batch)
 {
 	ds_step_run(batch, choose_find_hidden, DS_WRITE_BATCH);
-	for (int i = 0; i < batch->count; i++)
+	for (int i = 0; i < batch->targets; i++)
 	{
-		const DsItem *item = &batch->items[i];
+		const DsItem *item = batch->order[i];
 
 		if (item->reason == DS_MISSING && item->present)
 			ds_document_refuse_unwritable(item->collection, item->id);
@@ -275,11 +304,11 @@ refuse_hidden(DsBatch *batch)
 static void
 refuse_growth(const DsBatch *batch)
 {
-	for (int i = 0; i < batch->count; i++)
+	for (int i = 0; i < batch->targets; i++)
 	{
-		const DsItem *item = &batch->items[i];
+		const DsItem *item = batch->order[i];
 
-		if (ds_op_stores(item->op) && item->present && item->actual == PG_INT64_MAX)
+		if (ds_op_stores(item->op) && item->head == NULL && item->present && item->actual == PG_INT64_MAX)
 			ds_document_refuse_growth(item->collection, item->id);
 	}
 }
@@ -298,9 +327,13 @@ lock_and_compare(DsBatch *batch)
 	int			found;
 
 	ds_step_run(batch, choose_lock, DS_WRITE_BATCH);
+	if (batch->heads != NIL)
+		ds_scope_lock_absence(batch);
+	ds_event_ids_find(batch);
+	ds_scopes_check(batch);
 	if (count_violations(batch) > 0)
 		refuse_hidden(batch);
-	else if (!any_item(batch, is_vain_delete))
+	else if (!any_item(batch, is_vain_delete) && !any_item(batch, is_loose_head))
 		return DS_DONE;
 
 	found = look_again(batch, choose_find_absent);
@@ -326,9 +359,9 @@ settle_lost_inserts(DsBatch *batch, bool may_try_again)
 
 	look_again(batch, choose_find_loose);
 	count_violations(batch);
-	for (int i = 0; i < batch->count; i++)
+	for (int i = 0; i < batch->targets; i++)
 	{
-		DsItem	   *item = &batch->items[i];
+		DsItem	   *item = batch->order[i];
 
 		if (is_lost_create(item) && (item->present || !item->collection->has_before_triggers))
 		{
@@ -369,9 +402,9 @@ write_locked(DsBatch *batch)
 	ds_step_run(batch, choose_lock_unwritten, DS_WRITE_BATCH);
 	if (count_violations(batch) == 0)
 		write_present(batch);
-	for (int i = 0; i < batch->count; i++)
-		if (is_unwritten(&batch->items[i]))
-			ds_document_refuse_unwritable(batch->items[i].collection, batch->items[i].id);
+	for (int i = 0; i < batch->targets; i++)
+		if (is_unwritten(batch->order[i]))
+			ds_document_refuse_unwritable(batch->order[i]->collection, batch->order[i]->id);
 }
 
 /* Write everything, in the order that the head of this file explains. */
@@ -414,7 +447,9 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 {
 	DsAttempt	result;
 
+	ds_scope_unlock_absence(batch);
 	forget_findings(batch);
+	ds_scopes_lock(batch);
 	result = lock_and_compare(batch);
 	if (result == DS_AGAIN && !may_try_again)
 		ds_document_refuse_old_snapshot();
@@ -422,6 +457,11 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 		return result;
 
 	refuse_growth(batch);
+	ds_heads_prepare(batch);
 	result = write_items(batch, may_try_again);
-	return result == DS_DONE ? settle_asserts(batch) : result;
+	if (result == DS_DONE)
+		result = settle_asserts(batch);
+	if (result == DS_DONE)
+		ds_events_store(batch);
+	return result;
 }

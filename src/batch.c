@@ -26,12 +26,15 @@
 #include "conflict.h"
 #include "deferred.h"
 #include "document.h"
+#include "errors.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "head.h"
 #include "merge.h"
 #include "metadata.h"
 #include "miscadmin.h"
 #include "order.h"
+#include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
 /* See document.c; each further try needs another lost race. */
@@ -42,6 +45,8 @@ void
 ds_batch_init(DsBatch *batch, int count)
 {
 	batch->count = count;
+	batch->targets = count;
+	batch->heads = NIL;
 	batch->items = palloc_extended(mul_size(count, sizeof(DsItem)),
 								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	batch->order = palloc_extended(mul_size(count, sizeof(DsItem *)), MCXT_ALLOC_HUGE);
@@ -95,15 +100,89 @@ ds_op_name(DsOp op)
 			return "delete";
 		case DS_ASSERT_ITEM:
 			return "assert";
+		case DS_APPEND_ITEM:
+			return "append";
+		case DS_SET_PROPERTIES_ITEM:
+			return "set_properties";
+		case DS_CREATE_STREAM_ITEM:
+			return "create_stream";
+		case DS_CLOSE_STREAM_ITEM:
+			return "close_stream";
+		case DS_WRITE_HEAD:
+		case DS_HOLD_HEAD:
+			break;
 	}
 	elog(ERROR, "unexpected op %d", (int) op);
 }
 
-/* Whether an op stores data, in a document that is there or in a new one. */
+/* Whether an op stores data, in a row that is there or in a new one. */
 bool
 ds_op_stores(DsOp op)
 {
-	return op == DS_UPSERT_ITEM || op == DS_PUT_ITEM || op == DS_PATCH_ITEM;
+	return op == DS_UPSERT_ITEM || op == DS_PUT_ITEM || op == DS_PATCH_ITEM || op == DS_WRITE_HEAD;
+}
+
+static void
+add_document_violation(const DsItem *item, DsConflict *conflict)
+{
+	DsViolation violation = {
+		.item = item->number,
+		.op = ds_op_name(item->op),
+		.kind = DS_KIND_DOCUMENT,
+		.relid = item->collection->relid,
+		.reason = item->reason,
+		.expected = item->expected,
+		.actual_known = item->present,
+		.actual = item->actual,
+	};
+
+	if (!ds_conflict_is_full(conflict))
+		violation.id = ds_id_to_cstring(item->collection->id_type, item->id);
+	ds_conflict_add(conflict, &violation);
+}
+
+/* The number of an item in a conflict: a call that takes one has item 1. */
+static int
+number(const DsItem *item)
+{
+	return item->number == DS_ONLY_ITEM ? 1 : item->number;
+}
+
+static void
+add_stream_violation(const DsItem *item, DsConflict *conflict)
+{
+	DsViolation violation = {
+		.item = number(item),
+		.op = ds_op_name(item->op),
+		.kind = DS_KIND_STREAM,
+		.relid = item->log->events.relid,
+		.id = TextDatumGetCString(item->id),
+		.reason = item->reason,
+		.expected = item->failed,
+		.actual_known = item->present,
+		.actual = item->actual,
+	};
+
+	ds_conflict_add(conflict, &violation);
+}
+
+static void
+add_scope_violation(const DsItem *item, const DsScope *scope, DsConflict *conflict)
+{
+	DsViolation violation = {
+		.item = number(item),
+		.op = ds_op_name(item->op),
+		.kind = DS_KIND_SCOPE,
+		.relid = item->log->events.relid,
+		.reason = DS_SCOPE_REASON,
+		.expected = scope->expected,
+		.actual_known = scope->has_tail,
+		.actual = scope->tail,
+	};
+
+	if (!ds_conflict_is_full(conflict))
+		violation.scope = ds_scope_to_cstring(scope);
+	ds_conflict_add(conflict, &violation);
 }
 
 static void
@@ -112,21 +191,17 @@ add_violations(const DsBatch *batch, DsConflict *conflict)
 	for (int i = 0; i < batch->count; i++)
 	{
 		const DsItem *item = &batch->items[i];
-		DsViolation violation = {
-			.item = item->number,
-			.op = ds_op_name(item->op),
-			.relid = item->collection->relid,
-			.reason = item->reason,
-			.expected = item->expected,
-			.actual_known = item->present,
-			.actual = item->actual,
-		};
 
-		if (item->reason == DS_HOLDS)
-			continue;
-		if (!ds_conflict_is_full(conflict))
-			violation.id = ds_id_to_cstring(item->collection->id_type, item->id);
-		ds_conflict_add(conflict, &violation);
+		if (item->reason != DS_HOLDS && item->reason != DS_SCOPE_REASON)
+		{
+			if (item->log == NULL)
+				add_document_violation(item, conflict);
+			else
+				add_stream_violation(item, conflict);
+		}
+		for (int s = 0; s < item->scope_count; s++)
+			if (item->scopes[s].violated)
+				add_scope_violation(item, &item->scopes[s], conflict);
 	}
 }
 
@@ -148,11 +223,11 @@ raise_conflict(const DsBatch *batch)
 static bool
 needs_subtransaction(const DsBatch *batch, bool raise)
 {
-	if (batch->count == 1)
+	if (batch->targets == 1)
 		return false;
-	for (int i = 0; i < batch->count; i++)
+	for (int i = 0; i < batch->targets; i++)
 	{
-		const DsItem *item = &batch->items[i];
+		const DsItem *item = batch->order[i];
 
 		if (item->expected == DS_ANY_VERSION || item->expected == DS_SOME_VERSION)
 			return true;
@@ -166,8 +241,13 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 static bool
 is_plain(const DsBatch *batch)
 {
-	for (int i = 0; i < batch->count; i++)
-		if (!batch->items[i].collection->is_plain)
+	ListCell   *cell;
+
+	for (int i = 0; i < batch->targets; i++)
+		if (!batch->order[i]->collection->is_plain)
+			return false;
+	foreach(cell, batch->heads)
+		if (!((DsHead *) lfirst(cell))->log->events.is_plain)
 			return false;
 	return true;
 }
@@ -257,7 +337,7 @@ run(DsBatch *batch, bool raise)
 	SPI_connect();
 	for (int try = 1; result == DS_AGAIN; try++)
 	{
-		bool		may_try_again = try < MAX_TRIES && (is_subtransaction || batch->count == 1);
+		bool		may_try_again = try < MAX_TRIES && (is_subtransaction || batch->targets == 1);
 
 		CHECK_FOR_INTERRUPTS();
 		result = is_subtransaction
@@ -289,6 +369,8 @@ ds_batch_run(DsBatch *batch, bool raise)
 		return true;
 
 	written = run(batch, raise && !defer);
+	if (written)
+		ds_heads_finish(batch);
 	if (defer)
 	{
 		DsConflict *pending = ds_deferred_add_call(batch->count);

@@ -406,7 +406,7 @@ name_input_error(void *arg)
 	if (input->item == DS_ONLY_ITEM)
 		errdetail("The name given is \"%s\".", input->name);
 	else
-		errdetail("Item %d names collection \"%s\".", input->item, input->name);
+		errdetail("Item %d gives the name \"%s\".", input->item, input->name);
 	errhint("Write the name as in SQL: shops, sales.shops or \"My Shops\".");
 }
 

@@ -118,15 +118,28 @@ append_member(StringInfo json, const char *key, const char *value)
 		escape_json(json, value);
 }
 
+static const struct
+{
+	const char *name;
+	const char *target;			/* the key of the table's name */
+}			kinds[] = {
+	[DS_KIND_DOCUMENT] = {"document", "collection"},
+	[DS_KIND_ROW] = {"row", "table"},
+	[DS_KIND_STREAM] = {"stream", "log"},
+	[DS_KIND_SCOPE] = {"scope", "log"},
+};
+
 static void
 append_violation(StringInfo json, int item, const DsViolation *violation)
 {
 	appendStringInfo(json, "%s{\"item\": %d", json->len > 0 ? ", " : "", item);
 	append_member(json, "op", violation->op);
-	append_member(json, "kind", violation->is_row ? "row" : "document");
-	append_member(json, violation->is_row ? "table" : "collection",
-				  ds_collection_name(violation->relid));
-	append_member(json, "id", violation->id);
+	append_member(json, "kind", kinds[violation->kind].name);
+	append_member(json, kinds[violation->kind].target, ds_collection_name(violation->relid));
+	if (violation->kind == DS_KIND_SCOPE)
+		appendStringInfo(json, ", \"scope\": %s", violation->scope);
+	else
+		append_member(json, "id", violation->id);
 	append_member(json, "reason", ds_reason_name(violation->reason));
 	appendStringInfo(json, ", \"expected\": %s, \"actual\": ",
 					 ds_expectation_to_json(violation->expected));
@@ -145,6 +158,9 @@ ds_conflict_add(DsConflict *conflict, const DsViolation *violation)
 	else if (conflict->relid != violation->relid)
 		conflict->relid = InvalidOid;
 
+	if (conflict->total == 0 || conflict->latest != conflict->items_before + violation->item)
+		conflict->violated++;
+	conflict->latest = conflict->items_before + violation->item;
 	conflict->total++;
 	if (ds_conflict_is_full(conflict))
 		return;
@@ -177,7 +193,7 @@ ds_conflict_raise(const DsConflict *conflict, const char *hint)
 			(errcode(MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4])),
 			 errmsg_plural("version conflict: %d of %d items does not match its expected version",
 						   "version conflict: %d of %d items do not match their expected version",
-						   conflict->total, conflict->total, conflict->items),
+						   conflict->violated, conflict->violated, conflict->items),
 			 errdetail_internal("{\"total\": %d, \"violations\": [%s]}",
 								conflict->total, conflict->list.data),
 			 errhint("%s", hint),

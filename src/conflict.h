@@ -13,14 +13,24 @@
 #define DS_CONFLICT_HINT \
 	"Load the listed items again, apply the change to them, save again."
 
-/* One item whose expectation does not hold. */
+/* What a violation is about. */
+typedef enum DsKindOfViolation
+{
+	DS_KIND_DOCUMENT,
+	DS_KIND_ROW,				/* of a guarded table */
+	DS_KIND_STREAM,
+	DS_KIND_SCOPE
+} DsKindOfViolation;
+
+/* One expectation that does not hold; an item can have several. */
 typedef struct DsViolation
 {
 	int			item;			/* in its call, from 1 */
 	const char *op;
-	bool		is_row;			/* of a guarded table; else a document */
-	Oid			relid;			/* the collection or table */
+	DsKindOfViolation kind;
+	Oid			relid;			/* the collection, table or log */
 	const char *id;				/* NULL: a row without a key */
+	const char *scope;			/* in place of an id: as it was given */
 	DsReason	reason;
 	int64		expected;
 	bool		actual_known;	/* there, and visible to the caller */
@@ -32,7 +42,9 @@ typedef struct DsConflict
 {
 	int			items;			/* in all calls */
 	int			items_before;	/* the latest call */
-	int			total;
+	int			total;			/* violations */
+	int			violated;		/* items that have any */
+	int			latest;			/* of them */
 	int			listed;
 	Oid			relid;			/* of all violations, or invalid */
 	StringInfoData list;

@@ -192,7 +192,7 @@ is_usable(void)
 bool
 ds_direct_updates(const DsCollection *collection)
 {
-	return collection->is_plain && is_usable() &&
+	return collection->kind == DS_DOCUMENTS && collection->is_plain && is_usable() &&
 		has_privileges(collection, ACL_SELECT | ACL_UPDATE);
 }
 
@@ -200,7 +200,7 @@ ds_direct_updates(const DsCollection *collection)
 bool
 ds_direct_inserts(const DsCollection *collection)
 {
-	return collection->is_plain_insert && is_usable() &&
+	return collection->kind == DS_DOCUMENTS && collection->is_plain_insert && is_usable() &&
 		has_privileges(collection, ACL_SELECT | ACL_INSERT);
 }
 

@@ -176,6 +176,10 @@ ds_reason_name(DsReason reason)
 			return "missing";
 		case DS_EXISTS:
 			return "exists";
+		case DS_CLOSED:
+			return "closed";
+		case DS_SCOPE_REASON:
+			return "scope";
 	}
 	elog(ERROR, "unexpected reason %d", (int) reason);
 }

@@ -19,7 +19,9 @@ typedef enum DsReason
 	DS_HOLDS,
 	DS_STALE,					/* there, at another version */
 	DS_MISSING,					/* expected there, is not */
-	DS_EXISTS					/* expected absent, is there */
+	DS_EXISTS,					/* expected absent, is there */
+	DS_CLOSED,					/* a stream that takes no more events */
+	DS_SCOPE_REASON				/* an event in the scope that was not expected, or not one that was */
 } DsReason;
 
 extern bool ds_checks;			/* the setting docstore.checks */

@@ -437,7 +437,7 @@ refuse_update(const Guarded *guarded, HeapTuple old, int64 sent)
 	DsViolation violation = {
 		.item = 1,
 		.op = "update",
-		.is_row = true,
+		.kind = DS_KIND_ROW,
 		.relid = guarded->relid,
 		.id = key_of(guarded, old),
 		.reason = DS_STALE,

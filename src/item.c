@@ -1,8 +1,9 @@
 /*
  * item.c - the items of a batch, as JSON
  *
- * An item is an object with the keys op, collection, id, data and expected; of
- * a put, data says all but the op (metadata.c).  Everything about it is checked
+ * An item is an object.  For a document it has the keys op, collection, id,
+ * data and expected; of a put, data says all but the op (metadata.c).  Items
+ * for streams and scopes are in stream_item.c.  Everything about it is checked
  * here, before anything is locked but the tables: a bad argument never hides
  * behind a conflict.
  *
@@ -15,24 +16,44 @@
 #include "collection.h"
 #include "document.h"
 #include "errors.h"
+#include "head.h"
 #include "item.h"
 #include "json.h"
 #include "metadata.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "stream_item.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 
-/* The values that an item gives; NULL: no such key. */
+/* The keys of an item. */
+static const struct Key
+{
+	const char *name;
+	size_t		offset;
+	bool		of_log;			/* only items for a log have it */
+	bool		of_document;
+}			keys[] = {
+	{"op", offsetof(DsGiven, op), false, false},
+	{"expected", offsetof(DsGiven, expected), false, false},
+	{"collection", offsetof(DsGiven, collection), false, true},
+	{"id", offsetof(DsGiven, id), false, true},
+	{"data", offsetof(DsGiven, data), false, true},
+	{"log", offsetof(DsGiven, log), true, false},
+	{"stream", offsetof(DsGiven, stream), true, false},
+	{"events", offsetof(DsGiven, events), true, false},
+	{"expected_revision", offsetof(DsGiven, expected_revision), true, false},
+	{"scopes", offsetof(DsGiven, scopes), true, false},
+	{"scope", offsetof(DsGiven, scope), true, false},
+	{"properties", offsetof(DsGiven, properties), true, false},
+};
+
+/* An item as it is read: what others point into. */
 typedef struct Given
 {
-	JsonbValue *op;
-	JsonbValue *collection;
-	JsonbValue *id;
-	JsonbValue *data;
-	JsonbValue *expected;
-	JsonbValue	values[5];
-	DsMetadata	metadata;		/* of a put: what others point into */
+	DsGiven		keys;
+	JsonbValue	values[lengthof(keys)];
+	DsMetadata	metadata;		/* of a put */
 } Given;
 
 /* A collection's name as the items write it; names are looked up once. */
@@ -47,10 +68,12 @@ typedef struct Reader
 	HTAB	   *by_name;
 	NamedCollection *latest;
 	List	   *opened;			/* of DsCollection, one for each table */
+	List	   *logs;			/* of DsLog, likewise */
 } Reader;
 
-pg_noreturn static void
-refuse_item(int item, const char *problem)
+/* Refuse an item: 22023. */
+void
+ds_item_refuse(int item, const char *problem)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
@@ -59,23 +82,17 @@ refuse_item(int item, const char *problem)
 }
 
 static JsonbValue **
-slot_for_key(Given *given, const JsonbValue *key)
+slot(Given *given, const struct Key *key)
 {
-	static const struct
-	{
-		const char *name;
-		size_t		offset;
-	}			keys[] = {
-		{"op", offsetof(Given, op)},
-		{"collection", offsetof(Given, collection)},
-		{"id", offsetof(Given, id)},
-		{"data", offsetof(Given, data)},
-		{"expected", offsetof(Given, expected)},
-	};
+	return (JsonbValue **) ((char *) &given->keys + key->offset);
+}
 
+static JsonbValue **
+slot_for_key(Given *given, const JsonbValue *name)
+{
 	for (size_t i = 0; i < lengthof(keys); i++)
-		if (ds_json_string_is(key, keys[i].name))
-			return (JsonbValue **) ((char *) given + keys[i].offset);
+		if (ds_json_string_is(name, keys[i].name))
+			return slot(given, &keys[i]);
 	return NULL;
 }
 
@@ -87,30 +104,42 @@ read_keys(const JsonbValue *object, int item, Given *given)
 	JsonbValue	key;
 	int			used = 0;
 
-	memset(given, 0, offsetof(Given, values));
+	memset(&given->keys, 0, sizeof(DsGiven));
 	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
 	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
 	{
-		JsonbValue **slot = slot_for_key(given, &key);
+		JsonbValue **value = slot_for_key(given, &key);
 
-		if (slot == NULL)
-			refuse_item(item, psprintf("unknown key %s", ds_json_quote(&key)));
-		*slot = &given->values[used++];
-		(void) JsonbIteratorNext(&iterator, *slot, true);
+		if (value == NULL)
+			ds_item_refuse(item, psprintf("unknown key %s", ds_json_quote(&key)));
+		*value = &given->values[used++];
+		(void) JsonbIteratorNext(&iterator, *value, true);
 	}
+}
+
+/* Refuse the keys that only items of the other kind have. */
+static void
+refuse_other_keys(Given *given, bool for_log, const DsItem *item)
+{
+	for (size_t i = 0; i < lengthof(keys); i++)
+		if ((for_log ? keys[i].of_document : keys[i].of_log) && *slot(given, &keys[i]) != NULL)
+			ds_item_refuse(item->number, psprintf("op \"%s\" takes no \"%s\"%s", ds_op_name(item->op), keys[i].name,
+												  item->op == DS_ASSERT_ITEM
+												  ? (for_log ? " beside \"log\"" : " without \"log\"") : ""));
 }
 
 static DsOp
 read_op(const JsonbValue *op, int item)
 {
 	static const DsOp ops[] = {
-		DS_UPSERT_ITEM, DS_PUT_ITEM, DS_PATCH_ITEM, DS_DELETE_ITEM, DS_ASSERT_ITEM
+		DS_UPSERT_ITEM, DS_PUT_ITEM, DS_PATCH_ITEM, DS_DELETE_ITEM, DS_ASSERT_ITEM,
+		DS_APPEND_ITEM, DS_SET_PROPERTIES_ITEM, DS_CREATE_STREAM_ITEM, DS_CLOSE_STREAM_ITEM
 	};
 
 	if (op == NULL)
-		refuse_item(item, "\"op\" is missing");
+		ds_item_refuse(item, "\"op\" is missing");
 	if (op->type != jbvString)
-		refuse_item(item, "\"op\" must be a JSON string");
+		ds_item_refuse(item, "\"op\" must be a JSON string");
 
 	for (size_t i = 0; i < lengthof(ops); i++)
 		if (ds_json_string_is(op, ds_op_name(ops[i])))
@@ -119,7 +148,8 @@ read_op(const JsonbValue *op, int item)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("%sunknown op %s", ds_item_prefix(item), ds_json_quote(op)),
-			 errhint("The ops are \"upsert\", \"put\", \"patch\", \"delete\" and \"assert\".")));
+			 errhint("The ops are \"upsert\", \"put\", \"patch\", \"delete\" and \"assert\", and on streams "
+					 "\"append\", \"create_stream\", \"set_properties\", \"close_stream\" and \"assert\".")));
 }
 
 /* The description of a table, one for each table however it is called. */
@@ -150,11 +180,11 @@ read_collection(Reader *reader, const JsonbValue *given, int item)
 	bool		found;
 
 	if (given == NULL)
-		refuse_item(item, "\"collection\" is missing");
+		ds_item_refuse(item, "\"collection\" is missing");
 	if (given->type != jbvString || given->val.string.len == 0)
-		refuse_item(item, "\"collection\" must be a JSON string that names a table");
+		ds_item_refuse(item, "\"collection\" must be a JSON string that names a table");
 	if ((size_t) given->val.string.len >= sizeof(name))
-		refuse_item(item, psprintf("collection name %s... is too long", ds_json_quote(given)));
+		ds_item_refuse(item, psprintf("collection name %s... is too long", ds_json_quote(given)));
 
 	memcpy(name, given->val.string.val, given->val.string.len);
 	name[given->val.string.len] = '\0';
@@ -184,11 +214,11 @@ read_id(const DsItem *item, const JsonbValue *given)
 	if (given == NULL)
 	{
 		if (!may_leave_out(item->op))
-			refuse_item(item->number, "\"id\" is missing");
+			ds_item_refuse(item->number, "\"id\" is missing");
 		return ds_id_generate(type, item->number);
 	}
 	if (given->type == jbvNull)
-		refuse_item(item->number, "id must not be null");
+		ds_item_refuse(item->number, "id must not be null");
 	return ds_id_from_json(type, given, item->number);
 }
 
@@ -198,7 +228,7 @@ read_expected(const DsItem *item, const JsonbValue *given)
 	int64		expected = ds_expectation_from_json(given, item->number);
 
 	if (given == NULL && !may_leave_out(item->op))
-		refuse_item(item->number, psprintf("\"expected\" is missing, which op \"%s\" needs",
+		ds_item_refuse(item->number, psprintf("\"expected\" is missing, which op \"%s\" needs",
 										   ds_op_name(item->op)));
 	if (item->op == DS_DELETE_ITEM)
 		ds_expectation_refuse_absence(expected, item->number);
@@ -210,7 +240,7 @@ static void
 require_data(const DsItem *item, JsonbValue *given)
 {
 	if (given == NULL)
-		refuse_item(item->number, "\"data\" is missing");
+		ds_item_refuse(item->number, "\"data\" is missing");
 	if (given->type == jbvBinary && JsonContainerIsObject(given->val.binary.data))
 		return;
 	/* Never an object: this raises, with the hint that fits. */
@@ -223,7 +253,7 @@ read_data(DsItem *item, JsonbValue *given)
 	if (!ds_op_stores(item->op))
 	{
 		if (given != NULL)
-			refuse_item(item->number, psprintf("op \"%s\" takes no \"data\"", ds_op_name(item->op)));
+			ds_item_refuse(item->number, psprintf("op \"%s\" takes no \"data\"", ds_op_name(item->op)));
 		return;
 	}
 	require_data(item, given);
@@ -242,7 +272,7 @@ refuse_put_key(const DsItem *item, const char *key)
 
 /* An item to put gives in its document's "@metadata" what others give beside it. */
 static void
-read_metadata(const DsItem *item, Given *given)
+read_metadata(const DsItem *item, DsGiven *given, DsMetadata *metadata)
 {
 	if (given->collection != NULL)
 		refuse_put_key(item, "collection");
@@ -252,10 +282,65 @@ read_metadata(const DsItem *item, Given *given)
 		refuse_put_key(item, "expected");
 	require_data(item, given->data);
 
-	ds_metadata_read(given->data->val.binary.data, item->number, &given->metadata);
-	given->collection = given->metadata.collection;
-	given->id = given->metadata.id;
-	given->expected = given->metadata.version;
+	ds_metadata_read(given->data->val.binary.data, item->number, metadata);
+	given->collection = metadata->collection;
+	given->id = metadata->id;
+	given->expected = metadata->version;
+}
+
+static void
+read_document_item(Reader *reader, Given *given, DsItem *item)
+{
+	refuse_other_keys(given, false, item);
+	if (item->op == DS_PUT_ITEM)
+		read_metadata(item, &given->keys, &given->metadata);
+	item->collection = read_collection(reader, given->keys.collection, item->number);
+	item->id = read_id(item, given->keys.id);
+	read_data(item, given->keys.data);
+	item->expected = read_expected(item, given->keys.expected);
+}
+
+/* The log that an item names, opened once. */
+static const DsLog *
+read_log(Reader *reader, const JsonbValue *given, int item)
+{
+	ListCell   *cell;
+	DsLog	   *log;
+	Oid			relid;
+
+	if (given == NULL)
+		ds_item_refuse(item, "\"log\" is missing");
+	if (given->type != jbvString || given->val.string.len == 0)
+		ds_item_refuse(item, "\"log\" must be a JSON string that names a log");
+
+	relid = ds_log_find(pnstrdup(given->val.string.val, given->val.string.len), RowExclusiveLock, item);
+	foreach(cell, reader->logs)
+	{
+		log = lfirst(cell);
+		if (log->events.relid == relid)
+			return log;
+	}
+	log = palloc(sizeof(DsLog));
+	ds_log_open(relid, RowExclusiveLock, item, log);
+	ds_collection_find_places(&log->streams);
+	reader->logs = lappend(reader->logs, log);
+	return log;
+}
+
+/* Whether an item is about a log. */
+static bool
+is_for_log(const DsItem *item, const DsGiven *given)
+{
+	switch (item->op)
+	{
+		case DS_APPEND_ITEM:
+		case DS_SET_PROPERTIES_ITEM:
+		case DS_CREATE_STREAM_ITEM:
+		case DS_CLOSE_STREAM_ITEM:
+			return true;
+		default:
+			return item->op == DS_ASSERT_ITEM && given->log != NULL;
+	}
 }
 
 static void
@@ -264,16 +349,18 @@ read_item(Reader *reader, JsonbValue *object, DsItem *item)
 	Given		given;
 
 	if (object->type != jbvBinary || !JsonContainerIsObject(object->val.binary.data))
-		refuse_item(item->number, "not a JSON object");
+		ds_item_refuse(item->number, "not a JSON object");
 
 	read_keys(object, item->number, &given);
-	item->op = read_op(given.op, item->number);
-	if (item->op == DS_PUT_ITEM)
-		read_metadata(item, &given);
-	item->collection = read_collection(reader, given.collection, item->number);
-	item->id = read_id(item, given.id);
-	read_data(item, given.data);
-	item->expected = read_expected(item, given.expected);
+	item->op = read_op(given.keys.op, item->number);
+	if (!is_for_log(item, &given.keys))
+	{
+		read_document_item(reader, &given, item);
+		return;
+	}
+	refuse_other_keys(&given, true, item);
+	item->log = read_log(reader, given.keys.log, item->number);
+	ds_stream_item_read(&given.keys, item);
 }
 
 /* Refuse what is no array; a string in its place has a hint of its own. */
@@ -303,7 +390,7 @@ ds_items_read(Jsonb *changes, DsBatch *batch)
 	HASHCTL		control = {.keysize = sizeof(((NamedCollection *) NULL)->name),
 		.entrysize = sizeof(NamedCollection),
 	.hcxt = CurrentMemoryContext};
-	Reader		reader = {.latest = NULL};
+	Reader		reader = {.latest = NULL, .logs = NIL};
 	JsonbIterator *iterator;
 	JsonbValue	value;
 
@@ -321,4 +408,5 @@ ds_items_read(Jsonb *changes, DsBatch *batch)
 		read_item(&reader, &value, &batch->items[i]);
 	}
 	hash_destroy(reader.by_name);
+	ds_heads_gather(batch);
 }

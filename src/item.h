@@ -7,8 +7,31 @@
 #include "postgres.h"
 
 #include "batch.h"
+#include "compat.h"
 #include "utils/jsonb.h"
 
+/* The values that an item gives; NULL: no such key. */
+typedef struct DsGiven
+{
+	JsonbValue *op;
+	JsonbValue *expected;
+
+	/* of an item for a document */
+	JsonbValue *collection;
+	JsonbValue *id;
+	JsonbValue *data;
+
+	/* of an item for a log */
+	JsonbValue *log;
+	JsonbValue *stream;
+	JsonbValue *events;
+	JsonbValue *expected_revision;
+	JsonbValue *scopes;
+	JsonbValue *scope;
+	JsonbValue *properties;
+} DsGiven;
+
 extern void ds_items_read(Jsonb *changes, DsBatch *batch);
+pg_noreturn extern void ds_item_refuse(int item, const char *problem);
 
 #endif							/* DS_ITEM_H */

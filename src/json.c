@@ -56,3 +56,14 @@ ds_json_is_encoded_twice(Jsonb *json)
 	return JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, &scalar) &&
 		scalar.type == jbvString;
 }
+
+/* A whole value as it would be under a key; it points into the original. */
+void
+ds_json_root(Jsonb *json, JsonbValue *value)
+{
+	if (JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, value))
+		return;
+	value->type = jbvBinary;
+	value->val.binary.data = &json->root;
+	value->val.binary.len = VARSIZE(json) - VARHDRSZ;
+}

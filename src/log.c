@@ -13,6 +13,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "catalog/dependency.h"
+#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
@@ -164,12 +165,12 @@ refuse_table(Oid relid, int item, const char *detail)
 }
 
 pg_noreturn static void
-refuse_unknown(Oid relid, int item)
+refuse_unknown(const char *name, int item)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 errmsg("%slog \"%u\" does not exist", ds_item_prefix(item), relid),
-			 errhint("Make it with docstore.create_log().")));
+			 errmsg("%slog \"%s\" does not exist", ds_item_prefix(item), name),
+			 errhint("Make it with docstore.create_log(), or check its spelling and the search_path.")));
 }
 
 /* The name of a table that goes with a log; it must not be cut. */
@@ -223,11 +224,26 @@ ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log)
 	Oid			streams;
 
 	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
-		refuse_unknown(relid, item);
+		refuse_unknown(psprintf("%u", relid), item);
 	if (!ds_collection_open_as(relid, DS_EVENTS, lock, &log->events, &obstacle))
 		refuse_table(relid, item, obstacle);
 	streams = require_companion(relid, DS_LOG_STREAMS, item);
 	if (!ds_collection_open_as(streams, DS_STREAMS, lock, &log->streams, &obstacle))
 		refuse_table(relid, item, psprintf("Its table \"%s\" will not do. %s",
 										   ds_collection_name(streams), obstacle));
+}
+
+/*
+ * Find the log that the name in an item means under the caller's search_path,
+ * and lock its table.  Raises 42P01 when there is none, 22023 when the text is
+ * no name at all.
+ */
+Oid
+ds_log_find(const char *name, LOCKMODE lock, int item)
+{
+	Oid			relid = RangeVarGetRelid(ds_collection_read_name(name, item), lock, true);
+
+	if (!OidIsValid(relid))
+		refuse_unknown(name, item);
+	return relid;
 }

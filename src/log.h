@@ -26,6 +26,7 @@ extern const char *const ds_event_columns[DS_EVENT_COLUMNS];
 extern void ds_log_inspect_streams(Relation rel, DsCollection *streams, StringInfo missing);
 extern void ds_log_inspect_events(Relation rel, DsCollection *events, StringInfo missing);
 extern void ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log);
+extern Oid	ds_log_find(const char *name, LOCKMODE lock, int item);
 extern Oid	ds_log_consumers(Oid relid);
 extern char *ds_log_companion(const char *name, const char *suffix);
 

@@ -1,8 +1,9 @@
 /*
  * order.c - the one global order of locks
  *
- * All sessions lock the documents of a batch in the same order, whatever
- * order their callers gave: by table (OID), then by id (bytes).  That is why
+ * All sessions lock the documents and streams of a batch in the same order, whatever
+ * order their callers gave: documents before streams, then by table (OID), then
+ * by id (bytes).  That is why
  * no two batches can wait for each other in a circle.
  */
 #include "postgres.h"
@@ -17,6 +18,8 @@ compare_items(const void *left, const void *right)
 	const DsItem *a = *(DsItem *const *) left;
 	const DsItem *b = *(DsItem *const *) right;
 
+	if (a->collection->kind != b->collection->kind)
+		return a->collection->kind < b->collection->kind ? -1 : 1;
 	if (a->collection->relid != b->collection->relid)
 		return a->collection->relid < b->collection->relid ? -1 : 1;
 	return ds_id_compare(a->collection->id_type, a->id, b->id);
@@ -41,8 +44,8 @@ refuse_duplicate(const DsItem *a, const DsItem *b)
 void
 ds_order_items(DsBatch *batch)
 {
-	qsort(batch->order, batch->count, sizeof(DsItem *), compare_items);
-	for (int i = 1; i < batch->count; i++)
+	qsort(batch->order, batch->targets, sizeof(DsItem *), compare_items);
+	for (int i = 1; i < batch->targets; i++)
 		if (compare_items(&batch->order[i - 1], &batch->order[i]) == 0)
 			refuse_duplicate(batch->order[i - 1], batch->order[i]);
 }

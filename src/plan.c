@@ -259,6 +259,32 @@ ds_plan_run(Oid relid, int32 number, DsPlanBuild build, const void *context,
 	return run(&request, execution, values, nulls);
 }
 
+/*
+ * Open a cursor on a statement, to fetch from as long as rows are wanted; it
+ * reads what the active snapshot shows.
+ */
+Portal
+ds_plan_open(Oid relid, int32 number, DsPlanBuild build, const void *context,
+			 Datum *values, const char *nulls)
+{
+	Request		request = {{relid, number}, build, context};
+	KeptPlan   *volatile kept = recall(&request.key);
+	Portal volatile portal = NULL;
+
+	/* The portal keeps the plan from going, but only once it is open. */
+	kept->uses++;
+	PG_TRY();
+	{
+		portal = SPI_cursor_open(NULL, current_plan(&request, kept), values, nulls, true);
+	}
+	PG_FINALLY();
+	{
+		kept->uses--;
+	}
+	PG_END_TRY();
+	return portal;
+}
+
 typedef struct OnCollection
 {
 	const DsCollection *collection;

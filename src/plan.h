@@ -8,6 +8,7 @@
 
 #include "collection.h"
 #include "statement.h"
+#include "utils/portal.h"
 
 typedef enum DsExecution
 {
@@ -32,6 +33,8 @@ extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statem
 							  DsExecution execution, Datum *values, const char *nulls);
 extern uint64 ds_plan_run(Oid relid, int32 number, DsPlanBuild build, const void *context,
 						  DsExecution execution, Datum *values, const char *nulls);
+extern Portal ds_plan_open(Oid relid, int32 number, DsPlanBuild build, const void *context,
+						   Datum *values, const char *nulls);
 extern void ds_plan_execute_utility(const char *sql);
 extern Datum ds_plan_value(uint64 row, int column, bool *is_null);
 extern Datum ds_plan_datum(uint64 row, int column);

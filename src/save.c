@@ -37,29 +37,36 @@ enum
 typedef struct Rows
 {
 	ReturnSetInfo *set;
-	const DsCollection *collection; /* whose name target is */
+	Oid			relid;			/* whose name target is */
 	Datum		target;
 	bool		keep;			/* the rows are to be stored, too */
 	JsonbParseState *kept;
 } Rows;
 
 static Datum
-target_name(Rows *result, const DsCollection *collection)
+target_name(Rows *result, Oid relid)
 {
-	if (result->collection != collection)
+	if (result->relid != relid)
 	{
-		result->collection = collection;
-		result->target = CStringGetTextDatum(ds_collection_name(collection->relid));
+		result->relid = relid;
+		result->target = CStringGetTextDatum(ds_collection_name(relid));
 	}
 	return result->target;
 }
 
+/* The id of the document, or the stream; a scope has none. */
 static Datum
 id_text(const DsItem *item)
 {
-	if (item->collection->id_type->oid == TEXTOID)
+	if (item->log != NULL || item->collection->id_type->oid == TEXTOID)
 		return item->id;
 	return CStringGetTextDatum(ds_id_to_cstring(item->collection->id_type, item->id));
+}
+
+static bool
+has_version(const DsItem *item)
+{
+	return item->op == DS_ASSERT_ITEM ? item->present && item->scope_count == 0 : item->written;
 }
 
 static void
@@ -70,15 +77,16 @@ put_row(Rows *result, const DsItem *item, bool written)
 
 	values[COLUMN_ITEM] = Int32GetDatum(item->number);
 	values[COLUMN_OP] = CStringGetTextDatum(ds_op_name(item->op));
-	values[COLUMN_TARGET] = target_name(result, item->collection);
+	values[COLUMN_TARGET] = target_name(result, item->log != NULL ? item->log->events.relid
+										: item->collection->relid);
 	values[COLUMN_ID] = id_text(item);
+	nulls[COLUMN_ID] = item->id == (Datum) 0 && item->log != NULL;
 	values[COLUMN_VERSION] = Int64GetDatum(item->op == DS_ASSERT_ITEM ? item->actual : item->version);
-	nulls[COLUMN_VERSION] = !written ||
-		!(item->op == DS_ASSERT_ITEM ? item->present : item->written);
+	nulls[COLUMN_VERSION] = !written || !has_version(item);
 	if (item->reason != DS_HOLDS)
 		values[COLUMN_REASON] = CStringGetTextDatum(ds_reason_name(item->reason));
 	nulls[COLUMN_REASON] = item->reason == DS_HOLDS;
-	values[COLUMN_EXPECTED] = Int64GetDatum(item->expected);
+	values[COLUMN_EXPECTED] = Int64GetDatum(item->log != NULL ? item->failed : item->expected);
 	values[COLUMN_ACTUAL] = Int64GetDatum(item->actual);
 	nulls[COLUMN_ACTUAL] = !item->present;
 

@@ -34,6 +34,7 @@ add_violation(const DsSingle *call, const char *op, const DsOutcome *outcome,
 	DsViolation violation = {
 		.item = 1,
 		.op = op,
+		.kind = DS_KIND_DOCUMENT,
 		.relid = call->collection.relid,
 		.id = ds_id_to_cstring(call->collection.id_type, call->id),
 		.reason = outcome->reason,

@@ -22,6 +22,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "head.h"
 #include "lib/stringinfo.h"
 #include "statement.h"
 #include "utils/builtins.h"
@@ -247,7 +248,9 @@ build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *te
 void
 ds_statement_build(const DsCollection *collection, DsStatement statement, DsStatementText *text)
 {
-	if (statement < DS_FIND_MANY)
+	if (collection->kind == DS_STREAMS)
+		ds_head_build_statement(collection, statement, lock_clause(collection, statement), text);
+	else if (statement < DS_FIND_MANY)
 		build_for_one(collection, statement, text);
 	else
 		build_for_many(collection, statement, text);

@@ -46,7 +46,8 @@ static const Chunk *running = NULL;
  * docstore.item_data(item bigint) RETURNS jsonb
  *
  * What an item stores, for the statements that write many: the document, or
- * the patch to merge into the one that is there.  Made from the caller's bytes
+ * the patch to merge into the one that is there, or a stream's properties,
+ * NULL where it keeps its own.  Made from the caller's bytes
  * when the row is, with one copy, where an array of documents would be copied
  * at each station of the plan.  22023 when anybody else calls it.
  */
@@ -56,11 +57,14 @@ ds_item_data(PG_FUNCTION_ARGS)
 	int64		number = PG_GETARG_INT64(0);
 
 	if (running == NULL || number < 1 || number > running->count ||
-		running->items[number - 1]->data == NULL)
+		(running->items[number - 1]->data == NULL && running->items[number - 1]->head == NULL))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("no document is being written"),
 				 errhint("docstore.item_data() is for the statements of docstore.save() and docstore.upsert_many().")));
+
+	if (running->items[number - 1]->data == NULL)
+		PG_RETURN_NULL();
 
 	/* Into a document that is there it is the statement that merges a patch. */
 	PG_RETURN_JSONB_P(ds_batch_stored(running->items[number - 1],
@@ -93,18 +97,67 @@ place_array(const Chunk *chunk)
 										   sizeof(ItemPointerData), false, TYPALIGN_SHORT));
 }
 
+/* An array of 8-byte values, one for each item. */
 static Datum
-version_array(const Chunk *chunk)
+int64_array(const Chunk *chunk, Oid type, int64 (*value) (const DsItem *item))
 {
-	Datum	   *versions = palloc(sizeof(Datum) * chunk->count);
+	Datum	   *values = palloc(sizeof(Datum) * chunk->count);
 
 	for (int i = 0; i < chunk->count; i++)
-		versions[i] = Int64GetDatum(chunk->items[i]->actual);
-	return PointerGetDatum(construct_array(versions, chunk->count, INT8OID,
+		values[i] = Int64GetDatum(value(chunk->items[i]));
+	return PointerGetDatum(construct_array(values, chunk->count, type,
 										   sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
-/* Rows (item, version, ctid) of documents that were found. */
+static int64
+actual_version(const DsItem *item)
+{
+	return item->actual;
+}
+
+static int64
+head_growth(const DsItem *item)
+{
+	return item->head->growth;
+}
+
+static int64
+head_transaction_id(const DsItem *item)
+{
+	return (int64) item->head->new_transaction_id;
+}
+
+static Datum
+closing_array(const Chunk *chunk)
+{
+	Datum	   *values = palloc(sizeof(Datum) * chunk->count);
+
+	for (int i = 0; i < chunk->count; i++)
+		values[i] = BoolGetDatum(chunk->items[i]->head->closes);
+	return PointerGetDatum(construct_array(values, chunk->count, BOOLOID, 1, true, TYPALIGN_CHAR));
+}
+
+/* The last parameters of the statements that write heads. */
+static void
+set_head_values(const Chunk *chunk, Datum *values)
+{
+	values[0] = int64_array(chunk, INT8OID, head_growth);
+	values[1] = closing_array(chunk);
+	values[2] = Int64GetDatum(chunk->items[0]->head->log->events.current_generation);
+	values[3] = int64_array(chunk, XID8OID, head_transaction_id);
+}
+
+/* What else is found of a head, after (item, version, ctid). */
+static void
+absorb_head(DsHead *head, uint64 row)
+{
+	head->revision = ds_plan_int64(row, 4);
+	head->closed = ds_plan_bool(row, 5);
+	head->generation = ds_plan_int64(row, 6);
+	head->transaction_id = DatumGetUInt64(ds_plan_datum(row, 7));
+}
+
+/* Rows (item, version, ctid) of documents or heads that were found. */
 static void
 absorb_found(Chunk *chunk, uint64 rows)
 {
@@ -116,6 +169,8 @@ absorb_found(Chunk *chunk, uint64 rows)
 		item->actual = ds_plan_int64(row, 2);
 		if (chunk->collection->by_place)
 			item->place = *(ItemPointer) DatumGetPointer(ds_plan_datum(row, 3));
+		if (item->head != NULL)
+			absorb_head(item->head, row);
 	}
 }
 
@@ -126,6 +181,15 @@ is_same_id(const DsItem *item, uint64 row, int column)
 	return ds_id_compare(item->collection->id_type, ds_plan_datum(row, column), item->id) == 0;
 }
 
+/* By how much the version of an item grows when it is written. */
+static int64
+growth(const Chunk *chunk, const DsItem *item)
+{
+	if (item->head != NULL)
+		return item->head->growth;
+	return chunk->statement == DS_DELETE_MANY ? 0 : 1;
+}
+
 /*
  * Rows (item, version, id) of documents that were updated or deleted: all of
  * them, to the version that is due, and under their own ids.  Returns the
@@ -134,7 +198,6 @@ is_same_id(const DsItem *item, uint64 row, int column)
 static int64
 absorb_written(Chunk *chunk, uint64 rows)
 {
-	int64		growth = chunk->statement == DS_DELETE_MANY ? 0 : 1;
 	int64		highest = 0;
 
 	for (uint64 row = 0; row < rows; row++)
@@ -143,7 +206,7 @@ absorb_written(Chunk *chunk, uint64 rows)
 
 		item->version = ds_plan_int64(row, 2);
 		item->written = true;
-		if (item->version != item->actual + growth || !is_same_id(item, row, 3))
+		if (item->version != item->actual + growth(chunk, item) || !is_same_id(item, row, 3))
 			ds_document_refuse_trigger(chunk->collection, item->id);
 		highest = Max(highest, item->version);
 	}
@@ -167,7 +230,7 @@ absorb_inserted(Chunk *chunk, uint64 rows, int64 version)
 			continue;
 		item->version = ds_plan_int64(row, 2);
 		item->written = true;
-		if (item->version != version)
+		if (item->version != (item->head != NULL ? item->head->growth : version))
 			ds_document_refuse_trigger(chunk->collection, item->id);
 		row++;
 	}
@@ -215,7 +278,7 @@ look(Chunk *chunk, DsExecution execution)
 static void
 write_locked(Chunk *chunk, DsExecution execution)
 {
-	Datum		values[2];
+	Datum		values[6];
 	int64		highest;
 
 	if (chunk->statement == DS_UPDATE_MANY && ds_direct_updates(chunk->collection))
@@ -224,7 +287,9 @@ write_locked(Chunk *chunk, DsExecution execution)
 		return;
 	}
 	values[0] = place_array(chunk);
-	values[1] = version_array(chunk);
+	values[1] = int64_array(chunk, INT8OID, actual_version);
+	if (chunk->collection->kind == DS_STREAMS)
+		set_head_values(chunk, values + 2);
 	highest = absorb_written(chunk, execute_chunk(chunk, execution, values));
 
 	if (chunk->statement == DS_DELETE_MANY && highest > 0)
@@ -291,6 +356,16 @@ insert(Chunk *chunk, DsExecution execution)
 	lift(chunk, execution, version);
 }
 
+/* Insert the heads of a chunk; versions of streams know no floor. */
+static void
+insert_heads(Chunk *chunk, DsExecution execution)
+{
+	Datum		values[5] = {id_array(chunk)};
+
+	set_head_values(chunk, values + 1);
+	absorb_inserted(chunk, execute_chunk(chunk, execution, values), 0);
+}
+
 static void
 run_chunk(Chunk *chunk, DsExecution execution)
 {
@@ -305,7 +380,10 @@ run_chunk(Chunk *chunk, DsExecution execution)
 			write_locked(chunk, execution);
 			break;
 		case DS_INSERT_MANY:
-			insert(chunk, execution);
+			if (chunk->collection->kind == DS_STREAMS)
+				insert_heads(chunk, execution);
+			else
+				insert(chunk, execution);
 			break;
 		default:
 			look(chunk, execution);
@@ -353,7 +431,7 @@ ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)
 {
 	Chunk	   *chunk = NULL;
 
-	for (int i = 0; i < batch->count; i++)
+	for (int i = 0; i < batch->targets; i++)
 	{
 		DsItem	   *item = batch->order[i];
 		DsStatement statement = choose(item);

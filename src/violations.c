@@ -94,6 +94,18 @@ text_member(JsonbContainer *object, const char *key, bool *is_null)
 	return PointerGetDatum(cstring_to_text_with_len(value.val.string.val, value.val.string.len));
 }
 
+/* The id, or in its place the scope, as the text of its JSON. */
+static Datum
+id_member(JsonbContainer *violation, bool *is_null)
+{
+	JsonbValue	scope;
+
+	if (member(violation, "scope", &scope) == NULL || scope.type != jbvBinary)
+		return text_member(violation, "id", is_null);
+	*is_null = false;
+	return CStringGetTextDatum(JsonbToCString(NULL, scope.val.binary.data, scope.val.binary.len));
+}
+
 static Datum
 number_member(JsonbContainer *object, const char *key, bool *is_null)
 {
@@ -118,7 +130,9 @@ put_violation(ReturnSetInfo *set, JsonbContainer *violation)
 	values[3] = text_member(violation, "collection", &nulls[3]);
 	if (nulls[3])
 		values[3] = text_member(violation, "table", &nulls[3]);
-	values[4] = text_member(violation, "id", &nulls[4]);
+	if (nulls[3])
+		values[3] = text_member(violation, "log", &nulls[3]);
+	values[4] = id_member(violation, &nulls[4]);
 	values[5] = text_member(violation, "reason", &nulls[5]);
 	nulls[6] = member(violation, "expected", &value) == NULL;
 	if (!nulls[6])

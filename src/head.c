@@ -1,0 +1,333 @@
+/*
+ * head.c - the heads of streams that a batch is about
+ *
+ * Each stream has one row, its head, in which its version is the number of its
+ * events.  Whoever appends to the stream, or checks something about it, locks
+ * that row first, so it is to the stream what a document's row is to the
+ * document: heads go through the steps of attempt.c together with documents,
+ * in the same order and by the same code.
+ *
+ * Many items can be about one stream, and so can the sources of scopes.  Here
+ * they are brought together: one head for each stream, locked as the strongest
+ * of them needs, compared with each of them as it was before the call, and
+ * written once.
+ */
+#include "postgres.h"
+
+#include "access/transam.h"
+#include "access/xact.h"
+#include "compat.h"
+#include "document.h"
+#include "head.h"
+#include "utils/builtins.h"
+
+/* One mention of a stream, and where its head is noted. */
+typedef struct Mention
+{
+	const DsLog *log;
+	Datum		stream;
+	DsItem	   *item;			/* that is about the stream; a scope's only looks at it */
+	DsHead	  **head;
+	bool		is_source;
+} Mention;
+
+/*
+ * Which streams there are
+ */
+
+static int
+compare_mentions(const void *left, const void *right)
+{
+	const Mention *a = left;
+	const Mention *b = right;
+
+	if (a->log->events.relid != b->log->events.relid)
+		return a->log->events.relid < b->log->events.relid ? -1 : 1;
+	return ds_id_compare(a->log->streams.id_type, a->stream, b->stream);
+}
+
+static int
+count_mentions(const DsBatch *batch)
+{
+	int			count = 0;
+
+	for (int i = 0; i < batch->count; i++)
+		if (batch->items[i].log != NULL)
+			count += 1 + batch->items[i].scope_count;
+	return count;
+}
+
+/* Note all mentions of streams; returns how many there are. */
+static int
+list_mentions(DsBatch *batch, Mention *mentions)
+{
+	int			count = 0;
+
+	for (int i = 0; i < batch->count; i++)
+	{
+		DsItem	   *item = &batch->items[i];
+
+		if (item->log == NULL)
+			continue;
+		if (item->id != (Datum) 0)
+			mentions[count++] = (Mention) {item->log, item->id, item, &item->head, false};
+
+		item->sources = palloc0(sizeof(DsHead *) * Max(item->scope_count, 1));
+		for (int s = 0; s < item->scope_count; s++)
+		{
+			const DsScope *scope = &item->scopes[s];
+
+			if (scope->source_filter == DS_EQUAL)
+				mentions[count++] = (Mention) {
+					item->log,
+					PointerGetDatum(cstring_to_text_with_len(scope->source.start, scope->source.length)),
+					item, &item->sources[s], true
+				};
+		}
+	}
+	return count;
+}
+
+/* What an item wants of its stream's head. */
+static void
+add_wish(DsHead *head, const DsItem *item)
+{
+	if (item->op != DS_ASSERT_ITEM)
+		head->item->op = DS_WRITE_HEAD;
+	head->may_create |= item->op == DS_APPEND_ITEM || item->op == DS_CREATE_STREAM_ITEM;
+	head->closes |= item->op == DS_CLOSE_STREAM_ITEM;
+	if (item->data != NULL)
+	{
+		head->sets_properties = true;
+		head->item->data = item->data;
+		head->item->data_length = item->data_length;
+	}
+}
+
+static DsHead *
+make_head(const Mention *mention)
+{
+	DsHead	   *head = palloc0(sizeof(DsHead));
+
+	head->log = mention->log;
+	head->item = palloc0(sizeof(DsItem));
+	head->item->number = mention->item->number;
+	head->item->op = DS_HOLD_HEAD;
+	head->item->collection = &mention->log->streams;
+	head->item->id = mention->stream;
+	head->item->expected = DS_ANY_VERSION;
+	head->item->expected_revision = DS_ANY_VERSION;
+	head->item->head = head;
+	return head;
+}
+
+/* Make the heads, one for each stream that is mentioned. */
+static void
+make_heads(DsBatch *batch)
+{
+	Mention    *mentions = palloc_extended(mul_size(count_mentions(batch), sizeof(Mention)), MCXT_ALLOC_HUGE);
+	int			count = list_mentions(batch, mentions);
+	DsHead	   *head = NULL;
+
+	qsort(mentions, count, sizeof(Mention), compare_mentions);
+	for (int i = 0; i < count; i++)
+	{
+		Mention    *mention = &mentions[i];
+
+		if (i == 0 || compare_mentions(&mentions[i - 1], mention) != 0)
+		{
+			head = make_head(mention);
+			batch->heads = lappend(batch->heads, head);
+		}
+		head->item->number = Min(head->item->number, mention->item->number);
+		if (!mention->is_source)
+			add_wish(head, mention->item);
+		*mention->head = head;
+	}
+	pfree(mentions);
+}
+
+/*
+ * Make the heads of a batch whose items are read, and let them take the place
+ * of the items of logs among what is locked.
+ */
+void
+ds_heads_gather(DsBatch *batch)
+{
+	ListCell   *cell;
+
+	if (count_mentions(batch) == 0)
+		return;
+	make_heads(batch);
+
+	batch->order = palloc_extended(mul_size(batch->count + list_length(batch->heads), sizeof(DsItem *)),
+								   MCXT_ALLOC_HUGE);
+	batch->targets = 0;
+	for (int i = 0; i < batch->count; i++)
+		if (batch->items[i].log == NULL)
+			batch->order[batch->targets++] = &batch->items[i];
+	foreach(cell, batch->heads)
+		batch->order[batch->targets++] = ((DsHead *) lfirst(cell))->item;
+}
+
+/*
+ * What items expect
+ */
+
+/* A stream that was made empty has no events yet: "none" holds as well. */
+static DsReason
+compare_version(int64 expected, const DsItem *head)
+{
+	if (expected == DS_NO_VERSION && head->present && head->actual == 0)
+		return DS_HOLDS;
+	return ds_expectation_compare(expected, head->present, head->actual);
+}
+
+/* Compare the versions, then the revisions where one was asked for. */
+static void
+compare_stream(DsItem *item, const DsHead *head)
+{
+	item->failed = item->expected;
+	item->reason = compare_version(item->expected, head->item);
+	if (item->reason != DS_HOLDS || item->expected_revision == DS_ANY_VERSION)
+		return;
+
+	item->failed = item->expected_revision;
+	item->actual = head->revision;
+	item->reason = ds_expectation_compare(item->expected_revision, head->item->present, head->revision);
+}
+
+static DsReason
+check_closing(const DsItem *item, const DsHead *head)
+{
+	if (!head->item->present)
+		return item->expected == DS_ANY_VERSION ? DS_HOLDS : DS_MISSING;
+	return compare_version(item->expected, head->item);
+}
+
+/*
+ * Compare an item of a log with the head of its stream, as it was found: the
+ * item gets its reason, and what was found.
+ */
+void
+ds_head_compare(DsItem *item)
+{
+	DsHead	   *head = item->head;
+
+	item->reason = DS_HOLDS;
+	item->failed = item->expected;
+	if (head == NULL)
+		return;
+	item->present = head->item->present;
+	item->actual = head->item->actual;
+
+	switch (item->op)
+	{
+		case DS_CREATE_STREAM_ITEM:
+			item->failed = DS_NO_VERSION;
+			item->reason = ds_expectation_compare(DS_NO_VERSION, item->present, item->actual);
+			break;
+		case DS_SET_PROPERTIES_ITEM:
+			item->failed = item->expected_revision;
+			item->actual = head->revision;
+			item->reason = item->present
+				? ds_expectation_compare(item->expected_revision, true, head->revision)
+				: DS_MISSING;
+			break;
+		case DS_APPEND_ITEM:
+			if (item->repeats)
+				break;
+			compare_stream(item, head);
+			if (head->closed && item->present)
+				item->reason = DS_CLOSED;
+			break;
+		case DS_CLOSE_STREAM_ITEM:
+			item->reason = head->closed && item->present ? DS_CLOSED : check_closing(item, head);
+			break;
+		default:
+			compare_stream(item, head);
+			break;
+	}
+	if (item->reason == DS_MISSING)
+		head->item->reason = DS_MISSING;
+}
+
+/*
+ * How heads are written
+ */
+
+/*
+ * The transaction id that the events of a stream get: see feed.c.
+ */
+static uint64
+next_transaction_id(const DsHead *head)
+{
+	uint64		own = U64FromFullTransactionId(GetTopFullTransactionId());
+
+	if (head->item->present && head->generation == head->log->events.current_generation)
+		return Max(own, head->transaction_id);
+	return own;
+}
+
+/* The growth of each head, and the version of each event that is new. */
+static void
+give_versions(DsBatch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+	{
+		DsItem	   *item = &batch->items[i];
+		DsHead	   *head = item->head;
+
+		if (item->op != DS_APPEND_ITEM || item->repeats)
+			continue;
+		for (int e = 0; e < item->event_count; e++)
+			item->events[e].version = (head->item->present ? head->item->actual : 0) + ++head->growth;
+	}
+}
+
+/*
+ * All expectations hold: decide how each head is written.  A call whose events
+ * are stored already writes nothing.
+ */
+void
+ds_heads_prepare(DsBatch *batch)
+{
+	ListCell   *cell;
+
+	foreach(cell, batch->heads)
+		((DsHead *) lfirst(cell))->growth = 0;
+	give_versions(batch);
+
+	foreach(cell, batch->heads)
+	{
+		DsHead	   *head = lfirst(cell);
+		bool		creates = !head->item->present && head->may_create;
+
+		head->is_due = head->growth > 0 || creates ||
+			(head->item->present && (head->sets_properties || head->closes));
+		if (head->item->present && head->item->actual > PG_INT64_MAX - head->growth)
+			ds_document_refuse_growth(head->item->collection, head->item->id);
+		if (head->is_due)
+			head->new_transaction_id = next_transaction_id(head);
+	}
+}
+
+/* Everything is written: tell each item of a log its version. */
+void
+ds_heads_finish(DsBatch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+	{
+		DsItem	   *item = &batch->items[i];
+		DsHead	   *head = item->head;
+
+		if (item->log == NULL || head == NULL)
+			continue;
+		item->written = item->op == DS_APPEND_ITEM || head->is_due;
+		item->version = head->item->present ? head->item->actual : 0;
+		if (item->op == DS_APPEND_ITEM)
+			item->version = item->events[item->event_count - 1].version;
+		else if (item->op == DS_SET_PROPERTIES_ITEM)
+			item->version = head->revision + 1;
+	}
+}
