@@ -103,10 +103,12 @@ SELECT * FROM pg_temp.verdict_of(450);
 SET plan_cache_mode = force_custom_plan;
 SET enable_indexscan = off;
 SET enable_sort = off;
+SET jit = off;
 SELECT * FROM pg_temp.verdict_of(450);
 RESET plan_cache_mode;
 RESET enable_indexscan;
 RESET enable_sort;
+RESET jit;
 
 -- tails alone, of one log: many scopes
 SELECT count(*) FROM generate_series(1, 60) n, docstore.append('ledger', (ARRAY['a', 'b', 'c', 'd'])[1 + n % 4],

@@ -45,7 +45,7 @@ SELECT docstore.create_stream('ledger', 'empty4');
 CALL pg_temp.try($$ SELECT * FROM docstore.append('ledger', 'absent', '[{"type": "T"}]', 1) $$);
 CALL pg_temp.try($$ SELECT * FROM docstore.append('ledger', 'empty4', '[{"type": "T"}]', 1) $$);
 -- H19: another stream moves
-SELECT * FROM docstore.append('ledger', 'x', :one), docstore.append('ledger', 'y', :one);
+SELECT s, a.* FROM unnest('{x,y}'::text[]) s, docstore.append('ledger', s, :one) a;
 SELECT * FROM docstore.append('ledger', 'y', :two, 1);
 SELECT * FROM docstore.append('ledger', 'x', :one, 1);
 -- H22, H23: exists

@@ -58,7 +58,7 @@ CALL pg_temp.try($$ SELECT * FROM docstore.append('ledger', 't', pg_temp.events(
 SELECT pg_temp.stored('t');
 -- several: all of them are named, up to a bound
 CALL pg_temp.try($$ SELECT * FROM docstore.append('ledger', 't', pg_temp.events(7, 2, 1, 14, 3), 3) $$);
-SELECT pg_temp.append('many', 0, VARIADIC ARRAY(SELECT generate_series(1, 200)));
+SELECT left(a, 21), right(a, 10) FROM pg_temp.append('many', 0, VARIADIC ARRAY(SELECT generate_series(1, 200))) a;
 SELECT left(a, 5), length(a) < 8000 AS short FROM pg_temp.append('many', 200, VARIADIC ARRAY(SELECT generate_series(0, 200))) a;
 SELECT pg_temp.append('many', 0, VARIADIC ARRAY(SELECT generate_series(1, 200))) = (SELECT string_agg(format('%s at %s', version, log_position), ', ' ORDER BY version) FROM ledger WHERE stream = 'many') AS same;
 

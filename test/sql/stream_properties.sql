@@ -35,7 +35,7 @@ SELECT version, revision FROM docstore.stream('ledger', 's');
 SELECT docstore.set_properties('ledger', 's', '{"p1": "a"}', 8);
 CALL pg_temp.try($$ SELECT * FROM docstore.save('[{"op": "append", "log": "ledger", "stream": "s", "events": [{"type": "B"}], "expected": 1, "expected_revision": 8}]') $$);
 SELECT * FROM docstore.save('[{"op": "append", "log": "ledger", "stream": "s", "events": [{"type": "B"}], "expected": 1, "expected_revision": 9}]');
--- both stale: both are told
+-- both stale: the version is told
 CALL pg_temp.try($$ SELECT * FROM docstore.save('[{"op": "append", "log": "ledger", "stream": "s", "events": [{"type": "B"}], "expected": 1, "expected_revision": 9}]') $$);
 -- the other way round: an append makes a revision old
 SELECT version, revision FROM docstore.stream('ledger', 's');

@@ -8,7 +8,7 @@ SELECT docstore.create_log('ledger');
 -- G04: no such stream: no row, no error
 SELECT * FROM docstore.stream('ledger', 's');
 
--- G01: provision: version 0, no events; what comes back is the revision
+-- G01: provision: version 0, no events; what comes back is its version
 SELECT docstore.create_stream('ledger', 's');
 SELECT count(*) FROM ledger;
 -- G07: one row, no row
