@@ -426,7 +426,7 @@ ds_collection_read_name(const char *name, int item)
 	if (result->catalogname != NULL)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("a collection cannot be in another database")));
+				 errmsg("a table cannot be in another database")));
 	error_context_stack = context.previous;
 	return result;
 }
