@@ -124,8 +124,8 @@ SELECT version FROM docstore.append('diary', 'a1', '[{"type": "T", "event_id": "
 SELECT pg_temp.verdict($$ SELECT version FROM docstore.append('diary', 'a1', '[{"type": "T"}]', 2) $$);
 -- those of others: what is hidden and what is absent look the same, but that the name is taken
 SELECT e AS expected, s AS stream, pg_temp.verdict(format('SELECT version FROM docstore.append(%L, %L, %L, %s)', 'diary', s, '[{"type": "T"}]', e)) AS append,
-	pg_temp.verdict(format('SELECT docstore.close_stream(%L, %L, %s)', 'diary', s, NULLIF(e, 0))) AS close,
-	pg_temp.verdict(format('SELECT docstore.set_properties(%L, %L, %L, %s)', 'diary', s, '{}', NULLIF(e, 0))) AS properties,
+	pg_temp.verdict(format('SELECT docstore.close_stream(%L, %L, %s)', 'diary', s, e)) AS close,
+	pg_temp.verdict(format('SELECT docstore.set_properties(%L, %L, %L, %s)', 'diary', s, '{}', e)) AS properties,
 	pg_temp.verdict(format('SELECT version FROM docstore.save(%L)', format('[{"op": "assert", "log": "diary", "stream": "%s", "expected": %s}]', s,
 		CASE e WHEN -1 THEN '"any"' WHEN -2 THEN '"exists"' ELSE e::text END))) AS assert
 FROM unnest('{1,2,-2,-1,0}'::int[]) e, unnest('{b1,bobby}'::text[]) s ORDER BY s, e;
@@ -160,7 +160,7 @@ CREATE POLICY reads ON diary FOR SELECT TO regress_docstore_anna USING (stream L
 CREATE POLICY writes ON diary FOR INSERT TO regress_docstore_anna WITH CHECK (true);
 SET ROLE regress_docstore_anna;
 CALL pg_temp.try($$ SELECT * FROM docstore.append('diary', 'b1', '[{"type": "T"}]', 2) $$);
-CALL pg_temp.try($$ SELECT * FROM docstore.append('diary', 'b1', '[{"type": "T", "event_id": "00000000-0000-0000-0000-000000000001"}]', 2) $$);
+CALL pg_temp.try($$ SELECT * FROM docstore.append('diary', 'b1', '[{"type": "T", "event_id": "00000000-0000-0000-0000-000000000001"}]', 3) $$);
 RESET ROLE;
 SELECT stream, s.version, count(e.version), max(e.version) FROM diary_streams s LEFT JOIN diary e USING (stream) GROUP BY stream ORDER BY stream;
 
@@ -172,8 +172,9 @@ SELECT version FROM docstore.append('closed.mine', 'a', '[{"type": "T"}]', 0), d
 RESET ROLE;
 SELECT relname, relowner::regrole FROM pg_class WHERE relnamespace = 'closed'::regnamespace AND relname ~ '^mine' AND relkind = 'r' ORDER BY relname COLLATE "C";
 SELECT version FROM docstore.append('closed.mine', 'a', '[{"type": "T"}]', 1);
+SELECT 'closed.mine'::regclass::oid AS mine \gset
 SET ROLE regress_docstore_nobody;
-SELECT pg_temp.verdict(format('SELECT version FROM docstore.append(%s::oid::regclass, %L, %L, 2)', 'closed.mine'::regclass::oid, 'a', '[{"type": "T"}]')) FROM pg_class WHERE relname = 'mine';
+SELECT pg_temp.verdict(format('SELECT version FROM docstore.append(%s::oid::regclass, %L, %L, 2)', :mine, 'a', '[{"type": "T"}]'));
 RESET ROLE;
 
 DROP TABLE ledger, ledger_streams, ledger_consumers, noisy, noisy_streams, noisy_consumers, diary, diary_streams, diary_consumers, attempts, outcome;

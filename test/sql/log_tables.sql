@@ -33,9 +33,7 @@ SELECT stream, serial, tenant FROM ledger_streams ORDER BY stream;
 UPDATE ledger_streams SET tenant = 'other' WHERE stream = 'a';
 SELECT version FROM docstore.append('ledger', 'a', :one, 4), docstore.set_properties('ledger', 'a', '{}', -1);
 SELECT tenant FROM ledger_streams WHERE stream = 'a';
-SELECT version FROM docstore.append('ledger', 'a', '[{"type": "T"}, {"type": "T", "data": {"amount": -1}}]', 5);
-\echo :LAST_ERROR_SQLSTATE
-SELECT pg_temp.verdict($$ SELECT docstore.create_stream('ledger', 'd', '{"owner": ""}') $$) AS checked, pg_temp.verdict($$ SELECT docstore.set_properties('ledger', 'c', '{"owner": ""}', 1) $$) AS checked,
+SELECT pg_temp.verdict($$ SELECT version FROM docstore.append('ledger', 'a', '[{"type": "T"}, {"type": "T", "data": {"amount": -1}}]', 5) $$) AS checked, pg_temp.verdict($$ SELECT docstore.create_stream('ledger', 'd', '{"owner": ""}') $$) AS checked, pg_temp.verdict($$ SELECT docstore.set_properties('ledger', 'c', '{"owner": ""}', 1) $$) AS checked,
 	pg_temp.verdict($$ SELECT version FROM docstore.append('ledger', 'a', '[{"type": "T", "data": {"amount": "x"}}]', 5) $$) AS generated;
 ALTER TABLE ledger ADD needed int;
 ALTER TABLE ledger ADD CHECK (needed IS NOT NULL) NOT VALID;
@@ -93,10 +91,24 @@ CREATE TRIGGER swallow BEFORE INSERT ON ledger FOR EACH ROW WHEN (NEW.type = 'Sw
 CALL pg_temp.try($$ SELECT version FROM docstore.append('ledger', 't', '[{"type": "Swallowed"}]', 3) $$);
 CALL pg_temp.try($$ SELECT version FROM docstore.append('ledger', 't', '[{"type": "D"}, {"type": "Swallowed"}, {"type": "E"}]', 3) $$);
 DROP TRIGGER swallow ON ledger;
--- one that changes the key of an event
-CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.version := NEW.version + 100; RETURN NEW; END $$;
-CREATE TRIGGER move BEFORE INSERT ON ledger FOR EACH ROW WHEN (NEW.type = 'Moved') EXECUTE FUNCTION move();
-CALL pg_temp.try($$ SELECT version FROM docstore.append('ledger', 't', '[{"type": "Moved"}]', 3) $$);
+-- one that changes the place of an event
+CREATE FUNCTION move() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	CASE NEW.type
+		WHEN 'version' THEN NEW.version := NEW.version + 100;
+		WHEN 'stream' THEN NEW.stream := 'elsewhere';
+		WHEN 'log_position' THEN NEW.log_position := NEW.log_position + 100;
+		WHEN 'transaction_id' THEN NEW.transaction_id := '3';
+		WHEN 'generation' THEN NEW.generation := 0;
+		WHEN 'event_id' THEN NEW.event_id := '00000000-0000-0000-0000-000000000009';
+		ELSE NEW.data := '{"changed": true}';
+	END CASE;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER move BEFORE INSERT ON ledger FOR EACH ROW EXECUTE FUNCTION move();
+SELECT changed, pg_temp.verdict(format('SELECT version FROM docstore.append(%L, %L, %L, 3)', 'ledger', 't', jsonb_build_array(jsonb_build_object('type', changed)))) AS one,
+	pg_temp.verdict(format('SELECT version FROM docstore.append(%L, %L, %L, 3)', 'ledger', 't', jsonb_build_array(jsonb_build_object('type', 'data'), jsonb_build_object('type', changed)))) AS second
+FROM unnest('{version,stream,log_position,transaction_id,generation,event_id,data}'::text[]) changed;
 DROP TRIGGER move ON ledger;
 -- one that appends to another stream, one that appends to the stream that is appended to
 CREATE FUNCTION echo() RETURNS trigger LANGUAGE plpgsql AS $$
