@@ -10,12 +10,6 @@
  * appends to the stream wait.  So everything is opened and locked before that,
  * and what is left is: one look into the key of the heads, the new version of
  * the head, positions, and the events with their index entries.
- *
- * Appends to one stream line up at a lock of their own before they look at the
- * head.  Waiting for the row itself would wake each of them twice, once when
- * it is first in the queue for the row and once when the row is free, and let
- * it find a version that is not the latest.  The lock is as scope_lock.c's are,
- * and nothing depends on it: batches and plain SQL do not take it.
  */
 #include "postgres.h"
 
@@ -39,14 +33,12 @@ is_simple(const DsBatch *batch)
 		ds_engine_inserts(&item->log->events);
 }
 
-/* Look at the head; false when the append would not succeed as it is. */
+/* Compare what was found of the head; false when the append would not succeed. */
 static bool
-look(DsDirect *direct, DsBatch *batch)
+compare(DsDirect *direct, DsItem *item)
 {
-	DsItem	   *item = &batch->items[0];
 	DsHead	   *head = item->head;
 
-	head->item->present = ds_direct_find(direct, item->id);
 	if (head->item->present)
 	{
 		head->item->actual = ds_direct_version(direct);
@@ -57,17 +49,35 @@ look(DsDirect *direct, DsBatch *batch)
 	return item->reason == DS_HOLDS;
 }
 
-/* Write the head: a new version of it, or a new one. */
+/* Write a new version of the head that was found; false when it is not the latest. */
+static bool
+update_head(DsDirect *direct, DsBatch *batch)
+{
+	if (!compare(direct, &batch->items[0]))
+		return false;
+	ds_heads_prepare(batch);
+	return ds_direct_update_head(direct, batch->items[0].head, (Datum) 0);
+}
+
+/*
+ * Write the head.  Most often nobody else has it; otherwise this waits for
+ * them, and locks what they have left.
+ */
 static bool
 write_head(DsDirect *direct, DsBatch *batch)
 {
-	DsHead	   *head = batch->items[0].head;
+	DsItem	   *item = &batch->items[0];
 
+	item->head->item->present = ds_direct_find(direct, item->id);
+	if (item->head->item->present)
+		return update_head(direct, batch) ||
+			(item->reason == DS_HOLDS && ds_direct_lock_row(direct, item->id) && update_head(direct, batch));
+
+	if (!compare(direct, item))
+		return false;
 	ds_heads_prepare(batch);
-	if (head->item->present)
-		return ds_direct_update_head(direct, head, (Datum) 0);
 	ds_scope_lock_absence(batch);
-	return ds_direct_insert_head(direct, head, (Datum) 0);
+	return ds_direct_insert_head(direct, item->head, (Datum) 0);
 }
 
 /*
@@ -88,9 +98,8 @@ ds_direct_append(DsBatch *batch)
 	events = palloc(sizeof(DsDirectEvents));
 	ds_scopes_lock(batch);
 	ds_direct_begin_events(events, item->log);
-	ds_scope_line_up(item);
 	ds_direct_begin(&streams, &item->log->streams);
-	written = look(&streams, batch) && write_head(&streams, batch);
+	written = write_head(&streams, batch);
 	ds_direct_end(&streams);
 	if (written)
 	{

@@ -46,13 +46,6 @@
 /* Of each kind of value. */
 #define LOCKS 64
 
-/* Objects of the log's table by their second number, too. */
-enum
-{
-	SCOPES,
-	LINE						/* the first number is a hash of the stream */
-};
-
 typedef enum Kind
 {
 	THE_LOG,
@@ -188,7 +181,7 @@ take_lock(const Lock *lock)
 		LockRelationOid(lock->positions, mode);
 		return;
 	}
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, lock->key.log, lock->key.number, SCOPES);
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, lock->key.log, lock->key.number, 0);
 	(void) LockAcquire(&tag, mode, false, false);
 }
 
@@ -266,22 +259,6 @@ ds_scope_lock_absence(DsBatch *batch)
 }
 
 /*
- * Line up behind the other appends to a stream, until the transaction ends:
- * see direct_append.c.
- */
-void
-ds_scope_line_up(const DsItem *item)
-{
-	const text *stream = DatumGetTextPP(item->id);
-	LOCKTAG		tag;
-
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, item->log->events.relid,
-					   hash_bytes((const unsigned char *) VARDATA_ANY(stream), VARSIZE_ANY_EXHDR(stream)),
-					   LINE);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
-}
-
-/*
  * Give back the lock on the absence of a batch's only stream, which turned out
  * to be there: it is locked next, and rows come before absence.  Batches with
  * more to lock are taken back as a whole (batch.c).
@@ -297,6 +274,6 @@ ds_scope_unlock_absence(DsBatch *batch)
 		return;
 	stream = DatumGetTextPP(head->item->id);
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, head->log->events.relid,
-					   lock_number(ABSENCE, VARDATA_ANY(stream), VARSIZE_ANY_EXHDR(stream)), SCOPES);
+					   lock_number(ABSENCE, VARDATA_ANY(stream), VARSIZE_ANY_EXHDR(stream)), 0);
 	LockRelease(&tag, head->may_create ? RowExclusiveLock : ShareLock, false);
 }

@@ -9,7 +9,6 @@
 #include "batch.h"
 
 extern void ds_scopes_lock(DsBatch *batch);
-extern void ds_scope_line_up(const DsItem *item);
 extern void ds_scope_lock_absence(DsBatch *batch);
 extern void ds_scope_unlock_absence(DsBatch *batch);
 
