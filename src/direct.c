@@ -70,8 +70,8 @@ ds_direct_end(DsDirect *direct)
 }
 
 /* Open all indexes, for the entries of new rows. */
-static void
-open_indexes(DsDirect *direct)
+void
+ds_direct_open_indexes(DsDirect *direct)
 {
 	if (direct->target != NULL)
 		return;
@@ -160,7 +160,7 @@ ds_direct_lock_row(DsDirect *direct, Datum id)
 void
 ds_direct_insert_entries_of(DsDirect *direct, TupleTableSlot *row)
 {
-	open_indexes(direct);
+	ds_direct_open_indexes(direct);
 	list_free(ExecInsertIndexTuples(direct->target, row, direct->estate,
 									false, false, NULL, NIL, false));
 	ResetPerTupleExprContext(direct->estate);
@@ -173,7 +173,7 @@ ds_direct_insert_entries_of(DsDirect *direct, TupleTableSlot *row)
 static void
 insert_entries(DsDirect *direct, bool is_update, bool *is_taken, bool summarizing)
 {
-	open_indexes(direct);
+	ds_direct_open_indexes(direct);
 	list_free(ExecInsertIndexTuples(direct->target, direct->formed, direct->estate,
 									is_update, is_taken != NULL, is_taken, NIL, summarizing));
 	ResetPerTupleExprContext(direct->estate);
@@ -277,7 +277,7 @@ ds_direct_insert(DsDirect *direct, Datum id)
 {
 	bool		is_found = direct->looks_first && ds_direct_find(direct, id);
 
-	open_indexes(direct);
+	ds_direct_open_indexes(direct);
 	if (is_found && !is_free(direct))
 		return false;
 	while (!insert_speculatively(direct))

@@ -41,6 +41,7 @@ extern void ds_direct_begin_new(DsDirect *direct);
 extern void ds_direct_form_new(DsDirect *direct);
 extern bool ds_direct_update(DsDirect *direct);
 extern bool ds_direct_insert(DsDirect *direct, Datum id);
+extern void ds_direct_open_indexes(DsDirect *direct);
 extern void ds_direct_insert_entries_of(DsDirect *direct, TupleTableSlot *row);
 
 #endif							/* DS_DIRECT_H */

@@ -13,9 +13,6 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
-/* So many events are written to the table before their index entries are made. */
-#define ROWS 256
-
 /*
  * Heads
  */
@@ -84,17 +81,18 @@ ds_direct_insert_head(DsDirect *direct, const DsHead *head, Datum properties)
  * Events
  */
 
-/* Rows that go to the table together. */
-typedef struct Rows
+/* Begin to insert events into a log: everything is opened that is needed. */
+void
+ds_direct_begin_events(DsDirectEvents *rows, const DsLog *log)
 {
-	DsDirect	direct;
-	int			count;
-	TupleTableSlot *slots[ROWS];
-	MemoryContext context;		/* of their values */
-} Rows;
+	memset(rows, 0, sizeof(DsDirectEvents));
+	ds_direct_begin(&rows->direct, &log->events);
+	ds_direct_open_indexes(&rows->direct);
+	rows->context = AllocSetContextCreate(CurrentMemoryContext, "docstore events", ALLOCSET_DEFAULT_SIZES);
+}
 
 static void
-put_row(Rows *rows, const DsItem *item, const DsEvent *event)
+put_row(DsDirectEvents *rows, const DsItem *item, const DsEvent *event)
 {
 	const DsCollection *events = &item->log->events;
 	TupleTableSlot *slot;
@@ -118,13 +116,13 @@ put_row(Rows *rows, const DsItem *item, const DsEvent *event)
 
 /* Write the rows to the table, then their index entries. */
 static void
-write_rows(Rows *rows)
+write_rows(DsDirectEvents *rows)
 {
 	CommandId	command = GetCurrentCommandId(true);
 
 	if (rows->count == 1)
 		table_tuple_insert(rows->direct.table, rows->slots[0], command, 0, NULL);
-	else
+	else if (rows->count > 1)
 		table_multi_insert(rows->direct.table, rows->slots, rows->count, command, 0, NULL);
 	for (int i = 0; i < rows->count; i++)
 	{
@@ -136,33 +134,25 @@ write_rows(Rows *rows)
 	MemoryContextReset(rows->context);
 }
 
-/* Insert the new events of one log, in item order. */
+/* Insert the events of an item. */
 void
-ds_direct_insert_events(const DsBatch *batch, const DsLog *log)
+ds_direct_insert_events(DsDirectEvents *rows, const DsItem *item)
 {
-	Rows	   *rows = palloc0(sizeof(Rows));
-
-	ds_direct_begin(&rows->direct, &log->events);
-	rows->context = AllocSetContextCreate(CurrentMemoryContext, "docstore events", ALLOCSET_DEFAULT_SIZES);
-	for (int i = 0; i < batch->count; i++)
+	for (int e = 0; e < item->event_count; e++)
 	{
-		const DsItem *item = &batch->items[i];
-
-		if (!ds_event_is_stored_in(item, log))
-			continue;
-		for (int e = 0; e < item->event_count; e++)
-		{
-			put_row(rows, item, &item->events[e]);
-			if (rows->count == ROWS)
-				write_rows(rows);
-		}
+		put_row(rows, item, &item->events[e]);
+		if (rows->count == DS_DIRECT_EVENTS)
+			write_rows(rows);
 	}
-	if (rows->count > 0)
-		write_rows(rows);
+}
 
-	for (int i = 0; i < ROWS && rows->slots[i] != NULL; i++)
+/* Insert those that are left, and close. */
+void
+ds_direct_end_events(DsDirectEvents *rows)
+{
+	write_rows(rows);
+	for (int i = 0; i < DS_DIRECT_EVENTS && rows->slots[i] != NULL; i++)
 		ExecDropSingleTupleTableSlot(rows->slots[i]);
 	MemoryContextDelete(rows->context);
 	ds_direct_end(&rows->direct);
-	pfree(rows);
 }

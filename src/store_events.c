@@ -188,7 +188,18 @@ store(const DsBatch *batch, const DsLog *log, uint64 count)
 				 errhint("A BEFORE INSERT trigger on a log must not return NULL: versions have no gaps.")));
 }
 
-/* Take a position for each new event of a log, in item order; returns how many. */
+/* Take a position for each event of an item. */
+void
+ds_event_take_positions(DsItem *item)
+{
+	for (int e = 0; e < item->event_count; e++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		item->events[e].position = nextval_internal(item->log->events.positions, false);
+	}
+}
+
+/* The same for each new event of a log, in item order; returns how many. */
 static uint64
 take_positions(DsBatch *batch, const DsLog *log)
 {
@@ -200,14 +211,24 @@ take_positions(DsBatch *batch, const DsLog *log)
 
 		if (!ds_event_is_stored_in(item, log))
 			continue;
-		for (int e = 0; e < item->event_count; e++)
-		{
-			CHECK_FOR_INTERRUPTS();
-			item->events[e].position = nextval_internal(log->events.positions, false);
-		}
+		ds_event_take_positions(item);
 		count += item->event_count;
 	}
 	return count;
+}
+
+/* The same without the executor. */
+static void
+store_directly(const DsBatch *batch, const DsLog *log)
+{
+	DsDirectEvents *rows = palloc(sizeof(DsDirectEvents));
+
+	ds_direct_begin_events(rows, log);
+	for (int i = 0; i < batch->count; i++)
+		if (ds_event_is_stored_in(&batch->items[i], log))
+			ds_direct_insert_events(rows, &batch->items[i]);
+	ds_direct_end_events(rows);
+	pfree(rows);
 }
 
 /*
@@ -228,7 +249,7 @@ ds_events_store(DsBatch *batch)
 			continue;
 		count = take_positions(batch, item->log);
 		if (ds_engine_inserts(&item->log->events))
-			ds_direct_insert_events(batch, item->log);
+			store_directly(batch, item->log);
 		else
 			store(batch, item->log, count);
 		stored = lappend(stored, unconstify(DsLog *, item->log));
