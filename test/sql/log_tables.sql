@@ -121,6 +121,31 @@ SELECT version FROM docstore.append('ledger', 't', '[{"type": "Loud"}, {"type": 
 SELECT version, data FROM ledger WHERE stream = 'echo' ORDER BY version;
 SELECT version FROM docstore.append('ledger', 't', '[{"type": "Loud", "data": {"to": "t"}}]', 5);
 SELECT version, type, data FROM ledger WHERE stream = 't' AND version > 5 ORDER BY version;
+DROP TRIGGER echo ON ledger;
+-- before the event is stored, while others of its call are still to come; and a conflict of its own that it swallows
+CREATE OR REPLACE FUNCTION echo() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF NEW.type = 'Quiet' THEN
+		PERFORM docstore.append('ledger', 'before', '[{"type": "B1"}, {"type": "B2", "event_id": "00000000-0000-0000-0000-000000000001"}]', docstore.any_version(), '[{"types": ["B9"], "expected": "none"}]');
+		RETURN NEW;
+	END IF;
+	PERFORM docstore.append('ledger', 'before', jsonb_build_array('{"type": "B1"}'::jsonb, jsonb_build_object('type', 'B2', 'data', jsonb_build_object('of', NEW.version))));
+	BEGIN
+		PERFORM docstore.append('ledger', 'before', '[{"type": "B3"}]', 0);
+	EXCEPTION WHEN SQLSTATE 'PT409' THEN
+		NEW.data := NEW.data || '{"swallowed": true}';
+	END;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER echo BEFORE INSERT ON ledger FOR EACH ROW WHEN (NEW.type IN ('Loud', 'Quiet')) EXECUTE FUNCTION echo();
+SELECT version FROM docstore.append('ledger', 'v', '[{"type": "Loud"}, {"type": "Calm", "data": {"n": 1}}, {"type": "Loud", "metadata": {"m": 1}}]', 0);
+SELECT item, version FROM docstore.save('[
+	{"op": "append", "log": "ledger", "stream": "v", "events": [{"type": "Loud"}, {"type": "Calm"}], "expected": 3},
+	{"op": "append", "log": "ledger", "stream": "w", "events": [{"type": "Calm"}, {"type": "Quiet"}, {"type": "Calm"}], "expected": 0}]');
+SELECT stream, version, type, data, metadata FROM ledger WHERE stream IN ('v', 'w', 'before') ORDER BY stream, version;
+-- what hands the events to the statement is not for others
+CALL pg_temp.try($$ SELECT * FROM docstore.events_to_store() AS e(a int) $$);
+
 -- a trigger on the heads
 CREATE TRIGGER on_streams BEFORE UPDATE ON ledger_streams FOR EACH ROW WHEN (NEW.stream = 'u') EXECUTE FUNCTION swallow();
 CALL pg_temp.try($$ SELECT version FROM docstore.append('ledger', 'u', '[{"type": "T"}]', 1) $$);

@@ -87,6 +87,10 @@ FROM (SELECT *, min(log_position) OVER () - 1 AS first
 	FROM docstore.append('ledger', 'many', (SELECT jsonb_agg(jsonb_build_object('type', 'T', 'data', jsonb_build_object('n', n)) ORDER BY n) FROM generate_series(1, 5000) n), 0)) a;
 SELECT count(*) FROM ledger WHERE stream = 'many' AND version = (data ->> 'n')::bigint;
 
+-- I10: a stale version, and many events: nothing is stored, no position is used
+SELECT pg_temp.verdict(format('SELECT version FROM docstore.append(%L, %L, %L, 4999)', 'ledger', 'many', (SELECT jsonb_agg('{"type": "T"}'::jsonb) FROM generate_series(1, 1000))));
+SELECT version - 5000 AS next, log_position - (SELECT max(log_position) FROM ledger) AS next FROM docstore.append('ledger', 'many', :one, 5000);
+
 -- append in a query: once for each row, and its rows can be joined
 SELECT s, e.version FROM generate_series(1, 3) s, docstore.append('ledger', 'query', :two, (s - 1) * 2) e ORDER BY s, e.version;
 SELECT (docstore.append('ledger', 'query', :one)).version;
