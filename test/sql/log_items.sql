@@ -154,16 +154,17 @@ SELECT * FROM docstore.try_save('[
 	{"op": "upsert", "collection": "accounts", "id": "acc-1", "data": {}, "expected": 2}]');
 
 -- request_id: once, and again the same answer; the log can have gone on
-\set one '\'00000000-0000-0000-0000-000000000001\''
+\set one '\'10600000-0000-0000-0000-000000000001\''
 \set changes '\'[{"op": "append", "log": "ledger", "stream": "r", "events": [{"type": "T"}, {"type": "T"}], "expected": 0}, {"op": "create_stream", "log": "ledger", "stream": "r2"}, {"op": "assert", "log": "ledger", "scope": {"source": "r", "expected": "none"}}]\''
 SELECT * FROM docstore.save(:changes, :one);
 SELECT version FROM docstore.append('ledger', 'r', '[{"type": "T"}]');
 SELECT * FROM docstore.save(:changes, :one);
 SELECT count(*) FROM ledger WHERE stream = 'r';
-CALL pg_temp.try($$ SELECT * FROM docstore.save('[{"op": "append", "log": "ledger", "stream": "r", "events": [{"type": "T"}], "expected": 3}]', '00000000-0000-0000-0000-000000000001') $$);
+CALL pg_temp.try($$ SELECT * FROM docstore.save('[{"op": "append", "log": "ledger", "stream": "r", "events": [{"type": "T"}], "expected": 3}]', '10600000-0000-0000-0000-000000000001') $$);
 -- one that ended in a conflict is not remembered
-CALL pg_temp.try($$ SELECT * FROM docstore.save('[{"op": "append", "log": "ledger", "stream": "r", "events": [{"type": "T"}], "expected": 2}]', '00000000-0000-0000-0000-000000000002') $$);
-SELECT * FROM docstore.save('[{"op": "append", "log": "ledger", "stream": "r", "events": [{"type": "T"}], "expected": 3}]', '00000000-0000-0000-0000-000000000002');
+CALL pg_temp.try($$ SELECT * FROM docstore.save('[{"op": "append", "log": "ledger", "stream": "r", "events": [{"type": "T"}], "expected": 2}]', '10600000-0000-0000-0000-000000000002') $$);
+SELECT * FROM docstore.save('[{"op": "append", "log": "ledger", "stream": "r", "events": [{"type": "T"}], "expected": 3}]', '10600000-0000-0000-0000-000000000002');
+DELETE FROM docstore.requests WHERE request_id::text LIKE '10600000%';
 
 -- deferred conflicts: of all calls, with the items counted on
 BEGIN;

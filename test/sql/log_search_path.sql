@@ -61,7 +61,9 @@ SELECT item, reason, actual FROM docstore.try_save('[
 	{"op": "append", "log": "public.ledger", "stream": "a", "events": [{"type": "T"}], "expected": 9, "scopes": [{"expected": "none"}]},
 	{"op": "assert", "log": "public.ledger", "scope": {"types": ["T"], "expected": "none"}}]');
 -- the tables that are found along the search_path are those
-CALL pg_temp.try($$ SELECT * FROM docstore.append('ledger', 'a', '[{"type": "T"}]') $$);
+\set VERBOSITY terse
+SELECT * FROM docstore.append('ledger', 'a', '[{"type": "T"}]');
+\set VERBOSITY default
 RESET search_path;
 SELECT stream, version, revision, properties, closed_at IS NOT NULL AS closed FROM ledger_streams ORDER BY stream;
 

@@ -7,7 +7,7 @@ SELECT docstore.create_log('ledger');
 
 -- events with these ids, 0 for one without: pg_temp.events(1, 2)
 CREATE FUNCTION pg_temp.events(VARIADIC ids int[]) RETURNS jsonb LANGUAGE sql AS $$
-	SELECT jsonb_agg(jsonb_build_object('type', 'e' || id) || CASE id WHEN 0 THEN '{}'
+	SELECT jsonb_agg(jsonb_build_object('type', 'e' || id, 'data', jsonb_build_object('nr', nr)) || CASE id WHEN 0 THEN '{}'
 		ELSE jsonb_build_object('event_id', format('00000000-0000-0000-0000-%s', lpad(id::text, 12, '0'))) END ORDER BY nr)
 	FROM unnest(ids) WITH ORDINALITY i(id, nr) $$;
 CREATE FUNCTION pg_temp.stored(name text) RETURNS text LANGUAGE sql AS $$
@@ -98,6 +98,7 @@ SELECT count(*) FROM docstore.append('ledger', 'scoped', pg_temp.events(1, 2), 0
 SELECT pg_temp.append('scoped', 2, 3), left(pg_temp.append('scoped', 2, 2, 3), 5);
 -- an erased event keeps its id
 SELECT docstore.erase('ledger', 's', '{2}');
+SELECT version, type, data, event_id IS NOT NULL AS has_id FROM ledger WHERE stream = 's' ORDER BY version;
 SELECT pg_temp.append('s', 0, 1, 2);
 
 -- docstore.checks = off: ids are no expectation
