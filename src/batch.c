@@ -25,6 +25,7 @@
 #include "commands/trigger.h"
 #include "conflict.h"
 #include "deferred.h"
+#include "direct_append.h"
 #include "document.h"
 #include "errors.h"
 #include "executor/executor.h"
@@ -368,7 +369,7 @@ ds_batch_run(DsBatch *batch, bool raise)
 	if (batch->count == 0)
 		return true;
 
-	written = run(batch, raise && !defer);
+	written = ds_direct_append(batch) || run(batch, raise && !defer);
 	if (written)
 		ds_heads_finish(batch);
 	if (defer)

@@ -22,7 +22,7 @@
 #include "catalog/pg_type.h"
 #include "collection.h"
 #include "compat.h"
-#include "direct.h"
+#include "engine.h"
 #include "errors.h"
 #include "floor.h"
 #include "log.h"
@@ -230,7 +230,7 @@ look_at(Relation rel, DsKind kind, DsCollection *collection)
 			break;
 	}
 	if (missing.len == 0)
-		ds_direct_describe(rel, collection);
+		ds_engine_describe(rel, collection);
 	return missing.len > 0 ? psprintf("It lacks %s.", missing.data) : NULL;
 }
 
@@ -426,7 +426,7 @@ ds_collection_read_name(const char *name, int item)
 	if (result->catalogname != NULL)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("a collection cannot be in another database")));
+				 errmsg("a table cannot be in another database")));
 	error_context_stack = context.previous;
 	return result;
 }

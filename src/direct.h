@@ -1,25 +1,47 @@
 /*
- * direct.h - ordinary tables without the executor
+ * direct.h - rows of ordinary tables without the executor
  */
 #ifndef DS_DIRECT_H
 #define DS_DIRECT_H
 
 #include "postgres.h"
 
-#include "batch.h"
+#include "access/genam.h"
+#include "access/skey.h"
 #include "collection.h"
-#include "document.h"
+#include "executor/tuptable.h"
+#include "nodes/execnodes.h"
 #include "utils/rel.h"
 
-extern void ds_direct_init(void);
-extern void ds_direct_describe(Relation rel, DsCollection *collection);
-extern bool ds_direct_updates(const DsCollection *collection);
-extern bool ds_direct_inserts(const DsCollection *collection);
+/* A table that is being worked on. */
+typedef struct DsDirect
+{
+	const DsCollection *collection;
+	Relation	table;
+	Relation	key;			/* the index on id, where rows are looked up */
+	IndexScanDesc scan;
+	ScanKeyData by_id;
+	TupleTableSlot *found;		/* a row of the table, in its buffer */
+	TupleTableSlot *formed;		/* a new row */
+	ResultRelInfo *target;		/* with all indexes, once entries are due */
+	EState	   *estate;
+	bool		looks_first;	/* before it inserts: ids were taken, or may well be */
+} DsDirect;
 
-extern bool ds_direct_upsert(const DsCollection *collection, Datum id, Datum data,
-							 int64 expected, DsOutcome *outcome);
-extern void ds_direct_lock(DsItem **items, int count);
-extern void ds_direct_update(DsItem **items, int count);
-extern void ds_direct_insert(DsItem **items, int count, int64 version);
+extern void ds_direct_begin(DsDirect *direct, const DsCollection *collection);
+extern void ds_direct_end(DsDirect *direct);
+extern bool ds_direct_find(DsDirect *direct, Datum id);
+extern Datum ds_direct_value(DsDirect *direct, AttrNumber column);
+extern bool ds_direct_is_null(DsDirect *direct, AttrNumber column);
+extern int64 ds_direct_version(DsDirect *direct);
+extern bool ds_direct_lock_row(DsDirect *direct, Datum id);
+extern void ds_direct_set(Datum *values, bool *nulls, AttrNumber column, Datum value);
+extern void ds_direct_form_changed(DsDirect *direct);
+extern void ds_direct_begin_new(DsDirect *direct);
+extern void ds_direct_form_new(DsDirect *direct);
+extern bool ds_direct_update(DsDirect *direct);
+extern bool ds_direct_insert(DsDirect *direct, Datum id);
+extern void ds_direct_open_indexes(DsDirect *direct);
+extern void ds_direct_insert_entries_of(DsDirect *direct, TupleTableSlot *row);
 
 #endif							/* DS_DIRECT_H */

@@ -7,7 +7,7 @@
 #include "compat.h"
 #include "conflict.h"
 #include "deferred.h"
-#include "direct.h"
+#include "engine.h"
 #include "expectation.h"
 #include "fmgr.h"
 #include "utils/guc.h"
@@ -23,7 +23,7 @@ _PG_init(void)
 	ds_collection_init();
 	ds_expectation_init();
 	ds_conflict_init();
-	ds_direct_init();
+	ds_engine_init();
 	ds_deferred_init();
 	MarkGUCPrefixReserved("docstore");
 }

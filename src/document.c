@@ -21,7 +21,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "direct.h"
+#include "direct_document.h"
 #include "document.h"
 #include "errors.h"
 #include "executor/spi.h"

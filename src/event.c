@@ -84,7 +84,10 @@ event_id_error(void *arg)
 	const Place *place = arg;
 
 	errcode(DS_ERRCODE_ARGUMENT);
-	errdetail("%sevent %d has this \"event_id\".", ds_item_prefix(place->item), place->event);
+	if (place->item == DS_ONLY_ITEM)
+		errdetail("It is the \"event_id\" of event %d.", place->event);
+	else
+		errdetail("It is the \"event_id\" of event %d of item %d.", place->event, place->item);
 	errhint("An event_id is a UUID, as a JSON string.");
 }
 

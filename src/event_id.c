@@ -33,6 +33,61 @@ typedef struct Stored
 	int64		position;
 } Stored;
 
+/* An id in the stream of a head, and the item that has it. */
+typedef struct Given
+{
+	struct
+	{
+		const DsHead *head;
+		pg_uuid_t	id;
+	}			key;			/* hash key: must be first */
+	int			item;
+} Given;
+
+pg_noreturn static void
+refuse_twice(const Given *first, const DsItem *second)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("items %d and %d append the same event_id %s to stream \"%s\"",
+					first->item, second->number,
+					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&first->key.id))),
+					TextDatumGetCString(second->id)),
+			 errhint("Give each event an id of its own, or none.")));
+}
+
+/* No two items append the same id to one stream; within an item, see event.c. */
+void
+ds_event_ids_require_distinct(const DsBatch *batch)
+{
+	HASHCTL		control = {.keysize = sizeof(((Given *) NULL)->key), .entrysize = sizeof(Given),
+	.hcxt = CurrentMemoryContext};
+	HTAB	   *ids;
+
+	if (batch->count == 1)
+		return;
+	ids = hash_create("docstore given ids", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+
+		for (int e = 0; e < item->event_count; e++)
+		{
+			Given		given = {.key = {.head = item->head, .id = item->events[e].id}};
+			Given	   *entry;
+			bool		found;
+
+			if (!item->events[e].has_id)
+				continue;
+			entry = hash_search(ids, &given.key, HASH_ENTER, &found);
+			if (found)
+				refuse_twice(entry, item);
+			entry->item = item->number;
+		}
+	}
+	hash_destroy(ids);
+}
+
 static void
 build(const void *context, DsStatementText *text)
 {

@@ -8,6 +8,7 @@
 
 #include "batch.h"
 
+extern void ds_event_ids_require_distinct(const DsBatch *batch);
 extern void ds_event_ids_find(DsBatch *batch);
 
 #endif							/* DS_EVENT_ID_H */

@@ -17,7 +17,8 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "compat.h"
-#include "document.h"
+#include "errors.h"
+#include "event_id.h"
 #include "head.h"
 #include "utils/builtins.h"
 
@@ -159,6 +160,7 @@ ds_heads_gather(DsBatch *batch)
 	if (count_mentions(batch) == 0)
 		return;
 	make_heads(batch);
+	ds_event_ids_require_distinct(batch);
 
 	batch->order = palloc_extended(mul_size(batch->count + list_length(batch->heads), sizeof(DsItem *)),
 								   MCXT_ALLOC_HUGE);
@@ -285,6 +287,16 @@ give_versions(DsBatch *batch)
 	}
 }
 
+pg_noreturn static void
+refuse_growth(const DsHead *head)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
+			 errmsg("stream \"%s\" of log \"%s\" is at the highest possible version",
+					TextDatumGetCString(head->item->id), ds_collection_name(head->log->events.relid)),
+			 errhint("Close it, and go on in another stream.")));
+}
+
 /*
  * All expectations hold: decide how each head is written.  A call whose events
  * are stored already writes nothing.
@@ -306,7 +318,7 @@ ds_heads_prepare(DsBatch *batch)
 		head->is_due = head->growth > 0 || creates ||
 			(head->item->present && (head->sets_properties || head->closes));
 		if (head->item->present && head->item->actual > PG_INT64_MAX - head->growth)
-			ds_document_refuse_growth(head->item->collection, head->item->id);
+			refuse_growth(head);
 		if (head->is_due)
 			head->new_transaction_id = next_transaction_id(head);
 	}

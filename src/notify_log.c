@@ -30,5 +30,5 @@ ds_notify_log(PG_FUNCTION_ARGS)
 				 errmsg("docstore.notify_log() is called by its trigger only"),
 				 errhint("Pass notify => true to docstore.create_log().")));
 	Async_Notify("docstore", ds_collection_name(RelationGetRelid(call->tg_relation)));
-	PG_RETURN_NULL();
+	PG_RETURN_POINTER(NULL);
 }

@@ -12,8 +12,9 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "direct.h"
+#include "direct_items.h"
 #include "document.h"
+#include "engine.h"
 #include "errors.h"
 #include "executor/spi.h"
 #include "floor.h"
@@ -265,9 +266,9 @@ look(Chunk *chunk, DsExecution execution)
 {
 	Datum		ids;
 
-	if (chunk->statement == DS_LOCK_MANY_FOR_UPSERT && ds_direct_updates(chunk->collection))
+	if (chunk->statement == DS_LOCK_MANY_FOR_UPSERT && ds_engine_updates(chunk->collection))
 	{
-		ds_direct_lock(chunk->items, chunk->count);
+		ds_direct_lock_items(chunk->items, chunk->count);
 		return;
 	}
 	ids = id_array(chunk);
@@ -281,9 +282,9 @@ write_locked(Chunk *chunk, DsExecution execution)
 	Datum		values[6];
 	int64		highest;
 
-	if (chunk->statement == DS_UPDATE_MANY && ds_direct_updates(chunk->collection))
+	if (chunk->statement == DS_UPDATE_MANY && ds_engine_updates(chunk->collection))
 	{
-		ds_direct_update(chunk->items, chunk->count);
+		ds_direct_update_items(chunk->items, chunk->count);
 		return;
 	}
 	values[0] = place_array(chunk);
@@ -345,8 +346,8 @@ insert(Chunk *chunk, DsExecution execution)
 {
 	int64		version = ds_floor_next_version(chunk->collection);
 
-	if (ds_direct_inserts(chunk->collection))
-		ds_direct_insert(chunk->items, chunk->count, version);
+	if (ds_engine_inserts(chunk->collection))
+		ds_direct_insert_items(chunk->items, chunk->count, version);
 	else
 	{
 		Datum		values[] = {id_array(chunk), Int64GetDatum(version)};
@@ -360,8 +361,14 @@ insert(Chunk *chunk, DsExecution execution)
 static void
 insert_heads(Chunk *chunk, DsExecution execution)
 {
-	Datum		values[5] = {id_array(chunk)};
+	Datum		values[5];
 
+	if (ds_engine_inserts(chunk->collection))
+	{
+		ds_direct_insert_items(chunk->items, chunk->count, 0);
+		return;
+	}
+	values[0] = id_array(chunk);
 	set_head_values(chunk, values + 1);
 	absorb_inserted(chunk, execute_chunk(chunk, execution, values), 0);
 }

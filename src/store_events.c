@@ -12,6 +12,8 @@
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "compat.h"
+#include "direct_stream.h"
+#include "engine.h"
 #include "errors.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -36,8 +38,9 @@ typedef struct Storing
 
 static Storing *storing = NULL;
 
-static bool
-is_stored_here(const DsItem *item, const DsLog *log)
+/* Whether an item's events are to be written to that log. */
+bool
+ds_event_is_stored_in(const DsItem *item, const DsLog *log)
 {
 	return item->op == DS_APPEND_ITEM && !item->repeats && item->log == log;
 }
@@ -60,8 +63,9 @@ to_object(const DsBytes *bytes)
 	return JsonbPGetDatum(json);
 }
 
-static Datum
-empty_object(void)
+/* {} */
+Datum
+ds_empty_object(void)
 {
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
 }
@@ -83,7 +87,7 @@ ds_event_form(const DsItem *item, const DsEvent *event, Datum *values, bool *nul
 	values[DS_SOURCE_TYPE] = text_or_null(&event->tags[DS_TAG_SOURCE_TYPE], &nulls[DS_SOURCE_TYPE]);
 	values[DS_STREAM_TYPE] = text_or_null(&event->tags[DS_TAG_STREAM_TYPE], &nulls[DS_STREAM_TYPE]);
 	values[DS_STREAM_ID] = text_or_null(&event->tags[DS_TAG_STREAM_ID], &nulls[DS_STREAM_ID]);
-	values[DS_DATA] = event->data.start == NULL ? empty_object() : to_object(&event->data);
+	values[DS_DATA] = event->data.start == NULL ? ds_empty_object() : to_object(&event->data);
 	nulls[DS_METADATA] = event->metadata.start == NULL;
 	values[DS_METADATA] = nulls[DS_METADATA] ? (Datum) 0 : to_object(&event->metadata);
 }
@@ -95,7 +99,7 @@ next_event(Storing *from, const DsItem **item)
 	for (; from->item < from->batch->count; from->item++, from->event = 0)
 	{
 		*item = &from->batch->items[from->item];
-		if (is_stored_here(*item, from->log) && from->event < (*item)->event_count)
+		if (ds_event_is_stored_in(*item, from->log) && from->event < (*item)->event_count)
 			return &(*item)->events[from->event++];
 	}
 	return NULL;
@@ -184,7 +188,18 @@ store(const DsBatch *batch, const DsLog *log, uint64 count)
 				 errhint("A BEFORE INSERT trigger on a log must not return NULL: versions have no gaps.")));
 }
 
-/* Take a position for each new event of a log, in item order; returns how many. */
+/* Take a position for each event of an item. */
+void
+ds_event_take_positions(DsItem *item)
+{
+	for (int e = 0; e < item->event_count; e++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		item->events[e].position = nextval_internal(item->log->events.positions, false);
+	}
+}
+
+/* The same for each new event of a log, in item order; returns how many. */
 static uint64
 take_positions(DsBatch *batch, const DsLog *log)
 {
@@ -194,16 +209,26 @@ take_positions(DsBatch *batch, const DsLog *log)
 	{
 		DsItem	   *item = &batch->items[i];
 
-		if (!is_stored_here(item, log))
+		if (!ds_event_is_stored_in(item, log))
 			continue;
-		for (int e = 0; e < item->event_count; e++)
-		{
-			CHECK_FOR_INTERRUPTS();
-			item->events[e].position = nextval_internal(log->events.positions, false);
-		}
+		ds_event_take_positions(item);
 		count += item->event_count;
 	}
 	return count;
+}
+
+/* The same without the executor. */
+static void
+store_directly(const DsBatch *batch, const DsLog *log)
+{
+	DsDirectEvents *rows = palloc(sizeof(DsDirectEvents));
+
+	ds_direct_begin_events(rows, log);
+	for (int i = 0; i < batch->count; i++)
+		if (ds_event_is_stored_in(&batch->items[i], log))
+			ds_direct_insert_events(rows, &batch->items[i]);
+	ds_direct_end_events(rows);
+	pfree(rows);
 }
 
 /*
@@ -218,10 +243,15 @@ ds_events_store(DsBatch *batch)
 	for (int i = 0; i < batch->count; i++)
 	{
 		const DsItem *item = &batch->items[i];
+		uint64		count;
 
 		if (item->op != DS_APPEND_ITEM || item->repeats || list_member_ptr(stored, item->log))
 			continue;
-		store(batch, item->log, take_positions(batch, item->log));
+		count = take_positions(batch, item->log);
+		if (ds_engine_inserts(&item->log->events))
+			store_directly(batch, item->log);
+		else
+			store(batch, item->log, count);
 		stored = lappend(stored, unconstify(DsLog *, item->log));
 	}
 	list_free(stored);

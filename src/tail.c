@@ -43,7 +43,7 @@ build_walk(const void *context, DsStatementText *text)
 {
 	const Question *question = context;
 
-	text->sql = psprintf("SELECT e.log_position, %s FROM ONLY %s e "
+	text->sql = psprintf("SELECT e.log_position, (%s) IS TRUE FROM ONLY %s e "
 						 "WHERE e.stream OPERATOR(pg_catalog.=) $1 ORDER BY e.version DESC",
 						 ds_scope_condition(question->scope, 1),
 						 ds_collection_name(question->log->events.relid));

@@ -1,0 +1,114 @@
+/*
+ * direct_append.c - one append without the executor
+ *
+ * The append that most calls are: to one stream, without scopes and without
+ * event ids.  It is done here only where it succeeds at once; anything that
+ * needs a second look, and every conflict, is left to attempt.c, with nothing
+ * written.
+ *
+ * From the moment that the head is held until the transaction ends, all other
+ * appends to the stream wait.  So everything is opened and locked before that,
+ * and what is left is: one look into the key of the heads, the new version of
+ * the head, positions, and the events with their index entries.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "direct_append.h"
+#include "direct_stream.h"
+#include "engine.h"
+#include "head.h"
+#include "scope_lock.h"
+#include "store_events.h"
+
+/* Whether a batch is one append that can be done here. */
+static bool
+is_simple(const DsBatch *batch)
+{
+	const DsItem *item = &batch->items[0];
+
+	return batch->count == 1 && batch->targets == 1 && item->op == DS_APPEND_ITEM &&
+		item->scope_count == 0 && !ds_events_have_ids(item->events, item->event_count) &&
+		ds_engine_updates(&item->log->streams) && ds_engine_inserts(&item->log->streams) &&
+		ds_engine_inserts(&item->log->events);
+}
+
+/* Compare what was found of the head; false when the append would not succeed. */
+static bool
+compare(DsDirect *direct, DsItem *item)
+{
+	DsHead	   *head = item->head;
+
+	if (head->item->present)
+	{
+		head->item->actual = ds_direct_version(direct);
+		ds_direct_read_head(direct, head);
+	}
+	item->repeats = false;
+	ds_head_compare(item);
+	return item->reason == DS_HOLDS;
+}
+
+/* Write a new version of the head that was found; false when it is not the latest. */
+static bool
+update_head(DsDirect *direct, DsBatch *batch)
+{
+	if (!compare(direct, &batch->items[0]))
+		return false;
+	ds_heads_prepare(batch);
+	return ds_direct_update_head(direct, batch->items[0].head, (Datum) 0);
+}
+
+/*
+ * Write the head.  Most often nobody else has it; otherwise this waits for
+ * them, and locks what they have left.
+ */
+static bool
+write_head(DsDirect *direct, DsBatch *batch)
+{
+	DsItem	   *item = &batch->items[0];
+
+	item->head->item->present = ds_direct_find(direct, item->id);
+	if (item->head->item->present)
+		return update_head(direct, batch) ||
+			(item->reason == DS_HOLDS && ds_direct_lock_row(direct, item->id) && update_head(direct, batch));
+
+	if (!compare(direct, item))
+		return false;
+	ds_heads_prepare(batch);
+	ds_scope_lock_absence(batch);
+	return ds_direct_insert_head(direct, item->head, (Datum) 0);
+}
+
+/*
+ * Append, if the batch is one append that succeeds at once; false when it is
+ * left to others.
+ */
+bool
+ds_direct_append(DsBatch *batch)
+{
+	DsItem	   *item = &batch->items[0];
+	DsDirectEvents *events;
+	DsDirect	streams;
+	bool		written;
+
+	if (!is_simple(batch))
+		return false;
+
+	events = palloc(sizeof(DsDirectEvents));
+	ds_scopes_lock(batch);
+	ds_direct_begin_events(events, item->log);
+	ds_direct_begin(&streams, &item->log->streams);
+	written = write_head(&streams, batch);
+	ds_direct_end(&streams);
+	if (written)
+	{
+		ds_event_take_positions(item);
+		ds_direct_insert_events(events, item);
+	}
+	else
+		ds_scope_unlock_absence(batch);
+	ds_direct_end_events(events);
+	pfree(events);
+	return written;
+}
