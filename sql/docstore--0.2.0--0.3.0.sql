@@ -64,3 +64,61 @@ CREATE FUNCTION docstore.tail(log regclass, scope jsonb) RETURNS bigint
 	AS 'MODULE_PATHNAME', 'ds_tail';
 
 COMMENT ON FUNCTION docstore.tail(regclass, jsonb) IS 'the highest position of an event in a scope; NULL when there is none';
+
+--
+-- Reading
+--
+
+CREATE FUNCTION docstore.stream(log regclass, stream text)
+	RETURNS TABLE (stream text, version bigint, revision bigint, properties jsonb, created_at timestamptz, closed_at timestamptz)
+	LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1
+	AS 'MODULE_PATHNAME', 'ds_stream';
+
+COMMENT ON FUNCTION docstore.stream(regclass, text) IS 'look at a stream; no row when it is absent';
+
+CREATE FUNCTION docstore.read_stream(log regclass, stream text, from_version bigint DEFAULT 1, max_count int DEFAULT NULL, backwards boolean DEFAULT false)
+	RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb, metadata jsonb, event_id uuid,
+		source_type text, stream_type text, stream_id text, recorded_at timestamptz)
+	LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 100
+	AS 'MODULE_PATHNAME', 'ds_read_stream';
+
+COMMENT ON FUNCTION docstore.read_stream(regclass, text, bigint, int, boolean) IS 'read the events of a stream in order, or backwards; from_version NULL is the end to begin at';
+
+CREATE FUNCTION docstore.read_log(log regclass, after text DEFAULT NULL, max_count int DEFAULT 1000, scope jsonb DEFAULT NULL)
+	RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb, metadata jsonb, event_id uuid,
+		source_type text, stream_type text, stream_id text, recorded_at timestamptz, cursor text)
+	LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1000
+	AS 'MODULE_PATHNAME', 'ds_read_log';
+
+COMMENT ON FUNCTION docstore.read_log(regclass, text, int, jsonb) IS 'read the events of a log, or of a scope of it, that come after a cursor; none is ever skipped';
+
+CREATE FUNCTION docstore.log_status(log regclass)
+	RETURNS TABLE (safe_end text, waiting_events bigint, lag interval, blocked_by_pid int, blocked_by_prepared text, blocked_by_role name,
+		blocked_by_application text, blocked_since timestamptz)
+	LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 1
+	AS 'MODULE_PATHNAME', 'ds_log_status';
+
+COMMENT ON FUNCTION docstore.log_status(regclass) IS 'how far readers of a log can go, how many events they have to wait for, how long already, and who holds them back';
+
+CREATE FUNCTION docstore.erase(log regclass, stream text, versions bigint[] DEFAULT NULL) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_erase';
+
+COMMENT ON FUNCTION docstore.erase(regclass, text, bigint[]) IS 'blank the data and metadata of events of a stream, of all of them without versions; they keep their place and type; returns how many';
+
+--
+-- Consumers
+--
+
+CREATE FUNCTION docstore.commit_cursor(log regclass, consumer text, cursor text, expected bigint) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE
+	AS 'MODULE_PATHNAME', 'ds_commit_cursor';
+
+COMMENT ON FUNCTION docstore.commit_cursor(regclass, text, text, bigint) IS 'store how far a consumer of a log has come, if what is stored is at the expected version; returns the new version';
+
+CREATE FUNCTION docstore.consumers(log regclass)
+	RETURNS TABLE (consumer text, version bigint, cursor text, updated_at timestamptz, behind bigint)
+	LANGUAGE c STABLE PARALLEL RESTRICTED ROWS 10
+	AS 'MODULE_PATHNAME', 'ds_consumers';
+
+COMMENT ON FUNCTION docstore.consumers(regclass) IS 'the consumers of a log, how far each has come, and how many events it has not read yet';

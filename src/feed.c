@@ -23,6 +23,8 @@
 
 #include "access/genam.h"
 #include "access/relscan.h"
+#include "access/stratnum.h"
+#include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "access/xlog.h"
@@ -35,6 +37,7 @@
 #include "feed.h"
 #include "fmgr.h"
 #include "log.h"
+#include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/xid8.h"
@@ -45,7 +48,8 @@ PG_FUNCTION_INFO_V1(ds_replicate_event);
 enum
 {
 	GENERATION = 1,
-	TRANSACTION_ID
+	TRANSACTION_ID,
+	LOG_POSITION
 };
 
 /* The mark of this cluster: what pg_controldata calls its system identifier, folded. */
@@ -72,39 +76,130 @@ next_generation(int64 latest)
 }
 
 /*
+ * The place of the last event in the feed that a snapshot shows; false when
+ * there is none.
+ */
+static bool
+find_latest(Relation events, Oid feed, Snapshot snapshot, int64 *generation, FullTransactionId *transaction_id)
+{
+	Relation	index = index_open(feed, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(events, NULL);
+	IndexScanDesc scan = index_beginscan(events, index, snapshot, NULL, 0, 0);
+	const int16 *columns = index->rd_index->indkey.values;
+	bool		found;
+	bool		is_null;
+
+	index_rescan(scan, NULL, 0, NULL, 0);
+	found = index_getnext_slot(scan, BackwardScanDirection, slot);
+	if (found)
+	{
+		*generation = DatumGetInt64(slot_getattr(slot, columns[GENERATION - 1], &is_null));
+		*transaction_id = DatumGetFullTransactionId(slot_getattr(slot, columns[TRANSACTION_ID - 1], &is_null));
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, NoLock);
+	return found;
+}
+
+/*
+ * Whether the last event that a snapshot shows was written in this cluster.
+ * Sets its generation, 0 when there is none, and the id that the cluster's
+ * next transaction gets.
+ *
+ * An event whose transaction has not begun here yet was restored from a copy
+ * of this cluster that has gone its own way.
+ */
+static bool
+latest_is_own(Relation events, Oid feed, Snapshot snapshot, int64 *generation, FullTransactionId *next)
+{
+	FullTransactionId latest;
+	bool		found = find_latest(events, feed, snapshot, generation, &latest);
+
+	if (!found)
+		*generation = 0;
+	/* Read after the event was found, whose transaction had its id before. */
+	*next = ReadNextFullTransactionId();
+	return found && ds_feed_is_own(*generation) && FullTransactionIdPrecedes(latest, *next);
+}
+
+/*
  * The generation of what is appended to a log now.  Called when its table of
- * events is described, by the index on the order of the feed.
+ * events is described, by the index on the order of the feed.  Events that are
+ * not committed count, so that many of them keep nobody waiting.
  */
 int64
 ds_feed_find_generation(Relation events, Oid feed)
 {
-	Relation	index = index_open(feed, AccessShareLock);
-	Snapshot	snapshot = RegisterSnapshot(ActiveSnapshotSet() ? GetActiveSnapshot() : GetLatestSnapshot());
-	TupleTableSlot *slot = table_slot_create(events, NULL);
-	IndexScanDesc scan = index_beginscan(events, index, snapshot, NULL, 0, 0);
-	int64		generation = 0;
+	int64		generation;
+	FullTransactionId next;
 
-	index_rescan(scan, NULL, 0, NULL, 0);
-	if (index_getnext_slot(scan, BackwardScanDirection, slot))
+	return latest_is_own(events, feed, SnapshotAny, &generation, &next)
+		? generation : next_generation(generation);
+}
+
+/* A transaction id with its epoch; it is not after next. */
+static FullTransactionId
+widen(TransactionId xid, FullTransactionId next)
+{
+	uint32		epoch = EpochFromFullTransactionId(next);
+
+	return FullTransactionIdFromEpochAndXid(xid > XidFromFullTransactionId(next) ? epoch - 1 : epoch, xid);
+}
+
+/*
+ * How far a reader can go that reads with a snapshot, and with no other.
+ *
+ * Every transaction below its xmin had ended when it was taken, so that no
+ * event below can come any more, and the snapshot shows all there are.  Where
+ * the last event is of another cluster nobody has appended here yet: what is
+ * visible is all, and what comes has a later generation.
+ */
+DsHorizon
+ds_feed_find_horizon(const DsCollection *events, Snapshot snapshot)
+{
+	Relation	rel = table_open(events->relid, NoLock);
+	DsHorizon	horizon = {PG_INT64_MAX, FirstNormalFullTransactionId};
+	int64		generation;
+	FullTransactionId next;
+
+	/*
+	 * Look at events that are not committed first: there can be many.  If the
+	 * last of them is this cluster's, its generation is the one that all have
+	 * that are written here after those of other clusters.
+	 */
+	if (latest_is_own(rel, events->feed, SnapshotAny, &generation, &next) ||
+		latest_is_own(rel, events->feed, snapshot, &generation, &next))
 	{
-		bool		is_null;
-		FullTransactionId latest;
-
-		generation = DatumGetInt64(slot_getattr(slot, index->rd_index->indkey.values[GENERATION - 1], &is_null));
-		latest = FullTransactionIdFromU64(DatumGetUInt64(
-			slot_getattr(slot, index->rd_index->indkey.values[TRANSACTION_ID - 1], &is_null)));
-		if (!ds_feed_is_own(generation) ||
-			!FullTransactionIdPrecedes(latest, ReadNextFullTransactionId()))
-			generation = next_generation(generation);
+		horizon.generation = generation;
+		horizon.transaction_id = widen(snapshot->xmin, next);
 	}
-	else
-		generation = next_generation(0);
+	table_close(rel, NoLock);
+	return horizon;
+}
 
+/* Whether an event is at a cursor's place, for any snapshot and any role. */
+bool
+ds_feed_has(const DsCollection *events, const DsCursor *cursor)
+{
+	Relation	rel = table_open(events->relid, NoLock);
+	Relation	index = index_open(events->feed, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	IndexScanDesc scan = index_beginscan(rel, index, SnapshotAny, NULL, LOG_POSITION, 0);
+	ScanKeyData keys[LOG_POSITION];
+	bool		found;
+
+	ScanKeyInit(&keys[0], GENERATION, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(cursor->generation));
+	ScanKeyInit(&keys[1], TRANSACTION_ID, BTEqualStrategyNumber, F_XID8EQ,
+				FullTransactionIdGetDatum(cursor->transaction_id));
+	ScanKeyInit(&keys[2], LOG_POSITION, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(cursor->log_position));
+	index_rescan(scan, keys, LOG_POSITION, NULL, 0);
+	found = index_getnext_slot(scan, ForwardScanDirection, slot);
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
-	UnregisterSnapshot(snapshot);
 	index_close(index, NoLock);
-	return generation;
+	table_close(rel, NoLock);
+	return found;
 }
 
 /*

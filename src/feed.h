@@ -7,9 +7,21 @@
 #include "postgres.h"
 
 #include "access/transam.h"
+#include "collection.h"
+#include "cursor.h"
 #include "utils/relcache.h"
+#include "utils/snapshot.h"
+
+/* Events below it are all that there will ever be; see feed.c. */
+typedef struct DsHorizon
+{
+	int64		generation;
+	FullTransactionId transaction_id;
+} DsHorizon;
 
 extern bool ds_feed_is_own(int64 generation);
 extern int64 ds_feed_find_generation(Relation events, Oid feed);
+extern DsHorizon ds_feed_find_horizon(const DsCollection *events, Snapshot snapshot);
+extern bool ds_feed_has(const DsCollection *events, const DsCursor *cursor);
 
 #endif							/* DS_FEED_H */

@@ -22,6 +22,7 @@
 #include "access/xact.h"
 #include "compat.h"
 #include "executor/spi.h"
+#include "executor/tstoreReceiver.h"
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
@@ -89,12 +90,17 @@ set_off(const char *setting)
 							 GUC_ACTION_SAVE, true, 0, false);
 }
 
-/* Make the generic plan: by the primary key, for any number of rows. */
+/*
+ * Make the generic plan: by the primary key, for any number of rows.  Where
+ * rows are wanted in the order of an index, by that one.
+ */
 static void
-plan_by_key(SPIPlanPtr plan)
+plan_by_key(SPIPlanPtr plan, bool in_order)
 {
 	int			nest_level = NewGUCNestLevel();
 
+	if (in_order)
+		set_off("enable_sort");
 	set_off("enable_seqscan");
 	set_off("enable_bitmapscan");
 	set_off("enable_hashjoin");
@@ -112,6 +118,7 @@ typedef struct Request
 	PlanKey		key;
 	DsPlanBuild build;
 	const void *context;
+	DestReceiver *into;			/* of rows that an index has in order; NULL: SPI_tuptable */
 } Request;
 
 /* Prepare a statement; the plan lives as long as the SPI connection. */
@@ -210,13 +217,37 @@ current_plan(const Request *request, KeptPlan *kept)
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_keepplan failed");
 	kept->plan = plan;
-	plan_by_key(plan);
+	plan_by_key(plan, request->into != NULL);
 	return plan;
 }
 
-static int
-execute(SPIPlanPtr plan, DsExecution execution, Datum *values, const char *nulls)
+/* The parameters of a plan, as the executor wants them. */
+static ParamListInfo
+parameters(SPIPlanPtr plan, const Datum *values, const char *nulls)
 {
+	int			count = SPI_getargcount(plan);
+	ParamListInfo list = makeParamList(count);
+
+	for (int i = 0; i < count; i++)
+	{
+		list->params[i].value = values[i];
+		list->params[i].isnull = nulls != NULL && nulls[i] == 'n';
+		list->params[i].pflags = PARAM_FLAG_CONST;
+		list->params[i].ptype = SPI_getargtypeid(plan, i);
+	}
+	return list;
+}
+
+static int
+execute(SPIPlanPtr plan, DestReceiver *into, DsExecution execution, Datum *values, const char *nulls)
+{
+	SPIExecuteOptions options = {.read_only = true, .dest = into};
+
+	if (into != NULL)
+	{
+		options.params = parameters(plan, values, nulls);
+		return SPI_execute_plan_extended(plan, &options);
+	}
 	return SPI_execute_snapshot(plan, values, nulls, InvalidSnapshot, InvalidSnapshot,
 								execution == DS_READ, execution != DS_WRITE_BATCH, 0);
 }
@@ -231,7 +262,7 @@ run(const Request *request, DsExecution execution, Datum *values, const char *nu
 	kept->uses++;
 	PG_TRY();
 	{
-		result = execute(current_plan(request, kept), execution, values, nulls);
+		result = execute(current_plan(request, kept), request->into, execution, values, nulls);
 	}
 	PG_FINALLY();
 	{
@@ -254,9 +285,25 @@ uint64
 ds_plan_run(Oid relid, int32 number, DsPlanBuild build, const void *context,
 			DsExecution execution, Datum *values, const char *nulls)
 {
-	Request		request = {{relid, number}, build, context};
+	Request		request = {{relid, number}, build, context, NULL};
 
 	return run(&request, execution, values, nulls);
+}
+
+/*
+ * Put the rows of a statement into the result of a set-returning function,
+ * whose columns they have.  They go there one by one, as there may be more
+ * than memory holds, and come in the order of an index: nothing is sorted.
+ * Reads what the active snapshot shows.
+ */
+void
+ds_plan_return(Oid relid, int32 number, DsPlanBuild build, const void *context,
+			   Datum *values, const char *nulls, ReturnSetInfo *set)
+{
+	Request		request = {{relid, number}, build, context, CreateDestReceiver(DestTuplestore)};
+
+	SetTuplestoreDestReceiverParams(request.into, set->setResult, CurrentMemoryContext, false, NULL, NULL);
+	(void) run(&request, DS_READ, values, nulls);
 }
 
 /*
@@ -267,7 +314,7 @@ Portal
 ds_plan_open(Oid relid, int32 number, DsPlanBuild build, const void *context,
 			 Datum *values, const char *nulls)
 {
-	Request		request = {{relid, number}, build, context};
+	Request		request = {{relid, number}, build, context, NULL};
 	KeptPlan   *volatile kept = recall(&request.key);
 	Portal volatile portal = NULL;
 

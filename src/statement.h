@@ -8,7 +8,7 @@
 
 #include "collection.h"
 
-#define DS_STATEMENT_MAX_PARAMETERS 9
+#define DS_STATEMENT_MAX_PARAMETERS 11
 
 /*
  * Statements on one document take its id first, those on many an array: of
