@@ -92,6 +92,7 @@ typedef struct DsHead
 	bool		may_create;
 	bool		sets_properties;
 	bool		closes;
+	int			once[DS_HOLD_HEAD]; /* of each op that a stream can have once only: the item */
 
 	/* how it is written */
 	bool		is_due;			/* or there is nothing to write */

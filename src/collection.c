@@ -19,8 +19,10 @@
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
 #include "collection.h"
+#include "commands/trigger.h"
 #include "compat.h"
 #include "engine.h"
 #include "errors.h"
@@ -197,6 +199,21 @@ refuse_table(Oid relid, int item, const char *detail)
 			 errhint("docstore.create_collection() makes a table that is one.")));
 }
 
+/* Whether a trigger can undo or change a write; those for replicas are docstore's (feed.c). */
+static bool
+has_before_triggers(Relation rel)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (TRIGGER_FOR_BEFORE(trigger->tgtype) && TRIGGER_FOR_ROW(trigger->tgtype) &&
+			trigger->tgenabled != TRIGGER_FIRES_ON_REPLICA)
+			return true;
+	}
+	return false;
+}
+
 /* Describe a table in *collection; what keeps it from being one of that kind, or NULL. */
 static const char *
 look_at(Relation rel, DsKind kind, DsCollection *collection)
@@ -214,9 +231,7 @@ look_at(Relation rel, DsKind kind, DsCollection *collection)
 	collection->relid = RelationGetRelid(rel);
 	collection->kind = kind;
 	collection->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
-	collection->has_before_triggers = rel->trigdesc != NULL &&
-		(rel->trigdesc->trig_insert_before_row || rel->trigdesc->trig_update_before_row ||
-		 rel->trigdesc->trig_delete_before_row);
+	collection->has_before_triggers = has_before_triggers(rel);
 	switch (kind)
 	{
 		case DS_DOCUMENTS:

@@ -82,16 +82,27 @@ ds_document_refuse_growth(const DsCollection *collection, Datum id)
 			 errhint("Set its version to a lower number with UPDATE.")));
 }
 
+/* A row of a collection, or of a log's streams, for messages. */
+static const char *
+describe_row(const DsCollection *collection, Datum id)
+{
+	bool		is_stream = collection->kind == DS_STREAMS;
+
+	return psprintf("%s \"%s\" of %s \"%s\"", is_stream ? "stream" : "document",
+					ds_id_to_cstring(collection->id_type, id),
+					is_stream ? "table" : "collection", ds_collection_name(collection->relid));
+}
+
 /* Raise 27000: a trigger of the table undid a write, or changed the version. */
 void
 ds_document_refuse_trigger(const DsCollection *collection, Datum id)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_TRIGGER),
-			 errmsg("a trigger interfered with the write of document \"%s\" of collection \"%s\"",
-					ds_id_to_cstring(collection->id_type, id),
-					ds_collection_name(collection->relid)),
-			 errhint("BEFORE triggers of a collection must return the row, with id and version as they are.")));
+			 errmsg("a trigger interfered with the write of %s", describe_row(collection, id)),
+			 collection->kind == DS_STREAMS
+			 ? errhint("BEFORE triggers of streams must return the row, with stream and version as they are.")
+			 : errhint("BEFORE triggers of a collection must return the row, with id and version as they are.")));
 }
 
 /*
@@ -105,9 +116,7 @@ ds_document_refuse_unwritable(const DsCollection *collection, Datum id)
 	if (ds_document_has_policies(collection))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_HIDDEN),
-				 errmsg("row security keeps document \"%s\" of collection \"%s\" from being written",
-						ds_id_to_cstring(collection->id_type, id),
-						ds_collection_name(collection->relid)),
+				 errmsg("row security keeps %s from being written", describe_row(collection, id)),
 				 errhint("Ask the owner of the table for a policy that allows it, or use another id.")));
 	if (collection->has_before_triggers)
 		ds_document_refuse_trigger(collection, id);

@@ -47,6 +47,15 @@ compare_mentions(const void *left, const void *right)
 	return ds_id_compare(a->log->streams.id_type, a->stream, b->stream);
 }
 
+/* In the order of the items as well. */
+static int
+order_mentions(const void *left, const void *right)
+{
+	int			order = compare_mentions(left, right);
+
+	return order != 0 ? order : ((const Mention *) left)->item->number - ((const Mention *) right)->item->number;
+}
+
 static int
 count_mentions(const DsBatch *batch)
 {
@@ -89,10 +98,27 @@ list_mentions(DsBatch *batch, Mention *mentions)
 	return count;
 }
 
+pg_noreturn static void
+refuse_twice(const DsItem *item, int other)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("items %d and %d both have op \"%s\" for stream \"%s\" of log \"%s\"",
+					other, item->number, ds_op_name(item->op), TextDatumGetCString(item->id),
+					ds_collection_name(item->log->events.relid)),
+			 errhint("Merge them into one item; only appends and asserts of a stream can be many in a batch.")));
+}
+
 /* What an item wants of its stream's head. */
 static void
 add_wish(DsHead *head, const DsItem *item)
 {
+	if (item->op != DS_APPEND_ITEM && item->op != DS_ASSERT_ITEM)
+	{
+		if (head->once[item->op] != 0)
+			refuse_twice(item, head->once[item->op]);
+		head->once[item->op] = item->number;
+	}
 	if (item->op != DS_ASSERT_ITEM)
 		head->item->op = DS_WRITE_HEAD;
 	head->may_create |= item->op == DS_APPEND_ITEM || item->op == DS_CREATE_STREAM_ITEM;
@@ -130,7 +156,7 @@ make_heads(DsBatch *batch)
 	int			count = list_mentions(batch, mentions);
 	DsHead	   *head = NULL;
 
-	qsort(mentions, count, sizeof(Mention), compare_mentions);
+	qsort(mentions, count, sizeof(Mention), order_mentions);
 	for (int i = 0; i < count; i++)
 	{
 		Mention    *mention = &mentions[i];
@@ -219,7 +245,10 @@ ds_head_compare(DsItem *item)
 	item->reason = DS_HOLDS;
 	item->failed = item->expected;
 	if (head == NULL)
+	{
+		item->failed = item->scopes[0].expected;
 		return;
+	}
 	item->present = head->item->present;
 	item->actual = head->item->actual;
 

@@ -26,6 +26,8 @@
 #define HINT "A scope is like {\"source\": \"acc-1\", \"types\": [\"MoneyDeposited\"], \"expected\": 41}; " \
 	"further keys are \"source_type\", \"stream_type\", \"stream_id\" and \"strict\"."
 
+#define ENCODED_TWICE "a JSON object is due, not a JSON string: the client seems to have encoded it twice"
+
 pg_noreturn static void
 refuse_scope(int item, const char *problem)
 {
@@ -72,12 +74,28 @@ read_types(int item, const JsonbValue *value, DsScope *scope)
 	}
 }
 
+/* Whether a value is a whole number that is not negative, or says that there is none. */
+static bool
+is_position(const JsonbValue *value)
+{
+	const char *digits;
+
+	if (value->type == jbvNull)
+		return true;
+	if (value->type == jbvString)
+		return ds_json_string_is(value, "none");
+	if (value->type != jbvNumeric)
+		return false;
+	digits = ds_json_digits(value);
+	return digits != NULL && digits[strspn(digits, "0123456789")] == '\0';
+}
+
 static void
 read_expected(int item, const JsonbValue *value, DsScope *scope)
 {
-	scope->expected = ds_expectation_from_json(value, item);
-	if (scope->expected < 0)
+	if (!is_position(value))
 		refuse_scope(item, "\"expected\" must be a position, or \"none\" for no event at all");
+	scope->expected = ds_expectation_from_json(value, item);
 	scope->has_expected = true;
 }
 
@@ -122,9 +140,7 @@ ds_scope_read(const JsonbValue *given, int item, DsScope *scope)
 
 	memset(scope, 0, sizeof(DsScope));
 	if (given->type != jbvBinary || !JsonContainerIsObject(given->val.binary.data))
-		refuse_scope(item, given->type == jbvString
-					 ? "a JSON object is due, not a JSON string: the client seems to have encoded it twice"
-					 : "a JSON object is due");
+		refuse_scope(item, given->type == jbvString ? ENCODED_TWICE : "a JSON object is due");
 	scope->given = given->val.binary.data;
 	scope->length = given->val.binary.len;
 
@@ -164,6 +180,8 @@ ds_scopes_read(const JsonbValue *given, int item, int *count)
 		require_expected(scopes, item);
 		return scopes;
 	}
+	if (given->type == jbvString)
+		refuse_scope(item, ENCODED_TWICE);
 	if (given->type != jbvBinary || !JsonContainerIsArray(given->val.binary.data))
 		refuse_scope(item, "\"scopes\" must be a JSON array of scopes");
 

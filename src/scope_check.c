@@ -72,7 +72,7 @@ ds_scopes_check(DsBatch *batch)
 		{
 			CHECK_FOR_INTERRUPTS();
 			item->scopes[s].violated = false;
-			if (!item->repeats)
+			if (ds_checks && !item->repeats)
 				check(item->log, &item->scopes[s]);
 		}
 	}

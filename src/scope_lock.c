@@ -40,7 +40,9 @@
 #include "scope_lock.h"
 #include "storage/lmgr.h"
 #include "storage/lock.h"
+#include "utils/acl.h"
 #include "utils/hsearch.h"
+#include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
 /* Of each kind of value. */
@@ -205,8 +207,25 @@ take_locks(HTAB *locks)
 }
 
 /*
+ * Who may not append must not keep others from it: 42501.  What is needed
+ * exactly is checked when it is used.
+ */
+static void
+require_privilege(const DsLog *log)
+{
+	Oid			role = GetUserId();
+
+	if (pg_class_aclcheck(log->events.relid, role, ACL_INSERT) == ACLCHECK_OK ||
+		pg_attribute_aclcheck_all(log->events.relid, role, ACL_INSERT, ACLMASK_ANY) == ACLCHECK_OK ||
+		pg_class_aclcheck(log->streams.relid, role, ACL_UPDATE) == ACLCHECK_OK ||
+		pg_attribute_aclcheck_all(log->streams.relid, role, ACL_UPDATE, ACLMASK_ANY) == ACLCHECK_OK)
+		return;
+	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(log->events.relid));
+}
+
+/*
  * Take what the appends and scopes of a batch need, until the transaction
- * ends.  Callers have checked the privileges to append.
+ * ends.
  */
 void
 ds_scopes_lock(DsBatch *batch)
@@ -219,12 +238,13 @@ ds_scopes_lock(DsBatch *batch)
 
 		if (item->log == NULL)
 			continue;
+		require_privilege(item->log);
 		if (locks == NULL)
 			locks = begin_locks();
 		if (item->op == DS_APPEND_ITEM)
 			add_append(locks, item);
 		for (int s = 0; s < item->scope_count; s++)
-			if (item->scopes[s].source_filter == DS_ALL)
+			if (ds_checks && item->scopes[s].source_filter == DS_ALL)
 				add_scope(locks, item->log, &item->scopes[s]);
 	}
 	if (locks != NULL)

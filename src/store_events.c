@@ -23,6 +23,7 @@
 #include "plan.h"
 #include "store_events.h"
 #include "utils/builtins.h"
+#include "utils/datum.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(ds_events_to_store);
@@ -159,7 +160,55 @@ build(const void *context, DsStatementText *text)
 						 "stream_type pg_catalog.text, stream_id pg_catalog.text, "
 						 "data pg_catalog.jsonb, metadata pg_catalog.jsonb)",
 						 ds_collection_name(log->events.relid), columns.data);
+	if (log->events.has_before_triggers)
+		text->sql = psprintf("%s RETURNING %s", text->sql, columns.data);
 	text->parameters = 0;
+}
+
+pg_noreturn static void
+refuse_trigger(const DsLog *log)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_TRIGGER),
+			 errmsg("a trigger interfered with the events of log \"%s\"", ds_collection_name(log->events.relid)),
+			 errhint("A BEFORE INSERT trigger on a log must return the row, with nothing changed but \"data\" and \"metadata\".")));
+}
+
+/* Whether a row was stored as it was meant, but for what a trigger may change. */
+static bool
+is_as_meant(const DsItem *item, const DsEvent *event, uint64 row)
+{
+	Datum		values[DS_EVENT_COLUMNS];
+	bool		nulls[DS_EVENT_COLUMNS];
+
+	ds_event_form(item, event, values, nulls);
+	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(SPI_tuptable->tupdesc, i);
+		bool		is_null;
+		Datum		value = ds_plan_value(row, i + 1, &is_null);
+
+		if (i == DS_RECORDED_AT || i == DS_DATA || i == DS_METADATA)
+			continue;
+		if (is_null != nulls[i])
+			return false;
+		if (!is_null && !datum_image_eq(value, values[i], column->attbyval, column->attlen))
+			return false;
+	}
+	return true;
+}
+
+/* Look at what triggers have made of the events: only they can have changed anything. */
+static void
+require_as_meant(const Storing *stored)
+{
+	Storing		meant = {stored->batch, stored->log, 0, 0};
+	const DsItem *item;
+	const DsEvent *event;
+
+	for (uint64 row = 0; (event = next_event(&meant, &item)) != NULL; row++)
+		if (!is_as_meant(item, event, row))
+			refuse_trigger(stored->log);
 }
 
 /* Store the new events of one log, however many items they come from. */
@@ -182,10 +231,10 @@ store(const DsBatch *batch, const DsLog *log, uint64 count)
 	PG_END_TRY();
 
 	if (stored != count)
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_TRIGGER),
-				 errmsg("a trigger kept events out of log \"%s\"", ds_collection_name(log->events.relid)),
-				 errhint("A BEFORE INSERT trigger on a log must not return NULL: versions have no gaps.")));
+		refuse_trigger(log);
+	if (log->events.has_before_triggers)
+		require_as_meant(&events);
+	SPI_freetuptable(SPI_tuptable);
 }
 
 /* Take a position for each event of an item. */

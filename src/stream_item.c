@@ -17,6 +17,16 @@
 #include "stream_item.h"
 #include "utils/builtins.h"
 
+pg_noreturn static void
+refuse(int item, const char *problem)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%s%s", ds_item_prefix(item), problem),
+			 errhint("An item is like {\"op\": \"append\", \"log\": \"ledger\", \"stream\": \"acc-1\", "
+					 "\"events\": [{\"type\": \"MoneyDeposited\", \"data\": {...}}], \"expected\": 1}.")));
+}
+
 /* The name of the stream that an item is about; 22023 when it is empty. */
 void
 ds_stream_item_set_stream(DsItem *item, text *stream)
@@ -64,9 +74,9 @@ static void
 read_stream(const JsonbValue *given, DsItem *item)
 {
 	if (given == NULL)
-		ds_item_refuse(item->number, "\"stream\" is missing");
+		refuse(item->number, "\"stream\" is missing");
 	if (given->type != jbvString)
-		ds_item_refuse(item->number, "\"stream\" must be a JSON string");
+		refuse(item->number, "\"stream\" must be a JSON string");
 	ds_stream_item_set_stream(item, cstring_to_text_with_len(given->val.string.val, given->val.string.len));
 }
 
@@ -75,14 +85,14 @@ static void
 refuse_key(const DsItem *item, const char *key, const JsonbValue *given)
 {
 	if (given != NULL)
-		ds_item_refuse(item->number, psprintf("op \"%s\" takes no \"%s\"", ds_op_name(item->op), key));
+		refuse(item->number, psprintf("op \"%s\" takes no \"%s\"", ds_op_name(item->op), key));
 }
 
 static void
 require_key(const DsItem *item, const char *key, const JsonbValue *given)
 {
 	if (given == NULL)
-		ds_item_refuse(item->number, psprintf("\"%s\" is missing, which op \"%s\" needs",
+		refuse(item->number, psprintf("\"%s\" is missing, which op \"%s\" needs",
 											  key, ds_op_name(item->op)));
 }
 
@@ -131,11 +141,11 @@ read_set_properties(DsGiven *given, DsItem *item)
 static void
 read_scope_assert(DsGiven *given, DsItem *item)
 {
-	refuse_key(item, "stream beside scope", given->stream);
-	refuse_key(item, "expected beside scope", given->expected);
-	refuse_key(item, "expected_revision beside scope", given->expected_revision);
+	if (given->stream != NULL || given->expected != NULL || given->expected_revision != NULL ||
+		given->properties != NULL)
+		refuse(item->number, "an assert of a scope has the keys \"log\" and \"scope\" only");
 	if (given->scope->type != jbvBinary || !JsonContainerIsObject(given->scope->val.binary.data))
-		ds_item_refuse(item->number, "\"scope\" must be a JSON object");
+		refuse(item->number, "\"scope\" must be a JSON object");
 	item->scopes = ds_scopes_read(given->scope, item->number, &item->scope_count);
 }
 
