@@ -49,13 +49,17 @@ class Call:
     sent: int = 1               # how often, with the same event ids
     overlaps: bool = False      # has an event id that is stored, and one that is not
 
+    def is_ready(self):
+        """Whether it says what it expects."""
+        return all('expected' in each for each in [item for item in self.items if 'scope' not in item] + [scope for _, scope in self.scopes()])
+
     def appends(self):
         return [item for item in self.items if item['op'] == 'append']
 
     def scopes(self):
         """All scopes, with the numbers of their items."""
         return [(number, scope) for number, item in enumerate(self.items, 1)
-                for scope in item.get('scopes', []) + [item['scope']] * ('scope' in item)]
+                for scope in item.get('scopes', []) + ([item['scope']] if 'scope' in item else [])]
 
     def streams(self):
         """What is expected of streams: (number, stream, version)."""
@@ -63,7 +67,7 @@ class Call:
                 if item['op'] in ('append', 'assert') and 'stream' in item]
 
     def asks_for_nothing(self):
-        return not self.scopes() and all(as_number(item['expected']) == -1 for item in self.items)
+        return not self.scopes() and all(as_number(item.get('expected', 'any')) == -1 for item in self.items)
 
 
 def as_number(expected):
