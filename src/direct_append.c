@@ -17,6 +17,7 @@
 #include "direct_append.h"
 #include "direct_stream.h"
 #include "engine.h"
+#include "executor/executor.h"
 #include "head.h"
 #include "scope_lock.h"
 #include "store_events.h"
@@ -55,6 +56,7 @@ update_head(DsDirect *direct, DsBatch *batch)
 {
 	if (!compare(direct, &batch->items[0]))
 		return false;
+	CheckCmdReplicaIdentity(direct->table, CMD_UPDATE);
 	ds_heads_prepare(batch);
 	return ds_direct_update_head(direct, batch->items[0].head, (Datum) 0);
 }
