@@ -197,6 +197,8 @@ is($primary->safe_psql('postgres', q{SELECT blocked_by_prepared FROM docstore.lo
 $primary->safe_psql('postgres', q{COMMIT PREPARED 'order 7'});
 poll_all($reader, $primary);
 is_exact($reader, $primary, 'after a crash');
+# What a crash has ended while older transactions were prepared a standby learns with the next checkpoint, or in a few seconds.
+$primary->safe_psql('postgres', 'CHECKPOINT');
 $primary->wait_for_catchup($standby);
 poll_all($afar, $standby);
 poll_all($traveller, $standby);
