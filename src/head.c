@@ -300,6 +300,16 @@ next_transaction_id(const DsHead *head)
 	return own;
 }
 
+pg_noreturn static void
+refuse_growth(const DsHead *head)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
+			 errmsg("stream \"%s\" of log \"%s\" is at the highest possible version or revision",
+					TextDatumGetCString(head->item->id), ds_collection_name(head->log->events.relid)),
+			 errhint("Close it, and go on in another stream.")));
+}
+
 /* The growth of each head, and the version of each event that is new. */
 static void
 give_versions(DsBatch *batch)
@@ -308,22 +318,16 @@ give_versions(DsBatch *batch)
 	{
 		DsItem	   *item = &batch->items[i];
 		DsHead	   *head = item->head;
+		int64		version;
 
 		if (item->op != DS_APPEND_ITEM || item->repeats)
 			continue;
+		version = head->item->present ? head->item->actual : 0;
+		if (version > PG_INT64_MAX - head->growth - item->event_count)
+			refuse_growth(head);
 		for (int e = 0; e < item->event_count; e++)
-			item->events[e].version = (head->item->present ? head->item->actual : 0) + ++head->growth;
+			item->events[e].version = version + ++head->growth;
 	}
-}
-
-pg_noreturn static void
-refuse_growth(const DsHead *head)
-{
-	ereport(ERROR,
-			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
-			 errmsg("stream \"%s\" of log \"%s\" is at the highest possible version",
-					TextDatumGetCString(head->item->id), ds_collection_name(head->log->events.relid)),
-			 errhint("Close it, and go on in another stream.")));
 }
 
 /*
@@ -346,10 +350,11 @@ ds_heads_prepare(DsBatch *batch)
 
 		head->is_due = head->growth > 0 || creates ||
 			(head->item->present && (head->sets_properties || head->closes));
-		if (head->item->present && head->item->actual > PG_INT64_MAX - head->growth)
+		if (!head->is_due)
+			continue;
+		if (head->item->present && head->revision == PG_INT64_MAX)
 			refuse_growth(head);
-		if (head->is_due)
-			head->new_transaction_id = next_transaction_id(head);
+		head->new_transaction_id = next_transaction_id(head);
 	}
 }
 

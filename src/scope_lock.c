@@ -286,7 +286,7 @@ ds_scope_lock_absence(DsBatch *batch)
 void
 ds_scope_unlock_absence(DsBatch *batch)
 {
-	const DsHead *head = batch->heads == NIL ? NULL : linitial(batch->heads);
+	DsHead	   *head = batch->heads == NIL ? NULL : linitial(batch->heads);
 	const text *stream;
 	LOCKTAG		tag;
 
@@ -296,4 +296,5 @@ ds_scope_unlock_absence(DsBatch *batch)
 	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, head->log->events.relid,
 					   lock_number(ABSENCE, VARDATA_ANY(stream), VARSIZE_ANY_EXHDR(stream)), 0);
 	LockRelease(&tag, head->may_create ? RowExclusiveLock : ShareLock, false);
+	head->holds_absence = false;
 }
