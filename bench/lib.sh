@@ -28,11 +28,12 @@ build_and_start() {
 
 conninfo() { echo "host=$1 port=5432 user=postgres dbname=postgres"; }
 
-# Before there is a private tree: its copy of pg_config does not know where libpq is.
-compile_measure() {
-	local headers libraries
+# compile PROGRAM [OPTION...]: before there is a private tree, since its copy of pg_config does not know where libpq is.
+compile() {
+	local program=$1 headers libraries
+	shift
 	headers=$("$PG_CONFIG" --includedir)
 	libraries=$("$PG_CONFIG" --libdir)
-	quietly "compiling" gcc -O2 -Wall -Wextra -D_GNU_SOURCE -isystem "$headers" -o "$work/measure" "$work/src/bench/measure.c" \
+	quietly "compiling" gcc -O2 -Wall -Wextra -D_GNU_SOURCE "$@" -isystem "$headers" -o "$work/$program" "$work/src/bench/$program.c" \
 		-L"$libraries" -Wl,-rpath,"$libraries" -lpq
 }
