@@ -102,14 +102,15 @@ ds_direct_append(DsBatch *batch)
 	ds_direct_begin_events(events, item->log);
 	ds_direct_begin(&streams, &item->log->streams);
 	written = write_head(&streams, batch);
-	ds_direct_end(&streams);
 	if (written)
 	{
 		ds_event_take_positions(item);
 		ds_direct_insert_events(events, item);
+		ds_direct_write_events(events);
 	}
 	else
 		ds_scope_unlock_absence(batch);
+	ds_direct_end(&streams);
 	ds_direct_end_events(events);
 	pfree(events);
 	return written;
