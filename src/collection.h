@@ -73,6 +73,7 @@ typedef struct DsCollection
 	AttrNumber	columns[DS_EVENT_COLUMNS];
 	Oid			positions;		/* the sequence that log_position takes its values from */
 	Oid			feed;			/* the index on generation, transaction_id, log_position */
+	bool		has_index[DS_EVENT_COLUMNS];	/* on that column and log_position */
 	int64		current_generation; /* see feed.c */
 
 	/* Not remembered, as it depends on the role: see ds_collection_find_places(). */

@@ -70,7 +70,7 @@ create_events(const char *events)
 	ds_plan_execute_utility(psprintf(
 		"CREATE UNIQUE INDEX ON %s (stream, event_id) WHERE event_id IS NOT NULL", events));
 	ds_plan_execute_utility(psprintf(
-		"CREATE TRIGGER docstore_replicate_event BEFORE INSERT ON %s FOR EACH ROW "
+		"CREATE TRIGGER docstore_replicate_event BEFORE INSERT OR UPDATE ON %s FOR EACH ROW "
 		"EXECUTE FUNCTION docstore.replicate_event()", events));
 	ds_plan_execute_utility(psprintf(
 		"ALTER TABLE %s ENABLE REPLICA TRIGGER docstore_replicate_event", events));

@@ -63,7 +63,7 @@ ds_cursor_read(text *given, const char *name, DsCursor *cursor)
 	if (!ds_cursor_parse(text_to_cstring(given), cursor))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%s is not a cursor", name),
+				 errmsg("invalid cursor in argument %s", name),
 				 errhint("Cursors come from the column cursor of docstore.read_log(); NULL is where a log begins.")));
 }
 

@@ -17,6 +17,7 @@
 #include "direct_append.h"
 #include "direct_stream.h"
 #include "engine.h"
+#include "executor/executor.h"
 #include "head.h"
 #include "scope_lock.h"
 #include "store_events.h"
@@ -55,6 +56,7 @@ update_head(DsDirect *direct, DsBatch *batch)
 {
 	if (!compare(direct, &batch->items[0]))
 		return false;
+	CheckCmdReplicaIdentity(direct->table, CMD_UPDATE);
 	ds_heads_prepare(batch);
 	return ds_direct_update_head(direct, batch->items[0].head, (Datum) 0);
 }
@@ -100,14 +102,15 @@ ds_direct_append(DsBatch *batch)
 	ds_direct_begin_events(events, item->log);
 	ds_direct_begin(&streams, &item->log->streams);
 	written = write_head(&streams, batch);
-	ds_direct_end(&streams);
 	if (written)
 	{
 		ds_event_take_positions(item);
 		ds_direct_insert_events(events, item);
+		ds_direct_write_events(events);
 	}
 	else
 		ds_scope_unlock_absence(batch);
+	ds_direct_end(&streams);
 	ds_direct_end_events(events);
 	pfree(events);
 	return written;

@@ -114,9 +114,9 @@ put_row(DsDirectEvents *rows, const DsItem *item, const DsEvent *event)
 	ExecStoreVirtualTuple(slot);
 }
 
-/* Write the rows to the table, then their index entries. */
-static void
-write_rows(DsDirectEvents *rows)
+/* Write the rows so far to the table, then their index entries. */
+void
+ds_direct_write_events(DsDirectEvents *rows)
 {
 	CommandId	command = GetCurrentCommandId(true);
 
@@ -142,7 +142,7 @@ ds_direct_insert_events(DsDirectEvents *rows, const DsItem *item)
 	{
 		put_row(rows, item, &item->events[e]);
 		if (rows->count == DS_DIRECT_EVENTS)
-			write_rows(rows);
+			ds_direct_write_events(rows);
 	}
 }
 
@@ -150,7 +150,7 @@ ds_direct_insert_events(DsDirectEvents *rows, const DsItem *item)
 void
 ds_direct_end_events(DsDirectEvents *rows)
 {
-	write_rows(rows);
+	ds_direct_write_events(rows);
 	for (int i = 0; i < DS_DIRECT_EVENTS && rows->slots[i] != NULL; i++)
 		ExecDropSingleTupleTableSlot(rows->slots[i]);
 	MemoryContextDelete(rows->context);

@@ -26,6 +26,7 @@ extern bool ds_direct_update_head(DsDirect *direct, const DsHead *head, Datum pr
 extern bool ds_direct_insert_head(DsDirect *direct, const DsHead *head, Datum properties);
 extern void ds_direct_begin_events(DsDirectEvents *rows, const DsLog *log);
 extern void ds_direct_insert_events(DsDirectEvents *rows, const DsItem *item);
+extern void ds_direct_write_events(DsDirectEvents *rows);
 extern void ds_direct_end_events(DsDirectEvents *rows);
 
 #endif							/* DS_DIRECT_STREAM_H */

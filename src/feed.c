@@ -203,28 +203,93 @@ ds_feed_has(const DsCollection *events, const DsCursor *cursor)
 }
 
 /*
- * docstore.replicate_event() RETURNS trigger: BEFORE INSERT, only where
- * logical replication applies changes
+ * The transaction id that an event gets which comes after that version of its
+ * stream: the own one, or that of the event before it if that is higher.
+ * Committed or not does not matter: too high an id only makes readers wait.
+ *
+ * This is for those who cannot ask the head, as append.c does: where logical
+ * replication brings events, and where it has brought the head.
+ */
+FullTransactionId
+ds_feed_follow(const DsCollection *events, Datum stream, int64 version)
+{
+	Relation	rel = table_open(events->relid, NoLock);
+	Relation	index = index_open(events->key, AccessShareLock);
+	TupleTableSlot *slot = table_slot_create(rel, NULL);
+	IndexScanDesc scan = index_beginscan(rel, index, SnapshotAny, NULL, 2, 0);
+	FullTransactionId result = GetTopFullTransactionId();
+	ScanKeyData keys[2];
+
+	ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid,
+						   index->rd_indcollation[0], F_TEXTEQ, stream);
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(version));
+	index_rescan(scan, keys, 2, NULL, 0);
+	while (index_getnext_slot(scan, ForwardScanDirection, slot))
+	{
+		bool		is_null;
+		int64		generation = DatumGetInt64(slot_getattr(slot, events->columns[DS_GENERATION], &is_null));
+		FullTransactionId before = DatumGetFullTransactionId(
+			slot_getattr(slot, events->columns[DS_TRANSACTION_ID], &is_null));
+
+		if (generation == events->current_generation && FullTransactionIdPrecedes(result, before))
+			result = before;
+	}
+	index_endscan(scan);
+	ExecDropSingleTupleTableSlot(slot);
+	index_close(index, NoLock);
+	table_close(rel, NoLock);
+	return result;
+}
+
+static void
+check_trigger_call(FunctionCallInfo fcinfo)
+{
+	TriggerData *call = (TriggerData *) fcinfo->context;
+
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(call->tg_event) ||
+		!TRIGGER_FIRED_FOR_ROW(call->tg_event) || TRIGGER_FIRED_BY_DELETE(call->tg_event))
+		ereport(ERROR,
+				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+				 errmsg("docstore.replicate_event() is called by its trigger only"),
+				 errhint("docstore.create_log() makes the trigger.")));
+}
+
+/* The transaction id that an event gets which logical replication brings. */
+static FullTransactionId
+follow_replicated(const DsCollection *events, HeapTuple event, TupleDesc desc)
+{
+	bool		no_stream;
+	bool		no_version;
+	Datum		stream = heap_getattr(event, events->columns[DS_STREAM], desc, &no_stream);
+	Datum		version = heap_getattr(event, events->columns[DS_VERSION], desc, &no_version);
+
+	if (no_stream || no_version || DatumGetInt64(version) <= 1)
+		return GetTopFullTransactionId();
+	return ds_feed_follow(events, stream, DatumGetInt64(version) - 1);
+}
+
+/*
+ * docstore.replicate_event() RETURNS trigger: BEFORE INSERT OR UPDATE, only
+ * where logical replication applies changes
  *
  * An event that comes from another server gets its place in the order of this
  * one, as the order in which it arrives is not that of its transaction ids.
+ * It keeps that place when it is erased.
  */
 Datum
 ds_replicate_event(PG_FUNCTION_ARGS)
 {
 	TriggerData *call = (TriggerData *) fcinfo->context;
+	TupleDesc	desc;
+	HeapTuple	event;
 	DsCollection events;
 	const char *obstacle;
 	int			columns[2];
 	Datum		values[2];
 	bool		nulls[2] = {false, false};
 
-	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_BEFORE(call->tg_event) ||
-		!TRIGGER_FIRED_FOR_ROW(call->tg_event) || !TRIGGER_FIRED_BY_INSERT(call->tg_event))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("docstore.replicate_event() is called by its trigger only"),
-				 errhint("docstore.create_log() makes the trigger.")));
+	check_trigger_call(fcinfo);
+	desc = RelationGetDescr(call->tg_relation);
 	if (!ds_collection_open_as(RelationGetRelid(call->tg_relation), DS_EVENTS, RowExclusiveLock,
 							   &events, &obstacle))
 		ereport(ERROR,
@@ -234,9 +299,17 @@ ds_replicate_event(PG_FUNCTION_ARGS)
 
 	columns[0] = events.columns[DS_GENERATION];
 	columns[1] = events.columns[DS_TRANSACTION_ID];
-	values[0] = Int64GetDatum(events.current_generation);
-	values[1] = FullTransactionIdGetDatum(GetTopFullTransactionId());
-	PG_RETURN_POINTER(heap_modify_tuple_by_cols(call->tg_trigtuple,
-												RelationGetDescr(call->tg_relation),
-												2, columns, values, nulls));
+	if (TRIGGER_FIRED_BY_INSERT(call->tg_event))
+	{
+		event = call->tg_trigtuple;
+		values[0] = Int64GetDatum(events.current_generation);
+		values[1] = FullTransactionIdGetDatum(follow_replicated(&events, event, desc));
+	}
+	else
+	{
+		event = call->tg_newtuple;
+		values[0] = heap_getattr(call->tg_trigtuple, columns[0], desc, &nulls[0]);
+		values[1] = heap_getattr(call->tg_trigtuple, columns[1], desc, &nulls[1]);
+	}
+	PG_RETURN_POINTER(heap_modify_tuple_by_cols(event, desc, 2, columns, values, nulls));
 }

@@ -22,6 +22,7 @@ typedef struct DsHorizon
 extern bool ds_feed_is_own(int64 generation);
 extern int64 ds_feed_find_generation(Relation events, Oid feed);
 extern DsHorizon ds_feed_find_horizon(const DsCollection *events, Snapshot snapshot);
+extern FullTransactionId ds_feed_follow(const DsCollection *events, Datum stream, int64 version);
 extern bool ds_feed_has(const DsCollection *events, const DsCursor *cursor);
 
 #endif							/* DS_FEED_H */

@@ -19,6 +19,7 @@
 #include "compat.h"
 #include "errors.h"
 #include "event_id.h"
+#include "feed.h"
 #include "head.h"
 #include "utils/builtins.h"
 
@@ -295,9 +296,12 @@ next_transaction_id(const DsHead *head)
 {
 	uint64		own = U64FromFullTransactionId(GetTopFullTransactionId());
 
-	if (head->item->present && head->generation == head->log->events.current_generation)
+	if (!head->item->present)
+		return own;
+	if (head->generation == head->log->events.current_generation)
 		return Max(own, head->transaction_id);
-	return own;
+	/* The head was restored, or logical replication has brought it. */
+	return U64FromFullTransactionId(ds_feed_follow(&head->log->events, head->item->id, head->item->actual));
 }
 
 pg_noreturn static void

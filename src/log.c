@@ -116,12 +116,16 @@ inspect_event_indexes(Relation rel, DsCollection *events)
 		if (!HeapTupleIsValid(tuple))
 			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
 		index = (Form_pg_index) GETSTRUCT(tuple);
-		if (index->indisunique && heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
-			index_is_on(index, key, lengthof(key)))
-			events->key = index->indexrelid;
-		else if (heap_attisnull(tuple, Anum_pg_index_indpred, NULL) &&
-				 index_is_on(index, feed, lengthof(feed)))
-			events->feed = index->indexrelid;
+		if (heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
+		{
+			if (index->indisunique && index_is_on(index, key, lengthof(key)))
+				events->key = index->indexrelid;
+			else if (index_is_on(index, feed, lengthof(feed)))
+				events->feed = index->indexrelid;
+			for (int i = 0; i < DS_EVENT_COLUMNS; i++)
+				events->has_index[i] |=
+					index_is_on(index, (const AttrNumber[]) {events->columns[i], events->columns[DS_LOG_POSITION]}, 2);
+		}
 		ReleaseSysCache(tuple);
 	}
 	list_free(indexes);

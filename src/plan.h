@@ -28,7 +28,7 @@ typedef void (*DsPlanBuild) (const void *context, DsStatementText *text);
 #define DS_PLAN_STATEMENT	0
 #define DS_PLAN_EVENTS		1000
 #define DS_PLAN_SCOPE		2000
-#define DS_PLAN_READ		4000
+#define DS_PLAN_READ		6000
 
 extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statement,
 							  DsExecution execution, Datum *values, const char *nulls);

@@ -3,8 +3,9 @@
  *
  * Within a stream positions grow with versions, so a scope with a source is
  * walked backwards by the key of the events, a few rows at a time, until one
- * matches or lies too far back.  Any other scope goes by position, or by what
- * index its owner has made for it: one on (type, log_position), say.
+ * matches or lies too far back.  Where the owner of a log has made an index on
+ * (type, log_position), or on a tag, scopes that name a value of it are walked
+ * likewise.  Any other goes back by position.
  */
 #include "postgres.h"
 
@@ -17,68 +18,105 @@
 #include "miscadmin.h"
 #include "plan.h"
 #include "scope.h"
+#include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(ds_tail);
 
-/* The parameter after those of the scope: positions above it count. */
+/* The parameters after those of the scope: positions above it count; the value to walk by. */
 #define ABOVE (DS_SCOPE_PARAMETERS + 1)
+#define VALUE (ABOVE + 1)
 
+/* A scope, and the column to walk by; DS_LOG_POSITION: none, it is searched. */
 typedef struct Question
 {
 	const DsLog *log;
 	const DsScope *scope;
+	DsEventColumn column;
 } Question;
 
-static void
-set_types(DsStatementText *text)
+static const DsEventColumn tag_columns[DS_TAGS] = {
+	[DS_TAG_SOURCE_TYPE] = DS_SOURCE_TYPE,
+	[DS_TAG_STREAM_TYPE] = DS_STREAM_TYPE,
+	[DS_TAG_STREAM_ID] = DS_STREAM_ID,
+};
+
+/* The column whose values lead to few events: the same order as in scope_lock.c. */
+static DsEventColumn
+choose_column(const DsLog *log, const DsScope *scope)
 {
-	text->parameters = ABOVE;
+	static const DsTag tags[] = {DS_TAG_STREAM_ID, DS_TAG_STREAM_TYPE, DS_TAG_SOURCE_TYPE};
+	const bool *has_index = log->events.has_index;
+
+	if (scope->source_filter == DS_EQUAL)
+		return DS_STREAM;
+	if (scope->filters[DS_TAG_STREAM_ID] == DS_EQUAL && has_index[DS_STREAM_ID])
+		return DS_STREAM_ID;
+	if (scope->type_count > 0 && has_index[DS_TYPE])
+		return DS_TYPE;
+	for (size_t i = 1; i < lengthof(tags); i++)
+		if (scope->filters[tags[i]] == DS_EQUAL && has_index[tag_columns[tags[i]]])
+			return tag_columns[tags[i]];
+	return DS_LOG_POSITION;
+}
+
+/*
+ * A walk: all events with a value, from the last one backwards, and whether
+ * they match.  The value is given as a range, so that no other index can seem
+ * to bring the order as cheaply.
+ */
+static char *
+walk_sql(const Question *question)
+{
+	const char *column = ds_event_columns[question->column];
+	const char *select = psprintf("SELECT e.log_position, (%s) IS TRUE FROM ONLY %s e WHERE",
+								  ds_scope_condition(question->scope, 1),
+								  ds_collection_name(question->log->events.relid));
+
+	if (question->column == DS_STREAM)
+		return psprintf("%s e.stream OPERATOR(pg_catalog.=) $%d ORDER BY e.version DESC", select, VALUE);
+	return psprintf("%s e.%s OPERATOR(pg_catalog.>=) $%d AND e.%s OPERATOR(pg_catalog.<=) $%d "
+					"ORDER BY e.%s DESC, e.log_position DESC",
+					select, column, VALUE, column, VALUE, column);
+}
+
+static void
+build(const void *context, DsStatementText *text)
+{
+	const Question *question = context;
+
+	if (question->column != DS_LOG_POSITION)
+		text->sql = walk_sql(question);
+	else
+		text->sql = psprintf("SELECT e.log_position FROM ONLY %s e "
+							 "WHERE %s AND e.log_position OPERATOR(pg_catalog.>) $%d "
+							 "ORDER BY e.log_position DESC LIMIT 1",
+							 ds_collection_name(question->log->events.relid),
+							 ds_scope_condition(question->scope, 1), ABOVE);
+	text->parameters = VALUE;
 	ds_scope_parameter_types(text->types);
 	text->types[ABOVE - 1] = INT8OID;
+	text->types[VALUE - 1] = TEXTOID;
 }
 
-/* All events of the source, from the last one backwards, and whether they match. */
-static void
-build_walk(const void *context, DsStatementText *text)
+/* Shapes and columns make different statements. */
+static int32
+plan_number(const Question *question)
 {
-	const Question *question = context;
-
-	text->sql = psprintf("SELECT e.log_position, (%s) IS TRUE FROM ONLY %s e "
-						 "WHERE e.stream OPERATOR(pg_catalog.=) $1 ORDER BY e.version DESC",
-						 ds_scope_condition(question->scope, 1),
-						 ds_collection_name(question->log->events.relid));
-	set_types(text);
-}
-
-/* The highest position, type by type, so that an index on the type can serve each. */
-static void
-build_search(const void *context, DsStatementText *text)
-{
-	const Question *question = context;
-	const char *search = psprintf("SELECT e.log_position FROM ONLY %s e "
-								  "WHERE %s AND e.log_position OPERATOR(pg_catalog.>) $%d",
-								  ds_collection_name(question->log->events.relid),
-								  ds_scope_condition(question->scope, 1), ABOVE);
-
-	if (question->scope->type_count > 0)
-		text->sql = psprintf("SELECT p.log_position FROM pg_catalog.unnest($%d) AS u(type) CROSS JOIN LATERAL "
-							 "(%s AND e.type OPERATOR(pg_catalog.=) u.type ORDER BY e.log_position DESC LIMIT 1) AS p "
-							 "ORDER BY p.log_position DESC LIMIT 1", DS_SCOPE_PARAMETERS, search);
-	else
-		text->sql = psprintf("%s ORDER BY e.log_position DESC LIMIT 1", search);
-	set_types(text);
+	return DS_PLAN_SCOPE + ds_scope_shape(question->scope) * DS_EVENT_COLUMNS + question->column;
 }
 
 /* Walk until an event matches, or is not above that position any more. */
 static bool
-walk(const Question *question, Datum *values, const char *nulls, int64 above, int64 *tail)
+walk(const Question *question, const DsBytes *value, Datum *values, const char *nulls,
+	 int64 above, int64 *tail)
 {
-	Portal		portal = ds_plan_open(question->log->events.relid,
-									  DS_PLAN_SCOPE + 2 * ds_scope_shape(question->scope),
-									  build_walk, question, values, nulls);
+	Portal		portal;
 	bool		found = false;
 	bool		ended = false;
 
+	values[VALUE - 1] = PointerGetDatum(cstring_to_text_with_len(value->start, value->length));
+	portal = ds_plan_open(question->log->events.relid, plan_number(question), build, question,
+						  values, nulls);
 	for (long rows = 1; !ended; rows = Min(rows * 8, 1000))
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -86,9 +124,12 @@ walk(const Question *question, Datum *values, const char *nulls, int64 above, in
 		ended = SPI_processed == 0;
 		for (uint64 row = 0; row < SPI_processed && !ended; row++)
 		{
-			*tail = ds_plan_int64(row, 1);
-			found = *tail > above && ds_plan_bool(row, 2);
-			ended = found || *tail <= above;
+			int64		position = ds_plan_int64(row, 1);
+
+			found = position > above && ds_plan_bool(row, 2);
+			ended = found || position <= above;
+			if (found)
+				*tail = position;
 		}
 		SPI_freetuptable(SPI_tuptable);
 	}
@@ -96,13 +137,25 @@ walk(const Question *question, Datum *values, const char *nulls, int64 above, in
 	return found;
 }
 
+/* Walk by each type; what one has found, the others must exceed. */
 static bool
-search(const Question *question, Datum *values, const char *nulls, int64 *tail)
+walk_types(const Question *question, Datum *values, const char *nulls, int64 above, int64 *tail)
 {
-	uint64		rows = ds_plan_run(question->log->events.relid,
-								   DS_PLAN_SCOPE + 2 * ds_scope_shape(question->scope) + 1,
-								   build_search, question, DS_READ, values, nulls);
+	bool		found = false;
 
+	for (int i = 0; i < question->scope->type_count; i++)
+		found |= walk(question, &question->scope->types[i], values, nulls, found ? *tail : above, tail);
+	return found;
+}
+
+static bool
+search(const Question *question, Datum *values, char *nulls, int64 *tail)
+{
+	uint64		rows;
+
+	nulls[VALUE - 1] = 'n';
+	rows = ds_plan_run(question->log->events.relid, plan_number(question), build, question,
+					   DS_READ, values, nulls);
 	if (rows > 0)
 		*tail = ds_plan_int64(0, 1);
 	SPI_freetuptable(SPI_tuptable);
@@ -117,9 +170,9 @@ search(const Question *question, Datum *values, const char *nulls, int64 *tail)
 bool
 ds_scope_tail(const DsLog *log, const DsScope *scope, int64 above, int64 *tail)
 {
-	Question		question = {log, scope};
-	Datum		values[ABOVE];
-	char		nulls[ABOVE];
+	Question	question = {log, scope, choose_column(log, scope)};
+	Datum		values[VALUE];
+	char		nulls[VALUE];
 
 	/* Every event has a source. */
 	if (scope->source_filter == DS_NONE)
@@ -127,9 +180,22 @@ ds_scope_tail(const DsLog *log, const DsScope *scope, int64 above, int64 *tail)
 	ds_scope_parameters(scope, values, nulls);
 	values[ABOVE - 1] = Int64GetDatum(above);
 	nulls[ABOVE - 1] = ' ';
-	return scope->source_filter == DS_EQUAL
-		? walk(&question, values, nulls, above, tail)
-		: search(&question, values, nulls, tail);
+	nulls[VALUE - 1] = ' ';
+
+	switch (question.column)
+	{
+		case DS_LOG_POSITION:
+			return search(&question, values, nulls, tail);
+		case DS_STREAM:
+			return walk(&question, &scope->source, values, nulls, above, tail);
+		case DS_TYPE:
+			return walk_types(&question, values, nulls, above, tail);
+		default:
+			for (int tag = 0; tag < DS_TAGS; tag++)
+				if (tag_columns[tag] == question.column)
+					return walk(&question, &scope->tags[tag], values, nulls, above, tail);
+			elog(ERROR, "unexpected column %d", (int) question.column);
+	}
 }
 
 /*

@@ -23,7 +23,13 @@ $old->safe_psql('postgres', q{
 	CREATE TABLE by_hand (id bigint PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL);
 	SELECT docstore.upsert('by_hand', '1', '{}');
 	SELECT docstore.upsert('shops', 'gone', '{}'), docstore.upsert('shops', 'gone', '{}', 1), docstore.delete('shops', 'gone', 2);
+	SELECT docstore.create_log('ledger');
+	SELECT docstore.append('ledger', 'a', '[{"type": "T"}, {"type": "T"}]');
+	SELECT docstore.append('ledger', 'b', '[{"type": "T"}]');
+	SELECT docstore.commit_cursor('ledger', 'mail', cursor, 0) FROM docstore.read_log('ledger', max_count => 1);
 });
+my $cursor = $old->safe_psql('postgres', q{SELECT cursor FROM docstore.read_log('ledger') OFFSET 1 LIMIT 1});
+my $last = $old->safe_psql('postgres', q{SELECT safe_end FROM docstore.log_status('ledger')});
 $old->safe_psql('postgres', 'CREATE DATABASE first');
 $old->safe_psql('first', q{
 	CREATE EXTENSION docstore VERSION '0.1.0';
@@ -67,6 +73,20 @@ is($new->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'gone', '{}')})
 is($new->safe_psql('postgres', q{SELECT docstore.create_collection('more'); SELECT docstore.upsert('more', 'a', '{}')}), "more\n1", 'a new collection can be made');
 $new->safe_psql('first', 'ALTER EXTENSION docstore UPDATE');
 is($new->safe_psql('first', q{SELECT docstore.upsert('shops', 'a', '{}', 1)}), '2', 'the first version of the extension is updated afterwards');
+
+# Readers go on from old cursors, before and after somebody has appended here; the new events come after all others.
+sub events { my ($after) = @_; return $new->safe_psql('postgres', "SELECT string_agg(stream || version, ' ') FROM docstore.read_log('ledger', $after)"); }
+sub behind { return $new->safe_psql('postgres', q{SELECT consumer, version, behind FROM docstore.consumers('ledger')}); }
+is(events('NULL'), 'a1 a2 b1', 'the events of a log are there, in their order');
+is(events("'$cursor'"), 'b1', 'an old cursor goes on');
+is(events("'$last'"), '', 'and one at the end waits');
+is(behind(), 'mail|1|2', 'a consumer is where it was');
+is($new->safe_psql('postgres', q{SELECT version FROM docstore.append('ledger', 'a', '[{"type": "T"}]', 2)}), '3', 'a stream goes on');
+is(events("'$cursor'"), 'b1 a3', 'the new event comes after the old ones');
+is(events("'$last'"), 'a3', 'and from the end');
+is(events('NULL'), 'a1 a2 b1 a3', 'and from the beginning');
+is(behind(), 'mail|1|3', 'a consumer sees that it is behind');
+is($new->safe_psql('postgres', 'SELECT count(DISTINCT generation) FROM ledger'), '2', 'a new generation has begun');
 
 $new->command_ok(['pg_amcheck', '--heapallindexed', '--install-missing', '-h', $new->host, '-p', $new->port, 'postgres'],
 	'tables and indexes are sound');
