@@ -269,7 +269,7 @@ static void
 measure_tails(const Session *session)
 {
 	static const char *const indexes[] = {
-		"(type, log_position)", "(stream_id, log_position)", "(source_type, log_position)", "(stream, type, version)"
+		"(type, log_position)", "(stream_id, log_position)", "(source_type, log_position)"
 	};
 
 	for (int i = 0; i < lengthof(scopes); i++)
