@@ -29,20 +29,10 @@
  * server process, when it began, turn, documents, CPU ns, elapsed ns; in cells of memory the bytes before the
  * call and at its peak in place of the last two.
  */
-#include <fnmatch.h>
-#include <libpq-fe.h>
+#include "client.h"
+
 #include <poll.h>
 #include <sched.h>
-#include <stdarg.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-
-#define lengthof(array) ((int) (sizeof(array) / sizeof((array)[0])))
 
 #define FIRST_VERSION 7			/* of the documents that are there, so that 6 is stale */
 #define STATEMENT "measured"
@@ -248,60 +238,10 @@ static Server servers[MAX_SERVERS];
 static int	server_count;
 static char *pool[POOL];
 static int64_t next_row;		/* that has never been inserted */
-static uint64_t random_state = 88172645463325252;
-
-static void __attribute__((noreturn, format(printf, 1, 2)))
-die(const char *format,...)
-{
-	va_list		arguments;
-
-	va_start(arguments, format);
-	fputs("measure: ", stderr);
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
-	va_end(arguments);
-	exit(1);
-}
-
-/* The same numbers in every run. */
-static int
-random_below(int limit)
-{
-	random_state ^= random_state << 13;
-	random_state ^= random_state >> 7;
-	random_state ^= random_state << 17;
-	return (int) ((random_state >> 33) % (uint64_t) limit);
-}
-
-static char *__attribute__((format(printf, 1, 2)))
-text(const char *format,...)
-{
-	va_list		arguments;
-	char	   *result;
-
-	va_start(arguments, format);
-	if (vasprintf(&result, format, arguments) < 0)
-		die("out of memory");
-	va_end(arguments);
-	return result;
-}
 
 /*
  * Documents
  */
-
-static void
-write_words(FILE *out, int count)
-{
-	static const char *const words[] = {
-		"coffee", "the", "roast", "with", "morning", "a", "filter", "house", "served", "from", "beans",
-		"oat", "and", "milk", "slowly", "of", "dark", "fruit", "garden", "café", "notes", "in", "cup", "\\\"best\\\"",
-		"seat", "window", "by", "river", "cold", "fresh", "brewed", "caramel", "honey", "walnut", "every", "day"
-	};
-
-	for (int i = 0; i < count; i++)
-		fprintf(out, "%s%s", i > 0 ? " " : "", words[random_below(lengthof(words))]);
-}
 
 static void
 write_menu_item(FILE *out)
@@ -356,40 +296,6 @@ id_of(int64_t row)
 /*
  * Servers and tables
  */
-
-static PGconn *
-connect_to(const char *conninfo)
-{
-	PGconn	   *conn = PQconnectdb(conninfo);
-
-	if (PQstatus(conn) != CONNECTION_OK)
-		die("%s", PQerrorMessage(conn));
-	return conn;
-}
-
-static PGresult *
-query(PGconn *conn, const char *sql)
-{
-	PGresult   *result = PQexec(conn, sql);
-
-	if (PQresultStatus(result) != PGRES_COMMAND_OK && PQresultStatus(result) != PGRES_TUPLES_OK)
-		die("%s: %s", sql, PQerrorMessage(conn));
-	return result;
-}
-
-static void __attribute__((format(printf, 2, 3)))
-run(PGconn *conn, const char *format,...)
-{
-	va_list		arguments;
-	char	   *sql;
-
-	va_start(arguments, format);
-	if (vasprintf(&sql, format, arguments) < 0)
-		die("out of memory");
-	va_end(arguments);
-	PQclear(query(conn, sql));
-	free(sql);
-}
 
 static void
 make_pool(const Size *size)
@@ -676,16 +582,6 @@ check_answer(const Cell *cell, const Entry *entry, const Work *work, int first, 
 			entry->table->versions[work->rows[i]]++;
 }
 
-static double
-nanoseconds(clockid_t clock)
-{
-	struct timespec now;
-
-	if (clock_gettime(clock, &now) != 0)
-		die("the server process has no CPU clock");
-	return now.tv_sec * 1e9 + now.tv_nsec;
-}
-
 /*
  * Execute a call.
  *
@@ -845,19 +741,6 @@ open_session(Entry *entry, bool grown)
 	prepare(entry, STATEMENT, entry->contender->sql);
 	if (entry->contender->report != NULL)
 		prepare(entry, REPORT, entry->contender->report);
-}
-
-/* Write down an order drawn by lot. */
-static void
-draw_order(int count, int *order)
-{
-	for (int i = 0; i < count; i++)
-	{
-		int			j = random_below(i + 1);
-
-		order[i] = order[j];
-		order[j] = i;
-	}
 }
 
 /* All contenders do the same work, in any order; a negative turn does not count. */
@@ -1067,19 +950,6 @@ measure_memory(const Cell *cell)
 		check_and_clean(cell, entry);
 	}
 	finish(cell, entries, count);
-}
-
-/* Whether one of the patterns, separated by commas, is the cell's name. */
-static bool
-is_wanted(const char *patterns, const char *name)
-{
-	char	   *list = strdup(patterns);
-	bool		wanted = false;
-
-	for (char *pattern = strtok(list, ","); pattern != NULL; pattern = strtok(NULL, ","))
-		wanted |= fnmatch(pattern, name, 0) == 0;
-	free(list);
-	return wanted;
 }
 
 static bool

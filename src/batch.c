@@ -186,6 +186,17 @@ add_scope_violation(const DsItem *item, const DsScope *scope, DsConflict *confli
 	ds_conflict_add(conflict, &violation);
 }
 
+/* What is wrong with an item of a log: its stream, and each scope. */
+static void
+add_log_violations(const DsItem *item, DsConflict *conflict)
+{
+	if (item->reason != DS_HOLDS && item->reason != DS_SCOPE_REASON)
+		add_stream_violation(item, conflict);
+	for (int s = 0; s < item->scope_count; s++)
+		if (item->scopes[s].violated)
+			add_scope_violation(item, &item->scopes[s], conflict);
+}
+
 static void
 add_violations(const DsBatch *batch, DsConflict *conflict)
 {
@@ -193,16 +204,10 @@ add_violations(const DsBatch *batch, DsConflict *conflict)
 	{
 		const DsItem *item = &batch->items[i];
 
-		if (item->reason != DS_HOLDS && item->reason != DS_SCOPE_REASON)
-		{
-			if (item->log == NULL)
-				add_document_violation(item, conflict);
-			else
-				add_stream_violation(item, conflict);
-		}
-		for (int s = 0; s < item->scope_count; s++)
-			if (item->scopes[s].violated)
-				add_scope_violation(item, &item->scopes[s], conflict);
+		if (item->log != NULL)
+			add_log_violations(item, conflict);
+		else if (item->reason != DS_HOLDS)
+			add_document_violation(item, conflict);
 	}
 }
 

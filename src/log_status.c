@@ -154,7 +154,7 @@ ds_log_status(PG_FUNCTION_ARGS)
 	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
 	DsLog		log;
 	DsHorizon	horizon;
-	Row			status;
+	Row			status = {0};
 
 	ds_require_argument(PG_ARGISNULL(0), "log");
 	InitMaterializedSRF(fcinfo, 0);

@@ -51,7 +51,8 @@ class Call:
 
     def is_ready(self):
         """Whether it says what it expects."""
-        return all('expected' in each for each in [item for item in self.items if 'scope' not in item] + [scope for _, scope in self.scopes()])
+        return all('expected' in each for each in [item for item in self.items if item['op'] in ('append', 'patch', 'close_stream')]
+                   + [item for item in self.items if item['op'] == 'assert' and 'stream' in item] + [scope for _, scope in self.scopes()])
 
     def appends(self):
         return [item for item in self.items if item['op'] == 'append']
@@ -67,7 +68,7 @@ class Call:
                 if item['op'] in ('append', 'assert') and 'stream' in item]
 
     def asks_for_nothing(self):
-        return not self.scopes() and all(as_number(item.get('expected', 'any')) == -1 for item in self.items)
+        return not self.scopes() and all(item['op'] in ('append', 'assert', 'patch') and as_number(item.get('expected', 'any')) == -1 for item in self.items)
 
 
 def as_number(expected):
@@ -109,6 +110,8 @@ class History:
             self.by_mark[event.mark].append(event)
             self.by_stream[event.stream].append(event)
         self.call_of = {call.mark: call for call in calls}
+        # Streams that may have been there without an event.
+        self.made = {item['stream'] for call in calls for item in call.items if item['op'] == 'create_stream'}
         # The client of an unknown call does not know; the table does.
         self.stored = [call for call in calls if call.outcome == 'stored' or call.outcome == 'unknown' and call.mark in self.by_mark]
 
@@ -135,6 +138,12 @@ class History:
                 if len([event for event in self.by_mark[call.mark] if event.stream == stream]) != len(sent):
                     mistakes.append(f'of {stream} are stored {self.by_mark[call.mark]} for {call}')
         return mistakes
+
+    def check_closed(self):
+        """Events of streams that had been closed before."""
+        return [f'{self.by_stream[item["stream"]][-1]} came after {call}' for call in self.stored for item in call.items
+                if item['op'] == 'close_stream' and call.bound and self.by_stream[item['stream']]
+                and self.by_stream[item['stream']][-1].position > call.bound]
 
     def check_order(self, connection, log):
         """Marks whose events, by position, are not in the order in which they were sent."""
@@ -217,13 +226,9 @@ class History:
                 looked += 1
                 events = self.by_stream[stream]
                 before = [event for event in events[:bisect.bisect_right([event.position for event in events], bound)] if event.mark != call.mark]
-                if len(before) != expected if expected >= 0 else not before and stream not in self.made_empty(call):
+                if len(before) != expected if expected >= 0 else not before and stream not in self.made:
                     mistakes.append(f'{stream} was at {len(before)}, not at {expected}, for {call}')
         return mistakes, looked
-
-    def made_empty(self, call):
-        """Streams that may have been there without an event."""
-        return {item['stream'] for each in self.calls for item in each.items if item['op'] == 'create_stream'}
 
     # --- By instants -------------------------------------------------------------------------------------------------------------------
 
@@ -263,7 +268,7 @@ class History:
             return 0, INFINITY
         events = [event for event in self.by_stream[stream] if event.mark != call.mark]
         if version == -2:
-            return (self.time(events[0], False), INFINITY) if events else None
+            return (0, INFINITY) if stream in self.made else (self.time(events[0], False), INFINITY) if events else None
         if version > len(events):
             return None
         return (self.time(events[version - 1], False) if version else 0,
@@ -271,14 +276,21 @@ class History:
 
     def times(self, call):
         """For each expectation of a call, when it can have been as the call was told."""
-        told = {(violation['item'], violation['kind'], key_of(violation)): violation for violation in call.violations or []}
+        told = {(violation['item'], violation['kind'], key_of(violation)): violation for violation in call.violations}
+        asked = set()
         for number, scope in call.scopes():
-            yield self.scope_time(scope, call, told.pop((number, 'scope', json.dumps(scope, sort_keys=True)), None))
+            asked.add(key := (number, 'scope', json.dumps(scope, sort_keys=True)))
+            yield self.scope_time(scope, call, told.get(key))
         for number, stream, expected in call.streams():
-            violation = told.pop((number, 'stream', stream), None)
-            yield self.stream_time(stream, expected if violation is None else violation['actual'] or 0, call)
-        if any(kind != 'document' for _, kind, _ in told):
-            yield None
+            asked.add(key := (number, 'stream', stream))
+            # A closed stream is a violation at whatever version.
+            if key not in told or told[key]['reason'] != 'closed':
+                yield self.stream_time(stream, told[key]['actual'] or 0 if key in told else expected, call)
+        for key in set(told) - asked:
+            if told[key]['op'] == 'create_stream':
+                yield self.stream_time(key[2], told[key]['actual'], call)
+            elif told[key]['op'] not in ('patch', 'set_properties', 'close_stream'):
+                yield None
 
     def check_instants(self):
         """Refusals at READ COMMITTED, and at other levels those of a first call, that were not true and complete at one instant."""
@@ -288,11 +300,12 @@ class History:
                 continue
             looked += 1
             mistakes += [f'{wrong}: {call}' for wrong in untrue(call)]
-            earliest, latest = call.began if call.level == 'read committed' else call.snapshot, call.ended
-            for time in self.times(call):
-                earliest, latest = (max(earliest, time[0]), min(latest, time[1])) if time else (INFINITY, 0)
-            if earliest > latest:
-                mistakes.append(f'not true and complete at one instant: {call}')
+            began = call.began if call.level == 'read committed' else call.snapshot
+            times = [time or (INFINITY, 0) for time in [(began, call.ended), *self.times(call)]]
+            if max(begin for begin, _ in times) > min(end for _, end in times):
+                # In microseconds since the call began: when each expectation can have been as it was told.
+                spans = [tuple((moment - began) / 1000 for moment in time) for time in times]
+                mistakes.append(f'not true and complete at one instant: {spans}: {call}')
         return mistakes, looked
 
 
@@ -313,7 +326,7 @@ def untrue(call):
             if violation['reason'] != 'scope' or expected != as_number(violation['scope']['expected']) or (
                     actual == expected if violation['scope'].get('strict') else actual is None or actual <= expected):
                 mistakes.append(f'untrue {violation}')
-        elif violation['kind'] == 'stream' and (expected != as_number(item['expected']) or {
+        elif violation['kind'] == 'stream' and item['op'] in ('append', 'assert') and violation['reason'] != 'closed' and (expected != as_number(item['expected']) or {
                 'stale': actual is None or actual == expected, 'exists': expected != 0 or not actual, 'missing': actual is not None or expected in (0, -1)
                 }.get(violation['reason'], True)):
             mistakes.append(f'untrue {violation}')

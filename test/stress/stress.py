@@ -92,7 +92,7 @@ class Tap:
         """Passes when a list is empty; else its beginning is shown."""
         self.ok(not found, text)
         for each in found[:5]:
-            print(f'#   {str(each)[:400]}')
+            print(f'#   {str(each)[:4000]}')
         if len(found) > 5:
             print(f'#   and {len(found) - 5} more')
 

@@ -12,6 +12,8 @@ my $optional = !$ENV{OLD_PG_MAJOR};
 # Newer servers have checksums unless told otherwise, and both must have the same.
 my $old = PostgreSQL::Test::Cluster->new('old', install_path => $ENV{oldinstall});
 $old->init(extra => ['--data-checksums', '--encoding=UTF8']);
+# Readers of a log wait for every transaction, those of autovacuum, too.
+$old->append_conf('postgresql.conf', 'autovacuum = off');
 $old->start;
 $old->safe_psql('postgres', q{
 	CREATE EXTENSION docstore;
@@ -44,6 +46,7 @@ $old->stop;
 
 my $new = PostgreSQL::Test::Cluster->new('new');
 $new->init(extra => ['--data-checksums', '--encoding=UTF8']);
+$new->append_conf('postgresql.conf', 'autovacuum = off');
 $new->start;
 $new->safe_psql('postgres', 'CREATE TABLE marked (a int)');
 for my $mark (@marks)
