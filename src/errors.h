@@ -6,12 +6,14 @@
  *	PT409	the conflict (docstore.conflict_sqlstate changes it): conflict.c
  *	22023	a bad argument: a value that breaks a rule of the call
  *	22P02	an id that is not of the collection's id type
- *	22003	a version that cannot grow any more
+ *	22003	a version or revision that cannot grow any more
+ *	23505	an append of which some events are stored already, and others not
  *	25006	a write in a read-only transaction or on a standby
  *	27000	a trigger of the table undid or changed a write
  *	40001	the engine's own, where a snapshot is too old to tell
  *	42501	row security lets the caller see a document but not write it
  *	39P01	a trigger function that is called by somebody else
+ *	42622	a name that is too long for a log
  *	42703	a guarded table without that version column
  *	42704	a table that is not guarded
  *	42710	a table that is guarded already

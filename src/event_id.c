@@ -88,18 +88,26 @@ ds_event_ids_require_distinct(const DsBatch *batch)
 	hash_destroy(ids);
 }
 
+/*
+ * One look into the index for each id.  The range and the order leave no other
+ * index to look into: one of all events of the stream, say.
+ */
 static void
 build(const void *context, DsStatementText *text)
 {
 	const DsLog *log = context;
 
-	text->sql = psprintf("SELECT e.event_id, e.version, e.log_position FROM ONLY %s e "
-						 "WHERE e.stream OPERATOR(pg_catalog.=) $1 "
-						 "AND e.event_id OPERATOR(pg_catalog.=) ANY ($2)",
+	text->sql = psprintf("SELECT e.event_id, e.version, e.log_position "
+						 "FROM pg_catalog.unnest($2) AS u(id) CROSS JOIN LATERAL ("
+						 "SELECT s.event_id, s.version, s.log_position FROM ONLY %s AS s "
+						 "WHERE s.stream OPERATOR(pg_catalog.=) $1 "
+						 "AND s.event_id OPERATOR(pg_catalog.>=) u.id AND s.event_id OPERATOR(pg_catalog.<=) u.id "
+						 "ORDER BY s.event_id LIMIT 1) AS e",
 						 ds_collection_name(log->events.relid));
 	text->parameters = 2;
 	text->types[0] = TEXTOID;
 	text->types[1] = UUIDARRAYOID;
+	text->in_order = true;
 }
 
 static Datum

@@ -375,6 +375,8 @@ ds_heads_finish(DsBatch *batch)
 			continue;
 		item->written = item->op == DS_APPEND_ITEM || head->is_due;
 		item->version = head->item->present ? head->item->actual : 0;
+		if (item->op == DS_CLOSE_STREAM_ITEM)
+			item->version += head->growth;
 		if (item->op == DS_APPEND_ITEM)
 			item->version = item->events[item->event_count - 1].version;
 		else if (item->op == DS_SET_PROPERTIES_ITEM)

@@ -123,12 +123,13 @@ typedef struct Request
 
 /* Prepare a statement; the plan lives as long as the SPI connection. */
 static SPIPlanPtr
-prepare(const Request *request)
+prepare(const Request *request, bool *in_order)
 {
-	DsStatementText text;
+	DsStatementText text = {0};
 	SPIPlanPtr	plan;
 
 	request->build(request->context, &text);
+	*in_order = text.in_order;
 	plan = SPI_prepare_cursor(text.sql, text.parameters, text.types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
@@ -205,11 +206,12 @@ static SPIPlanPtr
 current_plan(const Request *request, KeptPlan *kept)
 {
 	SPIPlanPtr	plan;
+	bool		in_order;
 
 	if (kept->plan != NULL && is_current(kept->plan))
 		return kept->plan;
 
-	plan = prepare(request);
+	plan = prepare(request, &in_order);
 	if (kept->uses > 1)
 		return plan;
 
@@ -217,7 +219,7 @@ current_plan(const Request *request, KeptPlan *kept)
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_keepplan failed");
 	kept->plan = plan;
-	plan_by_key(plan, request->into != NULL);
+	plan_by_key(plan, in_order);
 	return plan;
 }
 

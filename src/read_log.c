@@ -55,6 +55,7 @@ build(const void *context, DsStatementText *text)
 						 ds_collection_name(reading->log->events.relid),
 						 ds_scope_condition(reading->scope, SCOPE + 1));
 	text->parameters = PARAMETERS;
+	text->in_order = true;
 	memcpy(text->types, types, sizeof(types));
 	ds_scope_parameter_types(&text->types[SCOPE]);
 }

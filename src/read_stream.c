@@ -33,6 +33,7 @@ build(const void *context, DsStatementText *text)
 						 ds_collection_name(reading->log->events.relid),
 						 reading->backwards ? "<=" : ">=", reading->backwards ? " DESC" : "");
 	text->parameters = PARAMETERS;
+	text->in_order = true;
 	text->types[0] = TEXTOID;
 	text->types[1] = INT8OID;
 	text->types[2] = INT8OID;

@@ -28,6 +28,9 @@
 
 #define ENCODED_TWICE "a JSON object is due, not a JSON string: the client seems to have encoded it twice"
 
+/* More types than these are not compared one by one, but looked up in a hash table. */
+#define FEW_TYPES 8
+
 pg_noreturn static void
 refuse_scope(int item, const char *problem)
 {
@@ -217,7 +220,7 @@ ds_scope_shape(const DsScope *scope)
 
 	for (int tag = 0; tag < DS_TAGS; tag++)
 		shape = shape * 3 + scope->filters[tag];
-	return shape * 2 + (scope->type_count > 0);
+	return shape * 3 + (scope->type_count > 0) + (scope->type_count > FEW_TYPES);
 }
 
 static void
@@ -244,7 +247,9 @@ ds_scope_condition(const DsScope *scope, int first_parameter)
 	for (int tag = 0; tag < DS_TAGS; tag++)
 		append_filter(&sql, ds_event_tags[tag], scope->filters[tag], first_parameter + 1 + tag);
 	if (scope->type_count > 0)
-		appendStringInfo(&sql, " AND e.type OPERATOR(pg_catalog.=) ANY ($%d)",
+		appendStringInfo(&sql, scope->type_count <= FEW_TYPES
+						 ? " AND e.type OPERATOR(pg_catalog.=) ANY ($%d)"
+						 : " AND (e.type OPERATOR(pg_catalog.=) ANY (SELECT u.type FROM pg_catalog.unnest($%d) AS u(type))) IS TRUE",
 						 first_parameter + 1 + DS_TAGS);
 	return sql.data;
 }

@@ -56,6 +56,7 @@ typedef struct DsStatementText
 	char	   *sql;
 	int			parameters;
 	Oid			types[DS_STATEMENT_MAX_PARAMETERS];
+	bool		in_order;		/* its rows are to come in the order of an index, never sorted */
 } DsStatementText;
 
 extern void ds_statement_build(const DsCollection *collection, DsStatement statement,

@@ -93,6 +93,7 @@ build(const void *context, DsStatementText *text)
 							 ds_collection_name(question->log->events.relid),
 							 ds_scope_condition(question->scope, 1), ABOVE);
 	text->parameters = VALUE;
+	text->in_order = true;
 	ds_scope_parameter_types(text->types);
 	text->types[ABOVE - 1] = INT8OID;
 	text->types[VALUE - 1] = TEXTOID;

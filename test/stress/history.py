@@ -142,8 +142,16 @@ class History:
     def check_closed(self):
         """Events of streams that had been closed before."""
         return [f'{self.by_stream[item["stream"]][-1]} came after {call}' for call in self.stored for item in call.items
-                if item['op'] == 'close_stream' and call.bound and self.by_stream[item['stream']]
+                if item['op'] == 'close_stream' and call.bound and self.by_stream[item['stream']] and self.was_there(call, item)
                 and self.by_stream[item['stream']][-1].position > call.bound]
+
+    def was_there(self, call, item):
+        """Whether there was a stream to close."""
+        return any(version is not None for number, _, version in call.rows if self.item(call, number) is item)
+
+    def count_repeated(self, tries):
+        """How many calls were stored by an earlier try than the last one, when (mark, try) is what is stored."""
+        return sum(number < self.call_of[mark].sent for mark, number in tries if mark in self.call_of)
 
     def check_order(self, connection, log):
         """Marks whose events, by position, are not in the order in which they were sent."""

@@ -1,0 +1,41 @@
+# shellcheck shell=bash
+# Scene 4 of dev/demo: a transfer between two accounts, with a scope for each.
+
+heading "4. A transfer between two accounts"
+
+say "An event log keeps what has happened, in streams: here an account is one. Ann has 100, Ben has nothing yet."
+as ann <<'SQL'
+SELECT docstore.create_log('ledger');
+SELECT * FROM docstore.append('ledger', 'ann', '[{"type": "Opened"}, {"type": "Deposited", "data": {"amount": 100}}]');
+SELECT * FROM docstore.append('ledger', 'ben', '[{"type": "Opened"}]');
+SQL
+
+# What Ann sends, twice: the same decision, by what she saw at first.
+transfer=$(
+	cat <<'SQL'
+SELECT item, op, id, version FROM docstore.save('[
+    {"op": "append", "log": "ledger", "stream": "ann", "events": [{"type": "Withdrawn", "data": {"amount": 80}}],
+     "scopes": [{"source": "ann", "types": ["Withdrawn"], "expected": "none"}]},
+    {"op": "append", "log": "ledger", "stream": "ben", "events": [{"type": "Deposited", "data": {"amount": 80}}],
+     "scopes": [{"source": "ben", "types": ["Frozen"],    "expected": "none"}]}]');
+SQL
+)
+
+say "Ann is about to send Ben 80. What that hangs on: nothing was withdrawn from her account, and his is not frozen.
+A scope for each says so. Meanwhile Ben gets money from somewhere else, which is not in the way."
+as ben <<'SQL'
+SELECT * FROM docstore.append('ledger', 'ben', '[{"type": "Deposited", "data": {"amount": 5}}]');
+SQL
+as ann <<<"$transfer"
+
+say "Both accounts have their event. Now Ben's account is frozen, and Ann's program sends the same again."
+as ben <<'SQL'
+SELECT * FROM docstore.append('ledger', 'ben', '[{"type": "Frozen"}]');
+SQL
+as ann <<<"$transfer"
+
+say "One conflict, both scopes: she has withdrawn already, and his account is frozen. Nothing was appended.
+A log is a table, so ask it as one:"
+as ann <<'SQL'
+SELECT stream, version, type, data FROM ledger ORDER BY stream, version;
+SQL
