@@ -337,6 +337,8 @@ lock_and_compare(DsBatch *batch)
 		return DS_DONE;
 
 	found = look_again(batch, choose_find_absent);
+	if (found > 0)
+		ds_event_ids_find(batch);
 	if (count_violations(batch) > 0)
 		return DS_VIOLATED;
 	return found > 0 ? DS_AGAIN : DS_DONE;

@@ -52,6 +52,9 @@ typedef struct Remembered
 
 static HTAB *remembered = NULL;
 
+/* How often the callback was called. */
+static uint64 changes = 0;
+
 /* Relation cache invalidation: mark one table, or all when relid is 0. */
 static void
 collection_changed(pg_attribute_unused() Datum arg, Oid relid)
@@ -59,6 +62,7 @@ collection_changed(pg_attribute_unused() Datum arg, Oid relid)
 	HASH_SEQ_STATUS scan;
 	Remembered *entry;
 
+	changes++;
 	if (remembered == NULL)
 		return;
 
@@ -285,15 +289,17 @@ recall(Oid relid)
 
 /*
  * Keep a description.  The entry is looked up only now, as to describe a table
- * may have dropped the whole hash table.
+ * may have dropped the whole hash table.  It serves this call only when
+ * something has changed while the table was described: who reads holds a lock
+ * that lets others make a trigger or an index.
  */
 static Remembered *
-remember(const DsCollection *collection)
+remember(const DsCollection *collection, uint64 changes_before)
 {
 	Remembered *entry = recall(collection->relid);
 
 	entry->collection = *collection;
-	entry->valid = true;
+	entry->valid = changes == changes_before;
 	return entry;
 }
 
@@ -307,6 +313,7 @@ current(Oid relid, DsKind kind, const char **obstacle)
 {
 	Remembered *entry = recall(relid);
 	DsCollection collection;
+	uint64		changes_before = changes;
 	Relation	rel;
 
 	if (entry->valid && entry->collection.kind == kind)
@@ -315,7 +322,7 @@ current(Oid relid, DsKind kind, const char **obstacle)
 	rel = relation_open(relid, NoLock);
 	*obstacle = look_at(rel, kind, &collection);
 	relation_close(rel, NoLock);
-	return *obstacle == NULL ? remember(&collection) : NULL;
+	return *obstacle == NULL ? remember(&collection, changes_before) : NULL;
 }
 
 /* The same, of a collection; raises 42P01 or 42809 when it is none. */

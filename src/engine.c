@@ -8,7 +8,8 @@
  * events: that are not concerned with INSERT), by callers who have the
  * privileges on the whole table, and where no other extension checks
  * privileges.  INSERT also needs that columns which are not docstore's may be
- * NULL and have no default.  All else goes through SPI; so does everything
+ * NULL and have no default, and that those which docstore leaves NULL may be.
+ * All else goes through SPI; so does everything
  * when docstore.engine is "sql", which is how the tests compare the two.
  *
  * What a table is like is remembered with its description; what depends on the
@@ -111,6 +112,18 @@ may_stay_empty(Form_pg_attribute column)
 		 get_typtype(column->atttypid) != TYPTYPE_DOMAIN);
 }
 
+/* Whether docstore itself leaves a column empty: of an event, what the caller may leave out. */
+static bool
+is_left_empty(const DsCollection *collection, AttrNumber column)
+{
+	return column == collection->closed_at ||
+		column == collection->columns[DS_EVENT_ID] ||
+		column == collection->columns[DS_SOURCE_TYPE] ||
+		column == collection->columns[DS_STREAM_TYPE] ||
+		column == collection->columns[DS_STREAM_ID] ||
+		column == collection->columns[DS_METADATA];
+}
+
 static bool
 is_own_column(const DsCollection *collection, AttrNumber column)
 {
@@ -133,8 +146,14 @@ ds_engine_describe(Relation rel, DsCollection *collection)
 	collection->is_plain = is_plain(rel, collection);
 	collection->is_plain_insert = collection->is_plain;
 	for (int i = 0; i < desc->natts; i++)
-		if (!is_own_column(collection, i + 1) && !may_stay_empty(TupleDescAttr(desc, i)))
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+
+		if (is_own_column(collection, i + 1)
+			? is_left_empty(collection, i + 1) && column->attnotnull
+			: !may_stay_empty(column))
 			collection->is_plain_insert = false;
+	}
 }
 
 /* On the whole table; SQL that names it would need its schema as well. */

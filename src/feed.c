@@ -73,7 +73,14 @@ ds_feed_is_own(int64 generation)
 static int64
 next_generation(int64 latest)
 {
-	return (((latest >> 32) + 1) << 32) | own_mark();
+	int64		count = latest / (INT64CONST(1) << 32) + 1;
+
+	if (count > PG_INT32_MAX)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_VERSION_OVERFLOW),
+				 errmsg("the latest event of the log is of the highest possible generation"),
+				 errhint("docstore gives no such generation: look for an event that was stored by other means.")));
+	return (Max(count, 1) * (INT64CONST(1) << 32)) | own_mark();
 }
 
 /*

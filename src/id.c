@@ -186,6 +186,14 @@ compare_bytes(const char *left, int left_length, const char *right, int right_le
 	return result != 0 ? result : left_length - right_length;
 }
 
+/* The same of two texts, which may come from a table, and be compressed there. */
+static int
+compare_texts(const text *left, const text *right)
+{
+	return compare_bytes(VARDATA_ANY(left), VARSIZE_ANY_EXHDR(left),
+						 VARDATA_ANY(right), VARSIZE_ANY_EXHDR(right));
+}
+
 /* Compare two ids of one type: less than, equal to or greater than zero. */
 int
 ds_id_compare(const DsIdType *type, Datum left, Datum right)
@@ -193,10 +201,7 @@ ds_id_compare(const DsIdType *type, Datum left, Datum right)
 	switch (type->oid)
 	{
 		case TEXTOID:
-			return compare_bytes(VARDATA_ANY(DatumGetPointer(left)),
-								 VARSIZE_ANY_EXHDR(DatumGetPointer(left)),
-								 VARDATA_ANY(DatumGetPointer(right)),
-								 VARSIZE_ANY_EXHDR(DatumGetPointer(right)));
+			return compare_texts(DatumGetTextPP(left), DatumGetTextPP(right));
 		case UUIDOID:
 			return memcmp(DatumGetPointer(left), DatumGetPointer(right), UUID_LEN);
 		case INT8OID:

@@ -11,9 +11,9 @@
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/htup_details.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
@@ -60,7 +60,10 @@ static const Oid event_types[DS_EVENT_COLUMNS] = {
 	[DS_METADATA] = JSONBOID,
 };
 
-/* A column that a table must have; notes that it lacks it otherwise. */
+/*
+ * A column that a table must have; notes what it lacks of it.  Two texts must
+ * never be equal to the server while their bytes differ: locks go by bytes.
+ */
 static AttrNumber
 require_column(Relation rel, const char *name, Oid type, StringInfo missing)
 {
@@ -68,6 +71,20 @@ require_column(Relation rel, const char *name, Oid type, StringInfo missing)
 
 	if (column == InvalidAttrNumber)
 		ds_collection_lacks(missing, psprintf("a column \"%s\" of type %s", name, format_type_be(type)));
+	else if (type == TEXTOID &&
+			 !get_collation_isdeterministic(TupleDescAttr(RelationGetDescr(rel), column - 1)->attcollation))
+		ds_collection_lacks(missing, psprintf("a deterministic collation of column \"%s\"", name));
+	return column;
+}
+
+/* The same of a column that is never NULL. */
+static AttrNumber
+require_filled_column(Relation rel, const char *name, Oid type, StringInfo missing)
+{
+	AttrNumber	column = require_column(rel, name, type, missing);
+
+	if (column != InvalidAttrNumber && !TupleDescAttr(RelationGetDescr(rel), column - 1)->attnotnull)
+		ds_collection_lacks(missing, psprintf("NOT NULL on column \"%s\"", name));
 	return column;
 }
 
@@ -77,23 +94,26 @@ ds_log_inspect_streams(Relation rel, DsCollection *streams, StringInfo missing)
 {
 	streams->id_type = ds_id_type(TEXTOID);
 	streams->id = require_column(rel, "stream", TEXTOID, missing);
-	streams->version = require_column(rel, "version", INT8OID, missing);
-	streams->revision = require_column(rel, "revision", INT8OID, missing);
+	streams->version = require_filled_column(rel, "version", INT8OID, missing);
+	streams->revision = require_filled_column(rel, "revision", INT8OID, missing);
 	streams->data = require_column(rel, "properties", JSONBOID, missing);
 	streams->created_at = require_column(rel, "created_at", TIMESTAMPTZOID, missing);
 	streams->closed_at = require_column(rel, "closed_at", TIMESTAMPTZOID, missing);
-	streams->generation = require_column(rel, "generation", INT8OID, missing);
-	streams->transaction_id = require_column(rel, "transaction_id", XID8OID, missing);
+	streams->generation = require_filled_column(rel, "generation", INT8OID, missing);
+	streams->transaction_id = require_filled_column(rel, "transaction_id", XID8OID, missing);
 }
 
-/* Whether an index that can be used has just these columns. */
+/* Whether an index that can be used has just these columns, each in ascending order. */
 static bool
-index_is_on(Form_pg_index index, const AttrNumber *columns, int count)
+index_is_on(Relation index, const AttrNumber *columns, int count)
 {
-	if (index->indnkeyatts != count || !index->indisvalid || !index->indimmediate)
+	const FormData_pg_index *form = index->rd_index;
+
+	if (index->rd_rel->relam != BTREE_AM_OID || form->indnkeyatts != count ||
+		!form->indisvalid || !form->indimmediate || RelationGetIndexPredicate(index) != NIL)
 		return false;
 	for (int i = 0; i < count; i++)
-		if (index->indkey.values[i] != columns[i])
+		if (form->indkey.values[i] != columns[i] || index->rd_indoption[i] != 0)
 			return false;
 	return true;
 }
@@ -110,23 +130,16 @@ inspect_event_indexes(Relation rel, DsCollection *events)
 
 	foreach(cell, indexes)
 	{
-		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
-		Form_pg_index index;
+		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
 
-		if (!HeapTupleIsValid(tuple))
-			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
-		index = (Form_pg_index) GETSTRUCT(tuple);
-		if (heap_attisnull(tuple, Anum_pg_index_indpred, NULL))
-		{
-			if (index->indisunique && index_is_on(index, key, lengthof(key)))
-				events->key = index->indexrelid;
-			else if (index_is_on(index, feed, lengthof(feed)))
-				events->feed = index->indexrelid;
-			for (int i = 0; i < DS_EVENT_COLUMNS; i++)
-				events->has_index[i] |=
-					index_is_on(index, (const AttrNumber[]) {events->columns[i], events->columns[DS_LOG_POSITION]}, 2);
-		}
-		ReleaseSysCache(tuple);
+		if (index->rd_index->indisunique && index_is_on(index, key, lengthof(key)))
+			events->key = RelationGetRelid(index);
+		else if (index_is_on(index, feed, lengthof(feed)))
+			events->feed = RelationGetRelid(index);
+		for (int i = 0; i < DS_EVENT_COLUMNS; i++)
+			events->has_index[i] |=
+				index_is_on(index, (const AttrNumber[]) {events->columns[i], events->columns[DS_LOG_POSITION]}, 2);
+		index_close(index, NoLock);
 	}
 	list_free(indexes);
 }
@@ -138,7 +151,9 @@ ds_log_inspect_events(Relation rel, DsCollection *events, StringInfo missing)
 	if (events->partitioned)
 		ds_collection_lacks(missing, "a single table: partitions have no common order");
 	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
-		events->columns[i] = require_column(rel, ds_event_columns[i], event_types[i], missing);
+		events->columns[i] = i <= DS_TRANSACTION_ID && i != DS_RECORDED_AT
+			? require_filled_column(rel, ds_event_columns[i], event_types[i], missing)
+			: require_column(rel, ds_event_columns[i], event_types[i], missing);
 	if (missing->len > 0)
 		return;
 
