@@ -33,7 +33,20 @@
  * Tables
  */
 
-/* Open a table, and its key to look rows up by unless there is none to look up. */
+/* Open the key of a table, to look rows up. */
+static void
+begin_looking(DsDirect *direct)
+{
+	const DsCollection *collection = direct->collection;
+
+	direct->key = index_open(collection->key, RowExclusiveLock);
+	direct->scan = index_beginscan(direct->table, direct->key, GetActiveSnapshot(), NULL, 1, 0);
+	ScanKeyEntryInitialize(&direct->by_id, 0, 1, BTEqualStrategyNumber, InvalidOid,
+						   direct->key->rd_indcollation[0],
+						   collection->id_type->equal, (Datum) 0);
+}
+
+/* Open a table, and its key where rows are looked up: events are only inserted. */
 void
 ds_direct_begin(DsDirect *direct, const DsCollection *collection)
 {
@@ -43,19 +56,20 @@ ds_direct_begin(DsDirect *direct, const DsCollection *collection)
 
 	direct->collection = collection;
 	direct->table = table_open(collection->relid, NoLock);
-	direct->key = index_open(collection->key, RowExclusiveLock);
 	direct->found = table_slot_create(direct->table, NULL);
 	direct->formed = MakeSingleTupleTableSlot(RelationGetDescr(direct->table), &TTSOpsHeapTuple);
-	direct->scan = index_beginscan(direct->table, direct->key, GetActiveSnapshot(), NULL, 1, 0);
-	ScanKeyEntryInitialize(&direct->by_id, 0, 1, BTEqualStrategyNumber, InvalidOid,
-						   direct->key->rd_indcollation[0],
-						   collection->id_type->equal, (Datum) 0);
+	if (collection->kind != DS_EVENTS)
+		begin_looking(direct);
 }
 
 void
 ds_direct_end(DsDirect *direct)
 {
-	index_endscan(direct->scan);
+	if (direct->key != NULL)
+	{
+		index_endscan(direct->scan);
+		index_close(direct->key, NoLock);
+	}
 	ExecDropSingleTupleTableSlot(direct->found);
 	ExecDropSingleTupleTableSlot(direct->formed);
 	if (direct->target != NULL)
@@ -63,7 +77,6 @@ ds_direct_end(DsDirect *direct)
 		ExecCloseIndices(direct->target);
 		FreeExecutorState(direct->estate);
 	}
-	index_close(direct->key, NoLock);
 	table_close(direct->table, NoLock);
 	PopActiveSnapshot();
 	CommandCounterIncrement();

@@ -41,7 +41,6 @@
 #include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
-#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 
@@ -56,27 +55,22 @@ typedef enum Kind
 	ABSENCE
 } Kind;
 
-typedef struct LockKey
-{
-	Oid			log;
-	uint32		number;			/* kind and hash; 0: the log itself */
-} LockKey;
-
 typedef struct Lock
 {
-	LockKey		key;			/* hash key: must be first */
+	Oid			log;
 	Oid			positions;
+	uint32		number;			/* kind and hash; 0: the log itself */
 	bool		appends;
 	bool		checks;
 } Lock;
 
-static HTAB *
-begin_locks(void)
+/* What a batch is going to lock; a lock can be there many times until it is taken. */
+typedef struct Locks
 {
-	HASHCTL		control = {.keysize = sizeof(LockKey), .entrysize = sizeof(Lock), .hcxt = CurrentMemoryContext};
-
-	return hash_create("docstore scope locks", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
+	int			count;
+	int			room;
+	Lock	   *list;
+} Locks;
 
 static uint32
 lock_number(Kind kind, const char *value, int length)
@@ -84,24 +78,52 @@ lock_number(Kind kind, const char *value, int length)
 	return kind * LOCKS + hash_bytes((const unsigned char *) value, length) % LOCKS;
 }
 
+/* Lock like the other one, too. */
 static void
-add_lock(HTAB *locks, const DsLog *log, Kind kind, const char *value, int length, bool appends)
+merge(Lock *lock, const Lock *other)
 {
-	LockKey		key = {log->events.relid, 0};
-	Lock	   *lock;
-	bool		found;
+	lock->appends |= other->appends;
+	lock->checks |= other->checks;
+}
 
-	if (kind != THE_LOG)
-		key.number = lock_number(kind, value, length);
-	lock = hash_search(locks, &key, HASH_ENTER, &found);
-	if (!found)
+static int
+compare_locks(const void *left, const void *right)
+{
+	const Lock *a = left;
+	const Lock *b = right;
+
+	if (a->log != b->log)
+		return a->log < b->log ? -1 : 1;
+	return a->number < b->number ? -1 : a->number > b->number;
+}
+
+static void
+add_lock(Locks *locks, const DsLog *log, Kind kind, const char *value, int length, bool appends)
+{
+	Lock		lock = {
+		.log = log->events.relid,
+		.positions = log->events.positions,
+		.number = kind == THE_LOG ? 0 : lock_number(kind, value, length),
+		.appends = appends,
+		.checks = !appends,
+	};
+
+	/* Most calls have few, and say them again and again. */
+	for (int i = locks->count - 1; i >= Max(locks->count - 8, 0); i--)
+		if (compare_locks(&locks->list[i], &lock) == 0)
+		{
+			merge(&locks->list[i], &lock);
+			return;
+		}
+
+	if (locks->count == locks->room)
 	{
-		lock->positions = log->events.positions;
-		lock->appends = false;
-		lock->checks = false;
+		locks->room = Max(8, locks->room * 2);
+		locks->list = locks->list == NULL
+			? palloc(mul_size(locks->room, sizeof(Lock)))
+			: repalloc_huge(locks->list, mul_size(locks->room, sizeof(Lock)));
 	}
-	lock->appends |= appends;
-	lock->checks |= !appends;
+	locks->list[locks->count++] = lock;
 }
 
 /* The same as the event before it, as in most calls. */
@@ -112,7 +134,7 @@ is_same(const DsBytes *a, const DsBytes *b)
 }
 
 static void
-add_append(HTAB *locks, const DsItem *item)
+add_append(Locks *locks, const DsItem *item)
 {
 	add_lock(locks, item->log, THE_LOG, NULL, 0, true);
 	for (int i = 0; i < item->event_count; i++)
@@ -131,14 +153,14 @@ add_append(HTAB *locks, const DsItem *item)
 }
 
 static void
-add_tag(HTAB *locks, const DsLog *log, const DsScope *scope, DsTag tag)
+add_tag(Locks *locks, const DsLog *log, const DsScope *scope, DsTag tag)
 {
 	add_lock(locks, log, VALUE_OF_TAG + tag, scope->tags[tag].start, scope->tags[tag].length, false);
 }
 
 /* What a scope locks that names no source, as the head of this file says. */
 static void
-add_scope(HTAB *locks, const DsLog *log, const DsScope *scope)
+add_scope(Locks *locks, const DsLog *log, const DsScope *scope)
 {
 	if (scope->filters[DS_TAG_STREAM_ID] == DS_EQUAL)
 		add_tag(locks, log, scope, DS_TAG_STREAM_ID);
@@ -151,17 +173,6 @@ add_scope(HTAB *locks, const DsLog *log, const DsScope *scope)
 		add_tag(locks, log, scope, DS_TAG_SOURCE_TYPE);
 	else
 		add_lock(locks, log, THE_LOG, NULL, 0, false);
-}
-
-static int
-compare_locks(const void *left, const void *right)
-{
-	const LockKey *a = &((const Lock *) left)->key;
-	const LockKey *b = &((const Lock *) right)->key;
-
-	if (a->log != b->log)
-		return a->log < b->log ? -1 : 1;
-	return a->number < b->number ? -1 : a->number > b->number;
 }
 
 static LOCKMODE
@@ -178,32 +189,30 @@ take_lock(const Lock *lock)
 	LOCKMODE	mode = lock_mode(lock);
 	LOCKTAG		tag;
 
-	if (lock->key.number == 0)
+	if (lock->number == 0)
 	{
 		LockRelationOid(lock->positions, mode);
 		return;
 	}
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, lock->key.log, lock->key.number, 0);
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, lock->log, lock->number, 0);
 	(void) LockAcquire(&tag, mode, false, false);
 }
 
 /* Take what was added, each once, in order. */
 static void
-take_locks(HTAB *locks)
+take_locks(Locks *locks)
 {
-	int			count = 0;
-	Lock	   *ordered = palloc(mul_size(Max(hash_get_num_entries(locks), 1), sizeof(Lock)));
-	HASH_SEQ_STATUS scan;
-	Lock	   *lock;
-
-	hash_seq_init(&scan, locks);
-	while ((lock = hash_seq_search(&scan)) != NULL)
-		ordered[count++] = *lock;
-	qsort(ordered, count, sizeof(Lock), compare_locks);
-	for (int i = 0; i < count; i++)
-		take_lock(&ordered[i]);
-	pfree(ordered);
-	hash_destroy(locks);
+	if (locks->count > 1)
+		qsort(locks->list, locks->count, sizeof(Lock), compare_locks);
+	for (int i = 0; i < locks->count; i++)
+	{
+		if (i + 1 < locks->count && compare_locks(&locks->list[i], &locks->list[i + 1]) == 0)
+			merge(&locks->list[i + 1], &locks->list[i]);
+		else
+			take_lock(&locks->list[i]);
+	}
+	if (locks->list != NULL)
+		pfree(locks->list);
 }
 
 /*
@@ -230,7 +239,7 @@ require_privilege(const DsLog *log)
 void
 ds_scopes_lock(DsBatch *batch)
 {
-	HTAB	   *locks = NULL;
+	Locks		locks = {0};
 
 	for (int i = 0; i < batch->count; i++)
 	{
@@ -239,16 +248,13 @@ ds_scopes_lock(DsBatch *batch)
 		if (item->log == NULL)
 			continue;
 		require_privilege(item->log);
-		if (locks == NULL)
-			locks = begin_locks();
 		if (item->op == DS_APPEND_ITEM)
-			add_append(locks, item);
+			add_append(&locks, item);
 		for (int s = 0; s < item->scope_count; s++)
 			if (ds_checks && item->scopes[s].source_filter == DS_ALL)
-				add_scope(locks, item->log, &item->scopes[s]);
+				add_scope(&locks, item->log, &item->scopes[s]);
 	}
-	if (locks != NULL)
-		take_locks(locks);
+	take_locks(&locks);
 }
 
 /*
@@ -258,7 +264,7 @@ ds_scopes_lock(DsBatch *batch)
 void
 ds_scope_lock_absence(DsBatch *batch)
 {
-	HTAB	   *locks = NULL;
+	Locks		locks = {0};
 	ListCell   *cell;
 
 	foreach(cell, batch->heads)
@@ -269,13 +275,10 @@ ds_scope_lock_absence(DsBatch *batch)
 		head->holds_absence = !head->item->present;
 		if (!head->holds_absence)
 			continue;
-		if (locks == NULL)
-			locks = begin_locks();
-		add_lock(locks, head->log, ABSENCE, VARDATA_ANY(stream), VARSIZE_ANY_EXHDR(stream),
+		add_lock(&locks, head->log, ABSENCE, VARDATA_ANY(stream), VARSIZE_ANY_EXHDR(stream),
 				 head->may_create);
 	}
-	if (locks != NULL)
-		take_locks(locks);
+	take_locks(&locks);
 }
 
 /*
