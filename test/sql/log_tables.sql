@@ -143,6 +143,13 @@ SELECT item, version FROM docstore.save('[
 	{"op": "append", "log": "ledger", "stream": "v", "events": [{"type": "Loud"}, {"type": "Calm"}], "expected": 3},
 	{"op": "append", "log": "ledger", "stream": "w", "events": [{"type": "Calm"}, {"type": "Quiet"}, {"type": "Calm"}], "expected": 0}]');
 SELECT stream, version, type, data, metadata FROM ledger WHERE stream IN ('v', 'w', 'before') ORDER BY stream, version;
+-- before any event of the statement is stored
+CREATE FUNCTION tick() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF pg_trigger_depth() = 1 THEN PERFORM docstore.append('ledger', 'ticks', '[{"type": "Tick"}]'); END IF; RETURN NULL; END $$;
+CREATE TRIGGER tick BEFORE INSERT ON ledger FOR EACH STATEMENT EXECUTE FUNCTION tick();
+SELECT version FROM docstore.append('ledger', 'ticked', :two, 0);
+SELECT stream, version, type FROM ledger WHERE stream ~ '^tick' ORDER BY stream, version;
+DROP TRIGGER tick ON ledger;
+DROP FUNCTION tick;
 -- what hands the events to the statement is not for others
 CALL pg_temp.try($$ SELECT * FROM docstore.events_to_store() AS e(a int) $$);
 
