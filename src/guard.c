@@ -40,6 +40,7 @@
 #include "executor/spi.h"
 #include "floor.h"
 #include "fmgr.h"
+#include "log.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "plan.h"
@@ -180,6 +181,7 @@ ds_guard(PG_FUNCTION_ARGS)
 	LockRelationOid(relid, ShareRowExclusiveLock);
 	require_table(relid);
 	require_version_column(relid, column);
+	ds_log_refuse_guard(relid, column);
 	if (is_guarded(relid))
 		ereport(ERROR,
 				(errcode(ERRCODE_DUPLICATE_OBJECT),

@@ -230,6 +230,27 @@ ds_log_consumers(Oid relid)
 }
 
 /*
+ * Refuse to guard the versions in a log, 42809: what a guard does with updates
+ * would give an event that is erased, or a head that grows by many, another
+ * version.  Callers have locked the table as CREATE TRIGGER does.
+ */
+void
+ds_log_refuse_guard(Oid relid, const char *version_column)
+{
+	DsCollection table;
+	const char *obstacle;
+
+	if (strcmp(version_column, "version") == 0 &&
+		(ds_collection_open_as(relid, DS_EVENTS, ShareRowExclusiveLock, &table, &obstacle) ||
+		 ds_collection_open_as(relid, DS_STREAMS, ShareRowExclusiveLock, &table, &obstacle)))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+				 errmsg("\"%s\" cannot be guarded", ds_collection_name(relid)),
+				 errdetail("It is a table of a log, which counts the events of each stream in its versions."),
+				 errhint("Leave it as it is: docstore.append() and the other functions look after its versions.")));
+}
+
+/*
  * Lock the tables of a log for the rest of the transaction and describe them;
  * item is the one that names it, for messages.
  *

@@ -28,6 +28,7 @@ extern void ds_log_inspect_events(Relation rel, DsCollection *events, StringInfo
 extern void ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log);
 extern Oid	ds_log_find(const char *name, LOCKMODE lock, int item);
 extern Oid	ds_log_consumers(Oid relid);
+extern void ds_log_refuse_guard(Oid relid, const char *version_column);
 extern char *ds_log_companion(const char *name, const char *suffix);
 
 #endif							/* DS_LOG_H */

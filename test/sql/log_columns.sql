@@ -118,4 +118,9 @@ INSERT INTO odd (version, generation, transaction_id, stream, type, data) VALUES
 SELECT version FROM docstore.append('odd', 'b', :one, 0);
 SELECT stream, generation > 0 AS later FROM odd ORDER BY generation;
 
+-- guarded its versions would not be what they are
+CALL pg_temp.try($$ SELECT docstore.guard('odd') $$);
+CALL pg_temp.try($$ SELECT docstore.guard('odd_streams') $$);
+SELECT docstore.guard('odd_consumers');
+
 DROP TABLE ledger, ledger_streams, ledger_consumers, own, own_streams, own_consumers, odd, odd_streams, odd_consumers;
