@@ -133,8 +133,11 @@ latest_is_own(Relation events, Oid feed, Snapshot snapshot, int64 *generation, F
 
 /*
  * The generation of what is appended to a log now.  Called when its table of
- * events is described, by the index on the order of the feed.  Events that are
- * not committed count, so that many of them keep nobody waiting.
+ * events is described, by the index on the order of the feed.
+ *
+ * Events that are not committed count first, as there can be many.  But those
+ * of another cluster must be: sessions that looked before, and after a restore
+ * that failed, have to come to the same answer.
  */
 int64
 ds_feed_find_generation(Relation events, Oid feed)
@@ -142,8 +145,10 @@ ds_feed_find_generation(Relation events, Oid feed)
 	int64		generation;
 	FullTransactionId next;
 
-	return latest_is_own(events, feed, SnapshotAny, &generation, &next)
-		? generation : next_generation(generation);
+	if (latest_is_own(events, feed, SnapshotAny, &generation, &next) ||
+		latest_is_own(events, feed, SnapshotSelf, &generation, &next))
+		return generation;
+	return next_generation(generation);
 }
 
 /* A transaction id with its epoch; it is not after next. */

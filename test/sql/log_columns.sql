@@ -78,6 +78,36 @@ SELECT count(*) FILTER (WHERE stream = 'restored') AS restored, count(*) FILTER 
 COMMIT;
 SELECT count(*) FILTER (WHERE stream = 'restored') AS restored, count(*) FILTER (WHERE stream = 'a' AND version = 3) AS committed FROM docstore.read_log('ledger');
 
+-- events of another cluster, in a restore that failed: the log goes on in its generation, and readers go on to wait
+SELECT docstore.create_log('own');
+SELECT version FROM docstore.append('own', 'a', :one, 0);
+BEGIN;
+SAVEPOINT restore;
+INSERT INTO own (version, generation, transaction_id, stream, type, data) VALUES (1, 42949672961, '3', 'restored', 'Old', '{}');
+ROLLBACK TO restore;
+SELECT version FROM docstore.append('own', 'a', :one, 1);
+SELECT count(*) FROM docstore.read_log('own') WHERE version = 2;
+INSERT INTO own (version, generation, transaction_id, stream, type, data) VALUES (1, 42949672961, '3', 'restored', 'Old', '{}');
+ROLLBACK TO restore;
+ALTER TABLE own SET (fillfactor = 90);
+SELECT version FROM docstore.append('own', 'a', '[{"type": "T"}, {"type": "T"}]', 1);
+SELECT count(DISTINCT generation) FROM own;
+COMMIT;
+-- of a copy of this cluster, which has gone its own way: it is further than this one
+INSERT INTO own (version, generation, transaction_id, stream, type, data)
+SELECT 1, generation, (pg_current_xact_id()::text::bigint + 1000000)::text::xid8, 'copied', 'T', '{}' FROM own LIMIT 1;
+ALTER TABLE own SET (fillfactor = 80);
+SELECT version FROM docstore.append('own', 'b', :one, 0);
+SELECT stream, generation >> 32 AS generation, count(*) FROM own GROUP BY stream, generation ORDER BY generation, stream;
+-- of one that has come further, head and all: what comes next in the stream gets an id of this cluster's
+UPDATE own SET generation = 42949672961, transaction_id = '9000000000000000' WHERE stream = 'a';
+UPDATE own_streams SET generation = 42949672961, transaction_id = '9000000000000000' WHERE stream = 'a';
+ALTER TABLE own SET (fillfactor = 70);
+SELECT version FROM docstore.append('own', 'a', :one, 3);
+SELECT version, transaction_id < '9000000000000000' AS of_this_cluster FROM own WHERE stream = 'a' ORDER BY version;
+CALL pg_temp.settle();
+SELECT stream, version FROM docstore.read_log('own');
+
 -- an event that was stored by other means, with a generation behind which there is none
 SELECT docstore.create_log('odd');
 INSERT INTO odd (version, generation, transaction_id, stream, type, data) VALUES (1, 9223372036854775807, '3', 'a', 'T', '{}');
@@ -88,4 +118,4 @@ INSERT INTO odd (version, generation, transaction_id, stream, type, data) VALUES
 SELECT version FROM docstore.append('odd', 'b', :one, 0);
 SELECT stream, generation > 0 AS later FROM odd ORDER BY generation;
 
-DROP TABLE ledger, ledger_streams, ledger_consumers, odd, odd_streams, odd_consumers;
+DROP TABLE ledger, ledger_streams, ledger_consumers, own, own_streams, own_consumers, odd, odd_streams, odd_consumers;

@@ -73,6 +73,9 @@ CALL pg_temp.try($$ SELECT docstore.commit_cursor('ledger', NULL, '1-2-3', 0) $$
 CALL pg_temp.try($$ SELECT docstore.commit_cursor('ledger', '', '1-2-3', 0) $$);
 CALL pg_temp.try($$ SELECT docstore.commit_cursor('ledger', 'mail', NULL, 0) $$);
 CALL pg_temp.try($$ SELECT docstore.commit_cursor('ledger', 'mail', '12', 0) $$);
+SELECT pg_temp.verdict(format('SELECT docstore.commit_cursor(%L, %L, %L, 0)', 'ledger', 'new', given)), given
+FROM unnest(ARRAY['', '1-2', '1-2-3-4', '-1-2-3', '01-2-3', '1-02-3', '1-2-03', '+1-2-3', ' 1-2-3', '1-2-3 ', '1-2-x', '0x1-2-3', '1--2', '9223372036854775808-0-0',
+	'0-18446744073709551616-0', '0-0-9223372036854775808', '9223372036854775807-18446744073709551615-9223372036854775807', '0-0-0']) WITH ORDINALITY c(given, nr) ORDER BY nr;
 CALL pg_temp.try($$ SELECT docstore.commit_cursor('ledger', 'mail', '1-2-3', -3) $$);
 CALL pg_temp.try($$ SELECT docstore.commit_cursor('ledger_consumers', 'mail', '1-2-3', 0) $$);
 CALL pg_temp.try($$ SELECT docstore.consumers(NULL) $$);
