@@ -72,6 +72,7 @@ typedef struct DsCollection
 	/* of events */
 	AttrNumber	columns[DS_EVENT_COLUMNS];
 	Oid			positions;		/* the sequence that log_position takes its values from */
+	Oid			ids;			/* the index on stream, event_id, where there is one; else invalid */
 	Oid			feed;			/* the index on generation, transaction_id, log_position */
 	bool		has_index[DS_EVENT_COLUMNS];	/* on that column and log_position */
 	int64		current_generation; /* see feed.c */

@@ -1,10 +1,12 @@
 /*
  * direct_append.c - one append without the executor
  *
- * The append that most calls are: to one stream, without scopes and without
- * event ids.  It is done here only where it succeeds at once; anything that
- * needs a second look, and every conflict, is left to attempt.c, with nothing
- * written.
+ * The append that most calls are: to one stream, without scopes.  It is done
+ * here only where it succeeds at once; anything that needs a second look, and
+ * every conflict, is left to attempt.c, with nothing written.
+ *
+ * Event ids are looked for in the snapshot that has shown the head.  They are
+ * there for good if that head can be updated: nobody has appended since.
  *
  * From the moment that the head is held until the transaction ends, all other
  * appends to the stream wait.  So everything is opened and locked before that,
@@ -29,7 +31,8 @@ is_simple(const DsBatch *batch)
 	const DsItem *item = &batch->items[0];
 
 	return batch->count == 1 && batch->targets == 1 && item->op == DS_APPEND_ITEM &&
-		item->scope_count == 0 && !ds_events_have_ids(item->events, item->event_count) &&
+		item->scope_count == 0 &&
+		(OidIsValid(item->log->events.ids) || !ds_events_have_ids(item->events, item->event_count)) &&
 		ds_engine_updates(&item->log->streams) && ds_engine_inserts(&item->log->streams) &&
 		ds_engine_inserts(&item->log->events);
 }
@@ -62,18 +65,32 @@ update_head(DsDirect *direct, DsBatch *batch)
 }
 
 /*
- * Write the head.  Most often nobody else has it; otherwise this waits for
- * them, and locks what they have left.
+ * Write the head that was found.  Most often nobody else has it; otherwise
+ * this waits for them, and locks what they have left, but not where they may
+ * have left events with the same ids.
  */
 static bool
-write_head(DsDirect *direct, DsBatch *batch)
+write_present(DsDirect *direct, DsBatch *batch, DsDirectEvents *events)
+{
+	DsItem	   *item = &batch->items[0];
+	bool		has_ids = ds_events_have_ids(item->events, item->event_count);
+
+	if (has_ids && ds_direct_has_event_ids(events, item))
+		return false;
+	return update_head(direct, batch) ||
+		(!has_ids && item->reason == DS_HOLDS && ds_direct_lock_row(direct, item->id) &&
+		 update_head(direct, batch));
+}
+
+/* Write the head, or make it. */
+static bool
+write_head(DsDirect *direct, DsBatch *batch, DsDirectEvents *events)
 {
 	DsItem	   *item = &batch->items[0];
 
 	item->head->item->present = ds_direct_find(direct, item->id);
 	if (item->head->item->present)
-		return update_head(direct, batch) ||
-			(item->reason == DS_HOLDS && ds_direct_lock_row(direct, item->id) && update_head(direct, batch));
+		return write_present(direct, batch, events);
 
 	if (!compare(direct, item))
 		return false;
@@ -101,7 +118,7 @@ ds_direct_append(DsBatch *batch)
 	ds_scopes_lock(batch);
 	ds_direct_begin_events(events, item->log);
 	ds_direct_begin(&streams, &item->log->streams);
-	written = write_head(&streams, batch);
+	written = write_head(&streams, batch, events);
 	if (written)
 	{
 		ds_event_take_positions(item);

@@ -10,7 +10,9 @@
 #include "miscadmin.h"
 #include "store_events.h"
 #include "utils/builtins.h"
+#include "utils/fmgroids.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 /*
@@ -89,6 +91,31 @@ ds_direct_begin_events(DsDirectEvents *rows, const DsLog *log)
 	ds_direct_begin(&rows->direct, &log->events);
 	ds_direct_open_indexes(&rows->direct);
 	rows->context = AllocSetContextCreate(CurrentMemoryContext, "docstore events", ALLOCSET_DEFAULT_SIZES);
+}
+
+/* Whether an event with an id of the item's is in its stream, as the active snapshot shows it. */
+bool
+ds_direct_has_event_ids(DsDirectEvents *rows, const DsItem *item)
+{
+	Relation	ids = index_open(item->log->events.ids, AccessShareLock);
+	IndexScanDesc scan = index_beginscan(rows->direct.table, ids, GetActiveSnapshot(), NULL, 2, 0);
+	ScanKeyData keys[2];
+	bool		found = false;
+
+	ScanKeyEntryInitialize(&keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid,
+						   ids->rd_indcollation[0], F_TEXTEQ, item->id);
+	for (int e = 0; e < item->event_count && !found; e++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!item->events[e].has_id)
+			continue;
+		ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_UUID_EQ, UUIDPGetDatum(&item->events[e].id));
+		index_rescan(scan, keys, 2, NULL, 0);
+		found = index_getnext_slot(scan, ForwardScanDirection, rows->direct.found);
+	}
+	index_endscan(scan);
+	index_close(ids, NoLock);
+	return found;
 }
 
 static void

@@ -25,6 +25,7 @@ extern void ds_direct_read_head(DsDirect *direct, DsHead *head);
 extern bool ds_direct_update_head(DsDirect *direct, const DsHead *head, Datum properties);
 extern bool ds_direct_insert_head(DsDirect *direct, const DsHead *head, Datum properties);
 extern void ds_direct_begin_events(DsDirectEvents *rows, const DsLog *log);
+extern bool ds_direct_has_event_ids(DsDirectEvents *rows, const DsItem *item);
 extern void ds_direct_insert_events(DsDirectEvents *rows, const DsItem *item);
 extern void ds_direct_write_events(DsDirectEvents *rows);
 extern void ds_direct_end_events(DsDirectEvents *rows);

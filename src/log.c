@@ -22,6 +22,7 @@
 #include "feed.h"
 #include "identity.h"
 #include "log.h"
+#include "nodes/primnodes.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -105,12 +106,12 @@ ds_log_inspect_streams(Relation rel, DsCollection *streams, StringInfo missing)
 
 /* Whether an index that can be used has just these columns, each in ascending order. */
 static bool
-index_is_on(Relation index, const AttrNumber *columns, int count)
+has_columns(Relation index, const AttrNumber *columns, int count)
 {
 	const FormData_pg_index *form = index->rd_index;
 
 	if (index->rd_rel->relam != BTREE_AM_OID || form->indnkeyatts != count ||
-		!form->indisvalid || !form->indimmediate || RelationGetIndexPredicate(index) != NIL)
+		!form->indisvalid || !form->indimmediate)
 		return false;
 	for (int i = 0; i < count; i++)
 		if (form->indkey.values[i] != columns[i] || index->rd_indoption[i] != 0)
@@ -118,11 +119,30 @@ index_is_on(Relation index, const AttrNumber *columns, int count)
 	return true;
 }
 
+/* The same, of all rows. */
+static bool
+index_is_on(Relation index, const AttrNumber *columns, int count)
+{
+	return has_columns(index, columns, count) && RelationGetIndexPredicate(index) == NIL;
+}
+
+/* Whether an index has those rows only, and all of them, where a column is not NULL. */
+static bool
+is_where_not_null(Relation index, AttrNumber column)
+{
+	List	   *predicate = RelationGetIndexPredicate(index);
+	const NullTest *test = list_length(predicate) == 1 ? linitial(predicate) : NULL;
+
+	return test != NULL && IsA(test, NullTest) && test->nulltesttype == IS_NOT_NULL &&
+		IsA(test->arg, Var) && ((const Var *) test->arg)->varattno == column;
+}
+
 /* Find the indexes that readers and appenders go by. */
 static void
 inspect_event_indexes(Relation rel, DsCollection *events)
 {
 	const AttrNumber key[] = {events->columns[DS_STREAM], events->columns[DS_VERSION]};
+	const AttrNumber ids[] = {events->columns[DS_STREAM], events->columns[DS_EVENT_ID]};
 	const AttrNumber feed[] = {events->columns[DS_GENERATION], events->columns[DS_TRANSACTION_ID],
 	events->columns[DS_LOG_POSITION]};
 	List	   *indexes = RelationGetIndexList(rel);
@@ -136,6 +156,9 @@ inspect_event_indexes(Relation rel, DsCollection *events)
 			events->key = RelationGetRelid(index);
 		else if (index_is_on(index, feed, lengthof(feed)))
 			events->feed = RelationGetRelid(index);
+		else if (index->rd_index->indisunique && has_columns(index, ids, lengthof(ids)) &&
+				 is_where_not_null(index, events->columns[DS_EVENT_ID]))
+			events->ids = RelationGetRelid(index);
 		for (int i = 0; i < DS_EVENT_COLUMNS; i++)
 			events->has_index[i] |=
 				index_is_on(index, (const AttrNumber[]) {events->columns[i], events->columns[DS_LOG_POSITION]}, 2);
