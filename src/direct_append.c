@@ -125,8 +125,6 @@ ds_direct_append(DsBatch *batch)
 		ds_direct_insert_events(events, item);
 		ds_direct_write_events(events);
 	}
-	else
-		ds_scope_unlock_absence(batch);
 	ds_direct_end(&streams);
 	ds_direct_end_events(events);
 	pfree(events);
