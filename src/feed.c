@@ -63,8 +63,8 @@ own_mark(void)
 }
 
 /* Whether the transaction ids of a generation are this cluster's. */
-bool
-ds_feed_is_own(int64 generation)
+static bool
+is_own(int64 generation)
 {
 	return (uint32) generation == own_mark();
 }
@@ -128,7 +128,7 @@ latest_is_own(Relation events, Oid feed, Snapshot snapshot, int64 *generation, F
 		*generation = 0;
 	/* Read after the event was found, whose transaction had its id before. */
 	*next = ReadNextFullTransactionId();
-	return found && ds_feed_is_own(*generation) && FullTransactionIdPrecedes(latest, *next);
+	return found && is_own(*generation) && FullTransactionIdPrecedes(latest, *next);
 }
 
 /*

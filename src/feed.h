@@ -19,7 +19,6 @@ typedef struct DsHorizon
 	FullTransactionId transaction_id;
 } DsHorizon;
 
-extern bool ds_feed_is_own(int64 generation);
 extern int64 ds_feed_find_generation(Relation events, Oid feed);
 extern DsHorizon ds_feed_find_horizon(const DsCollection *events, Snapshot snapshot);
 extern FullTransactionId ds_feed_follow(const DsCollection *events, Datum stream, int64 version);

@@ -14,6 +14,7 @@
 #include "postgres.h"
 
 #include "collection.h"
+#include "compat.h"
 #include "document.h"
 #include "errors.h"
 #include "head.h"
@@ -71,9 +72,8 @@ typedef struct Reader
 	List	   *logs;			/* of DsLog, likewise */
 } Reader;
 
-/* Refuse an item: 22023. */
-void
-ds_item_refuse(int item, const char *problem)
+pg_noreturn static void
+refuse_item(int item, const char *problem)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
@@ -111,7 +111,7 @@ read_keys(const JsonbValue *object, int item, Given *given)
 		JsonbValue **value = slot_for_key(given, &key);
 
 		if (value == NULL)
-			ds_item_refuse(item, psprintf("unknown key %s", ds_json_quote(&key)));
+			refuse_item(item, psprintf("unknown key %s", ds_json_quote(&key)));
 		*value = &given->values[used++];
 		(void) JsonbIteratorNext(&iterator, *value, true);
 	}
@@ -123,7 +123,7 @@ refuse_other_keys(Given *given, bool for_log, const DsItem *item)
 {
 	for (size_t i = 0; i < lengthof(keys); i++)
 		if ((for_log ? keys[i].of_document : keys[i].of_log) && *slot(given, &keys[i]) != NULL)
-			ds_item_refuse(item->number, psprintf("op \"%s\" takes no \"%s\"%s", ds_op_name(item->op), keys[i].name,
+			refuse_item(item->number, psprintf("op \"%s\" takes no \"%s\"%s", ds_op_name(item->op), keys[i].name,
 												  item->op == DS_ASSERT_ITEM
 												  ? (for_log ? " beside \"log\"" : " without \"log\"") : ""));
 }
@@ -137,9 +137,9 @@ read_op(const JsonbValue *op, int item)
 	};
 
 	if (op == NULL)
-		ds_item_refuse(item, "\"op\" is missing");
+		refuse_item(item, "\"op\" is missing");
 	if (op->type != jbvString)
-		ds_item_refuse(item, "\"op\" must be a JSON string");
+		refuse_item(item, "\"op\" must be a JSON string");
 
 	for (size_t i = 0; i < lengthof(ops); i++)
 		if (ds_json_string_is(op, ds_op_name(ops[i])))
@@ -180,11 +180,11 @@ read_collection(Reader *reader, const JsonbValue *given, int item)
 	bool		found;
 
 	if (given == NULL)
-		ds_item_refuse(item, "\"collection\" is missing");
+		refuse_item(item, "\"collection\" is missing");
 	if (given->type != jbvString || given->val.string.len == 0)
-		ds_item_refuse(item, "\"collection\" must be a JSON string that names a table");
+		refuse_item(item, "\"collection\" must be a JSON string that names a table");
 	if ((size_t) given->val.string.len >= sizeof(name))
-		ds_item_refuse(item, psprintf("collection name %s... is too long", ds_json_quote(given)));
+		refuse_item(item, psprintf("collection name %s... is too long", ds_json_quote(given)));
 
 	memcpy(name, given->val.string.val, given->val.string.len);
 	name[given->val.string.len] = '\0';
@@ -214,11 +214,11 @@ read_id(const DsItem *item, const JsonbValue *given)
 	if (given == NULL)
 	{
 		if (!may_leave_out(item->op))
-			ds_item_refuse(item->number, "\"id\" is missing");
+			refuse_item(item->number, "\"id\" is missing");
 		return ds_id_generate(type, item->number);
 	}
 	if (given->type == jbvNull)
-		ds_item_refuse(item->number, "id must not be null");
+		refuse_item(item->number, "id must not be null");
 	return ds_id_from_json(type, given, item->number);
 }
 
@@ -228,7 +228,7 @@ read_expected(const DsItem *item, const JsonbValue *given)
 	int64		expected = ds_expectation_from_json(given, item->number);
 
 	if (given == NULL && !may_leave_out(item->op))
-		ds_item_refuse(item->number, psprintf("\"expected\" is missing, which op \"%s\" needs",
+		refuse_item(item->number, psprintf("\"expected\" is missing, which op \"%s\" needs",
 										   ds_op_name(item->op)));
 	if (item->op == DS_DELETE_ITEM)
 		ds_expectation_refuse_absence(expected, item->number);
@@ -240,7 +240,7 @@ static void
 require_data(const DsItem *item, JsonbValue *given)
 {
 	if (given == NULL)
-		ds_item_refuse(item->number, "\"data\" is missing");
+		refuse_item(item->number, "\"data\" is missing");
 	if (given->type == jbvBinary && JsonContainerIsObject(given->val.binary.data))
 		return;
 	/* Never an object: this raises, with the hint that fits. */
@@ -253,7 +253,7 @@ read_data(DsItem *item, JsonbValue *given)
 	if (!ds_op_stores(item->op))
 	{
 		if (given != NULL)
-			ds_item_refuse(item->number, psprintf("op \"%s\" takes no \"data\"", ds_op_name(item->op)));
+			refuse_item(item->number, psprintf("op \"%s\" takes no \"data\"", ds_op_name(item->op)));
 		return;
 	}
 	require_data(item, given);
@@ -309,9 +309,9 @@ read_log(Reader *reader, const JsonbValue *given, int item)
 	Oid			relid;
 
 	if (given == NULL)
-		ds_item_refuse(item, "\"log\" is missing");
+		refuse_item(item, "\"log\" is missing");
 	if (given->type != jbvString || given->val.string.len == 0)
-		ds_item_refuse(item, "\"log\" must be a JSON string that names a log");
+		refuse_item(item, "\"log\" must be a JSON string that names a log");
 
 	relid = ds_log_find(pnstrdup(given->val.string.val, given->val.string.len), RowExclusiveLock, item);
 	foreach(cell, reader->logs)
@@ -349,7 +349,7 @@ read_item(Reader *reader, JsonbValue *object, DsItem *item)
 	Given		given;
 
 	if (object->type != jbvBinary || !JsonContainerIsObject(object->val.binary.data))
-		ds_item_refuse(item->number, "not a JSON object");
+		refuse_item(item->number, "not a JSON object");
 
 	read_keys(object, item->number, &given);
 	item->op = read_op(given.keys.op, item->number);

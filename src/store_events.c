@@ -40,8 +40,8 @@ typedef struct Storing
 static Storing *storing = NULL;
 
 /* Whether an item's events are to be written to that log. */
-bool
-ds_event_is_stored_in(const DsItem *item, const DsLog *log)
+static bool
+is_stored_in(const DsItem *item, const DsLog *log)
 {
 	return item->op == DS_APPEND_ITEM && !item->repeats && item->log == log;
 }
@@ -100,7 +100,7 @@ next_event(Storing *from, const DsItem **item)
 	for (; from->item < from->batch->count; from->item++, from->event = 0)
 	{
 		*item = &from->batch->items[from->item];
-		if (ds_event_is_stored_in(*item, from->log) && from->event < (*item)->event_count)
+		if (is_stored_in(*item, from->log) && from->event < (*item)->event_count)
 			return &(*item)->events[from->event++];
 	}
 	return NULL;
@@ -258,7 +258,7 @@ take_positions(DsBatch *batch, const DsLog *log)
 	{
 		DsItem	   *item = &batch->items[i];
 
-		if (!ds_event_is_stored_in(item, log))
+		if (!is_stored_in(item, log))
 			continue;
 		ds_event_take_positions(item);
 		count += item->event_count;
@@ -274,7 +274,7 @@ store_directly(const DsBatch *batch, const DsLog *log)
 
 	ds_direct_begin_events(rows, log);
 	for (int i = 0; i < batch->count; i++)
-		if (ds_event_is_stored_in(&batch->items[i], log))
+		if (is_stored_in(&batch->items[i], log))
 			ds_direct_insert_events(rows, &batch->items[i]);
 	ds_direct_end_events(rows);
 	pfree(rows);

@@ -9,7 +9,6 @@
 #include "batch.h"
 
 extern void ds_events_store(DsBatch *batch);
-extern bool ds_event_is_stored_in(const DsItem *item, const DsLog *log);
 extern Datum ds_empty_object(void);
 extern void ds_event_take_positions(DsItem *item);
 extern void ds_event_form(const DsItem *item, const DsEvent *event, Datum *values, bool *nulls);
