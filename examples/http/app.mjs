@@ -70,6 +70,7 @@ export function createApp(pool) {
 
   /** PATCH: changes members of the shop and leaves the others, RFC 7396. It never creates one: RFC 5789 leaves that to the server. */
   async function patch(request, response) {
+    response.set('Accept-Patch', PATCH_TYPE);
     const changes = checked(request, PATCH_TYPE, { patch: true });
     mustNotCreate(request);
     const version = await write(request, "SELECT docstore.patch('shops', $1, $2, $3) AS version", [changes]);
@@ -108,6 +109,7 @@ export function createApp(pool) {
     if (!Array.isArray(items) || items.length > 1000) throw new Problem(422, 'The body must be an array of at most 1000 shops');
     const errors = items.flatMap((item, index) => itemMistakes(item).map((mistake) => ({ item: index + 1, ...mistake })));
     if (errors.length > 0) throw new Problem(422, 'These are no shops', { errors });
+    if (new Set(items.map(({ id }) => id)).size < items.length) throw new Problem(422, 'A shop can be in a batch only once');
     const changes = items.map(({ id, shop, expected }) => ({ op: 'upsert', collection: 'shops', id, data: shop, expected }));
     const saved = await pool.query('SELECT id, version FROM docstore.save($1)', [JSON.stringify(changes)]);
     response.json(saved.rows.map(({ id, version }) => ({ id, etag: etag(version) })));
@@ -158,7 +160,7 @@ function checked(request, type, options) {
 }
 
 function itemMistakes(item) {
-  if (!ID.test(item?.id)) return [{ member: 'id', detail: ID_RULE }];
+  if (typeof item?.id !== 'string' || !ID.test(item.id)) return [{ member: 'id', detail: ID_RULE }];
   if (!Number.isSafeInteger(item.expected) || item.expected < 0) return [{ member: 'expected', detail: 'must be a version, or 0 for none' }];
   return mistakes(item.shop);
 }

@@ -27,6 +27,9 @@ async function prepare() {
 function shutDown(server) {
   server.close(() => pool.end());
   server.closeIdleConnections();
+  // A connection that is in use now ends with its answer.
+  server.keepAliveTimeout = 1;
+  server.prependListener('request', (_, response) => response.shouldKeepAlive = false);
   // Who does not finish within 5 seconds is cut off.
   setTimeout(() => server.closeAllConnections(), 5_000).unref();
 }

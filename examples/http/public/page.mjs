@@ -215,7 +215,7 @@ function choice(field, they) {
   const why = byMe && byThem ? 'both of you changed this, so choose' : `only ${byMe ? 'you' : they} changed this`;
   const options = element('div', 'options', [
     option(field, 'mine', 'Yours', ours, byMe && !byThem),
-    option(field, 'theirs', `${they[0].toUpperCase()}${they.slice(1)}’s`, others, byThem && !byMe),
+    option(field, 'theirs', `${they.replace(/^the other/, 'The other')}’s`, others, byThem && !byMe),
   ]);
   const lines = [element('legend', '', [`${label(field)} `, element('span', '', [`– ${why}`])]), options];
   if (base) lines.push(element('p', 'before', [`Before: ${shown(before)}`]));
