@@ -178,6 +178,7 @@ async function alone() {
   await saveShop(pool, { ...ann, name: 'ann' });
   await saveShop(pool, { ...ben, name: 'ben' });
   same((await loadShop(1)).name, 'ben', 'alone: a stale update overwrites');
+  same((await pool.query('DELETE FROM shops WHERE id = 14')).rowCount, 1, 'alone: a delete that does not ask for the version deletes what somebody has changed');
   same(await race(blind), { outcome: 1, name: 'second' }, 'alone: an update that has waited overwrites, and nobody is told');
 }
 
