@@ -36,7 +36,7 @@ export function createApp(pool) {
         return (await pool.query(sql, [request.params.id, ...values, expected])).rows[0].version;
       } catch (error) {
         // If-Match: "3", "4" is content with either of them: on to the one that is there.
-        const actual = String(violationsOf(error)?.[0].actual);
+        const actual = String(violationsOf(error)?.[0]?.actual);
         if (!others.includes(actual)) throw error;
         expected = actual;
         others = others.filter((version) => version !== actual);

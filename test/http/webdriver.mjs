@@ -172,8 +172,10 @@ export class Page {
   async picture(name) {
     const folder = process.env.HTTP_SCREENSHOTS;
     if (!folder) return;
+    await this.devtools('Emulation.setScrollbarsHidden', { hidden: true });
     const { data } = await this.devtools('Page.captureScreenshot', { captureBeyondViewport: true });
     fs.writeFileSync(path.join(folder, `${name}.png`), Buffer.from(data, 'base64'));
+    await this.devtools('Emulation.setScrollbarsHidden', { hidden: false });
   }
 
   /** A window of that width, and a scheme: light or dark. */
