@@ -429,7 +429,10 @@ sql('CREATE EXTENSION docstore');
 example = await Example.start();
 await run({
   // Each test finds one shop, at version 3, in a collection that has forgotten all others.
-  before: () => sql(`TRUNCATE shops RESTART IDENTITY;
-    INSERT INTO shops (id, version, data, created_at, updated_at) VALUES ('sperl', 3, '${JSON.stringify(SHOP)}', now(), now())`),
+  before: () => {
+    Holder.endAll();
+    sql(`TRUNCATE shops RESTART IDENTITY;
+      INSERT INTO shops (id, version, data, created_at, updated_at) VALUES ('sperl', 3, '${JSON.stringify(SHOP)}', now(), now())`);
+  },
   end: () => example.stop(),
 });
