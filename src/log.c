@@ -215,16 +215,17 @@ ds_log_companion_of(Oid relid, const char *suffix)
 	return OidIsValid(found) && owner_of(found) == owner_of(relid) ? found : InvalidOid;
 }
 
-/* Whether a table is a log; as ds_collection_is(), without a lock. */
+/*
+ * Whether a table is a log; as ds_collection_is(), without a lock.  Most
+ * tables are none for want of another one, which is soonest found out.
+ */
 bool
 ds_log_is(Oid relid)
 {
-	Oid			streams;
+	Oid			streams = ds_log_companion_of(relid, DS_LOG_STREAMS);
 
-	if (!ds_collection_is(relid, DS_EVENTS))
-		return false;
-	streams = ds_log_companion_of(relid, DS_LOG_STREAMS);
-	return OidIsValid(streams) && ds_collection_is(streams, DS_STREAMS);
+	return OidIsValid(streams) && ds_collection_is(streams, DS_STREAMS) &&
+		ds_collection_is(relid, DS_EVENTS);
 }
 
 static Oid
