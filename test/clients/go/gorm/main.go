@@ -100,6 +100,15 @@ func entities(db *gorm.DB) {
 	tap.Same(load(db, 1), ann, "stale update: the row is as the other left it")
 	tap.OK(deleteShop(db, ben) != nil, "stale delete: is an error")
 	tap.Same(load(db, 1), ann, "stale delete: the row is there")
+
+	shop := &Shop{Name: "Sluka", Opens: 8}
+	tap.Try(db.Create(shop).Error)
+	gone := *shop
+	tap.Try(deleteShop(db, shop))
+	result := db.Select("*").Updates(&gone)
+	tap.OK(result.Error == nil && result.RowsAffected == 0, "update: of a deleted shop by Updates() changes no row")
+	tap.OK(db.Save(&gone).Error == nil && load(db, gone.ID).Version == 1, "update: of a deleted shop by Save() creates it again")
+	tap.Try(deleteShop(db, &gone))
 }
 
 // batch stores ten shops, of which one is stale: one after the other in a transaction, and at once.

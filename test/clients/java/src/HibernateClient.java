@@ -47,7 +47,7 @@ class Migration {
  * Hibernate: entities on a guarded table, docstore's functions, and what the error has. Hibernate compares the versions of entities that it updates
  * or deletes, and counts by itself what the guard stores. An update in HQL or SQL says nothing of versions: there the guard sees to it that the
  * version is raised, so that who has loaded the entity before hears of it, and that nothing is overwritten after a wait.
- * A delete in HQL or SQL has to ask for the version itself.
+ * A delete in HQL or SQL has to ask for the version itself. What was refused is to be loaded again: see refusedObject().
  */
 class HibernateClient {
     static EntityManagerFactory factory(String schema, String migration) {
@@ -182,6 +182,20 @@ class HibernateClient {
         Tap.same(state(factory, shop.id), "second, 8, version 4", "stale update: the HQL update stays");
     }
 
+    /** An object that was refused at the flush has got its next version all the same. Now nobody can tell it from one that was loaded later. */
+    static void refusedObject(EntityManagerFactory factory) {
+        Long id = add(factory, "Sluka").id;
+        var refused = new Shop[1];
+        var error = Tap.error(() -> factory.runInTransaction(manager -> {
+            refused[0] = manager.find(Shop.class, id);
+            refused[0].opens = 6;
+            factory.runInTransaction(other -> other.find(Shop.class, id).name = "Cafe Sluka");
+        }));
+        Tap.ok(stale(error) && refused[0].version == 1, "stale update: the object that was refused has the version of the other's");
+        save(factory, refused[0]);
+        Tap.same(state(factory, id), "Sluka, 6, version 2", "stale update: so it passes when it is saved once more, and has to be loaded again instead");
+    }
+
     /** Loads the shop in the transaction that changes it, so that its UPDATE waits. */
     static void saveLoaded(EntityManagerFactory factory, Shop shop) {
         factory.runInTransaction(manager -> manager.find(Shop.class, shop.id).name = shop.name);
@@ -277,6 +291,7 @@ class HibernateClient {
             entities(factory, "create", "update", "stale update", "stale delete");
             batch(factory);
             twoSessions(factory);
+            refusedObject(factory);
             alone(factory);
             functions(factory);
             retries(factory);
