@@ -26,7 +26,7 @@ django.setup()
 
 # begin entity
 class Versioned(models.Model):
-    """After a transaction that was rolled back load the object again: its version is what the row has not become."""
+    """After a rollback load the object again: Django leaves it as it was changed, with a version that the row does not have."""
     version = models.IntegerField(default=1)
 
     class Meta:
@@ -188,6 +188,13 @@ def two_sessions():
 
 
 def alone():
+    kept = Shop.objects.create(pk=60, name="Sperl", opens=8)
+    with transaction.atomic():
+        kept.save()
+        transaction.set_rollback(True)
+    Shop.objects.get(pk=60).save()
+    kept.save()
+    same((kept.version, row(60)), (3, ("Sperl", 8, 3)), "alone: an object that was saved before a rollback has a version that it has not seen")
     sql("SELECT docstore.unguard('shops')")
     loaded = loaded_by_two(1)
     loaded.stale.name = "overwritten"
