@@ -37,7 +37,7 @@ function violations(error) {
 // end violations
 
 // begin entity
-/** shop.destroy() asks for the version that was loaded, too, but does not say when it is gone. This has the number of rows. */
+/** shop.destroy() asks for the version, too, but does not tell when it is gone. Shop.destroy() has the number of rows. */
 async function destroy(shop) {
   const { id, version } = shop;
   const rows = await Shop.destroy({ where: { id, version } });
@@ -128,7 +128,8 @@ async function alone() {
   await ben.destroy();
   same((await plain(Unguarded, 1))?.version, 2, 'alone: a stale destroy() does nothing, and nobody is told');
   const { error, row } = await race(Unguarded, () => Unguarded.update({ name: 'second' }, { where: { id: 1 } }));
-  same([error, row.name, row.version], [undefined, 'second', 2], 'alone: Model.update() overwrites what it has waited for, and nobody is told');
+  same([error, row.name, row.version], [undefined, 'second', 2],
+    'alone: Model.update() overwrites what it has waited for, and nobody is told');
   const counted = await race(Unguarded, () => Unguarded.increment({ opens: 1 }, { where: { id: 1 } }));
   same([counted.error, counted.row.opens], [undefined, 8], 'alone: Model.increment() adds to what it has waited for, and nobody is told');
   await Unguarded.update({ opens: 6 }, { where: { id: 2 } });
@@ -149,7 +150,8 @@ async function functions() {
   for (const id of ids) await upsert(id, { opens: 8 });
   for (const id of ['cafe-04', 'cafe-11', 'cafe-17']) await upsert(id, { opens: 9 }, 1);
   const items = ids.map((id) => ({ op: 'upsert', collection: 'cafes', id, data: { opens: 7 }, expected: 1 }));
-  const error = await raises(() => select('SELECT * FROM docstore.save($1)', JSON.stringify(items)), 'save: 3 stale items of 20 are an error');
+  const error = await raises(() => select('SELECT * FROM docstore.save($1)', JSON.stringify(items)),
+    'save: 3 stale items of 20 are an error');
   same((await select("SELECT FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'")).length, 0, 'save: nothing is stored');
   same(violations(error).map((v) => [v.item, v.id, v.reason, v.expected, v.actual]),
     [[4, 'cafe-04', 'stale', 1, 2], [11, 'cafe-11', 'stale', 1, 2], [17, 'cafe-17', 'stale', 1, 2]],

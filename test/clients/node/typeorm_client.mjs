@@ -32,12 +32,15 @@ class Shops1767225600000 { // in TypeScript: implements MigrationInterface
 // begin entity
 const changed = ({ version }) => new OptimisticLockVersionMismatchError('Shop', version, undefined);
 
-/** save() reads the row again, and sends what differs. With this it always sends the version that was loaded, and tells when the row is gone. */
-class SeenVersion { // in TypeScript: @EventSubscriber(), implements EntitySubscriberInterface<Shop>
+/**
+ * save() reads the row again and sends what differs: not the version, when another session changes the row after that. With this
+ * among the DataSource's subscribers it always sends the version that was loaded, and tells when the row is gone.
+ */
+class SeenVersion { // in TypeScript: @EventSubscriber() class SeenVersion implements EntitySubscriberInterface<Shop>
   listenTo() { return Shop; }
   beforeInsert({ entity }) { if (entity.version) throw changed(entity); }
   beforeUpdate({ entity, databaseEntity }) { if (databaseEntity) databaseEntity.version = -entity.version; }
-  afterUpdate({ entity, databaseEntity }) { if (databaseEntity && databaseEntity.version === -entity.version) throw changed(entity); }
+  afterUpdate({ entity, databaseEntity }) { if (databaseEntity?.version === -entity?.version) throw changed(entity); }
 }
 
 /** remove() does not ask for the version, delete() asks for what it is given. */
@@ -88,7 +91,8 @@ async function entities() {
   await shops.save(Object.assign(ann, { opens: 7 }));
   same([ann.version, (await plain(shops, 1)).version], [2, 2], 'update: the row is at version 2, and the object knows it');
   const error = await raises(() => shops.save(Object.assign(ben, { name: "Demel's" })), 'stale update: is an error');
-  same(error && violations(error), [{ item: 1, op: 'update', kind: 'row', table: 'public.shops', id: '1', reason: 'stale', expected: 1, actual: 2 }],
+  same(error && violations(error),
+    [{ item: 1, op: 'update', kind: 'row', table: 'public.shops', id: '1', reason: 'stale', expected: 1, actual: 2 }],
     'stale update: which names the row and both versions');
   same(await plain(shops, 1), { ...ann }, 'stale update: the row is as the other left it');
   ok(await raises(() => remove(shops, ben), 'stale delete: is an error') instanceof OptimisticLockVersionMismatchError,
@@ -139,7 +143,8 @@ async function twoSessions() {
   same([code(error), row.name, row.version], ['PT409', 'first', 5], 'two sessions: save() that has waited is told');
   shop = await load(shops, 1);
   ({ error, row } = await overtaken(shops, () => shops.save({ ...shop, name: 'second' })));
-  same([code(error), row.name, row.version], ['PT409', 'first', 6], 'two sessions: save() that was overtaken after it had read the row is told');
+  same([code(error), row.name, row.version], ['PT409', 'first', 6],
+    'two sessions: save() that was overtaken after it had read the row is told');
   const last = await shops.save({ name: 'last', opens: 8 });
   ({ error } = await overtaken(shops, () => shops.save({ ...last, name: 'lost' }), (manager) => manager.delete(Shop, last.id)));
   ok(error instanceof OptimisticLockVersionMismatchError, 'two sessions: save() of a row that was deleted after it had read it is told');
@@ -152,7 +157,8 @@ async function alone() {
   const [ann, ben] = [await load(unguarded, 1), await load(unguarded, 1)];
   await unguarded.save(Object.assign(ann, { opens: 7 }));
   await unguarded.save(Object.assign(ben, { name: "Demel's" }));
-  same(await plain(unguarded, 1), { id: 1, name: "Demel's", opens: 8, version: 1 }, 'alone: a stale save() takes the change and the version back');
+  same(await plain(unguarded, 1), { id: 1, name: "Demel's", opens: 8, version: 1 },
+    'alone: a stale save() takes the change and the version back');
   let { error, row } = await race(unguarded, () => unguarded.update(1, { name: 'second' }));
   same([error, row.name, row.version], [undefined, 'second', 3], 'alone: update() overwrites what it has waited for, and nobody is told');
   ({ error, row } = await race(unguarded, () => unguarded.increment({ id: 1 }, 'opens', 1)));
@@ -182,7 +188,8 @@ async function functions() {
   for (const id of ids) await upsert(id, { opens: 8 });
   for (const id of ['cafe-04', 'cafe-11', 'cafe-17']) await upsert(id, { opens: 9 }, 1);
   const items = ids.map((id) => ({ op: 'upsert', collection: 'cafes', id, data: { opens: 7 }, expected: 1 }));
-  const error = await raises(() => db.query('SELECT * FROM docstore.save($1)', [JSON.stringify(items)]), 'save: 3 stale items of 20 are an error');
+  const error = await raises(() => db.query('SELECT * FROM docstore.save($1)', [JSON.stringify(items)]),
+    'save: 3 stale items of 20 are an error');
   same(await db.query("SELECT id FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'"), [], 'save: nothing is stored');
   same(error && violations(error).map((v) => [v.item, v.id, v.reason, v.expected, v.actual]),
     [[4, 'cafe-04', 'stale', 1, 2], [11, 'cafe-11', 'stale', 1, 2], [17, 'cafe-17', 'stale', 1, 2]],
