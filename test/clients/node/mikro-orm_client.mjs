@@ -129,14 +129,14 @@ async function race(entity, second) {
 }
 
 /** What becomes of second(), which has begun, but not got to its UPDATE, when the transaction changes the row. */
-async function overtaken(entity, second) {
+async function overtaken(second) {
   const { result } = await usual.em.fork().transactional(async (em) => {
     await em.execute('LOCK TABLE shops IN SHARE MODE');
     const waits = await waiting(second);
-    await em.nativeUpdate(entity, { id: 1 }, { name: 'first' });
+    await em.nativeUpdate(Shop, { id: 1 }, { name: 'first' });
     return waits;
   });
-  return { ...await result, row: await plain(entity, 1) };
+  return { ...await result, row: await plain(Shop, 1) };
 }
 
 /** A flush() of several rows, as work for these. */
@@ -158,7 +158,7 @@ async function twoSessions() {
   ({ error, row } = await race(Shop, await flushOfAll(Shop)));
   same([error instanceof OptimisticLockError, row.name, row.version], [true, 'first', 5],
     'two sessions: flush() of several rows that has waited is told');
-  ({ error, row } = await overtaken(Shop, await flushOfAll(Shop)));
+  ({ error, row } = await overtaken(await flushOfAll(Shop)));
   same([error instanceof OptimisticLockError, row.name, row.version], [true, 'first', 6],
     'two sessions: flush() of several rows that was overtaken is told');
   ({ error, row } = await race(Shop, await flushOfAll(Shop, usual)));
@@ -182,7 +182,7 @@ async function alone() {
     'alone: one statement for several rows overwrites what it has waited for, and nobody is told');
   await usual.em.fork().remove(ben).flush();
   same(await plain(Unguarded, 1), {}, 'alone: a stale remove() deletes the row');
-  ({ error, row } = await overtaken(Shop, await flushOfAll(Shop, usual)));
+  ({ error, row } = await overtaken(await flushOfAll(Shop, usual)));
   same([error, row.name], [undefined, 'all'],
     'alone: with a guard but in one statement, flush() overwrites what has overtaken it');
 }
