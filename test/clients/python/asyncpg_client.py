@@ -41,8 +41,11 @@ def violations(error):
 # begin entity
 async def save_shop(connection, shop):
     """Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned."""
-    return await connection.fetchval("UPDATE shops SET name = $2, opens = $3, version = $4 WHERE id = $1 RETURNING version",
-                                     shop["id"], shop["name"], shop["opens"], shop["version"])
+    version = await connection.fetchval("UPDATE shops SET name = $2, opens = $3, version = $4 WHERE id = $1 RETURNING version",
+                                        shop["id"], shop["name"], shop["opens"], shop["version"])
+    if version is None:
+        raise LookupError(f"shop {shop['id']} was deleted by somebody else")
+    return version
 
 
 async def delete_shop(connection, shop):
@@ -92,6 +95,7 @@ async def entities(connection):
     same(violations(error), [{"item": 1, "op": "update", "kind": "row", "table": "public.shops", "id": "1", "reason": "stale",
                               "expected": 1, "actual": 2}], "stale update: which names the row and both versions")
     same(await load_shop(connection, 1), ann, "stale update: the row is as the other left it")
+    await raises(LookupError, save_shop(connection, {**ann, "id": 999}), "stale update: so it is when the row is gone")
     await raises(LookupError, delete_shop(connection, ben), "stale delete: is an error")
     same(await load_shop(connection, 1), ann, "stale delete: the row is there")
 

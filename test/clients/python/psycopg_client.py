@@ -35,9 +35,12 @@ def violations(error):
 # begin entity
 def save_shop(connection, shop):
     """Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned."""
-    return connection.execute(
+    row = connection.execute(
         "UPDATE shops SET name = %(name)s, opens = %(opens)s, version = %(version)s WHERE id = %(id)s RETURNING version",
-        shop).fetchone()[0]
+        shop).fetchone()
+    if row is None:
+        raise LookupError(f"shop {shop['id']} was deleted by somebody else")
+    return row[0]
 
 
 def delete_shop(connection, shop):
@@ -81,6 +84,7 @@ def entities(connection):
     same(violations(error), [{"item": 1, "op": "update", "kind": "row", "table": "public.shops", "id": "1", "reason": "stale",
                               "expected": 1, "actual": 2}], "stale update: which names the row and both versions")
     same(load_shop(connection, 1), ann, "stale update: the row is as the other left it")
+    raises(LookupError, lambda: save_shop(connection, {**ann, "id": 999}), "stale update: so it is when the row is gone")
     raises(LookupError, lambda: delete_shop(connection, ben), "stale delete: is an error")
     same(load_shop(connection, 1), ann, "stale delete: the row is there")
 
