@@ -430,7 +430,8 @@ key_of(const Guarded *guarded, HeapTuple row)
 
 /*
  * Raise the conflict for a row.  What its writer saw is taken to be the version
- * before the one that was sent, as most ORMs count.
+ * that was sent: who sends another one asks for what he saw in the WHERE clause,
+ * and his statement finds no row.
  */
 static void
 refuse_update(const Guarded *guarded, HeapTuple old, int64 sent)
@@ -443,7 +444,7 @@ refuse_update(const Guarded *guarded, HeapTuple old, int64 sent)
 		.relid = guarded->relid,
 		.id = key_of(guarded, old),
 		.reason = DS_STALE,
-		.expected = sent > 0 ? sent - 1 : 0,
+		.expected = Max(sent, 0),
 		.actual_known = may_tell(guarded, guarded->column),
 		.actual = version_of(guarded, old),
 	};
@@ -485,7 +486,7 @@ guard_update(const Guarded *guarded, HeapTuple old, HeapTuple new)
 	if (after == before || (after > before && after - 1 == before))
 	{
 		if (is_newer_than_statement(old))
-			refuse_update(guarded, old, after);
+			refuse_update(guarded, old, before - 1);
 		if (before == highest_possible(guarded))
 			refuse_growth(guarded);
 		return after == before ? with_version(guarded, new, before + 1) : new;
