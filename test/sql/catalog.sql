@@ -40,7 +40,6 @@ WHERE pronamespace = 'docstore'::regnamespace;
 SELECT has_schema_privilege('public', 'docstore', 'USAGE') AS usage, has_schema_privilege('public', 'docstore', 'CREATE') AS create;
 -- it cannot be moved elsewhere, and is for users who may create objects in the database
 SELECT extrelocatable, extnamespace::regnamespace FROM pg_extension WHERE extname = 'docstore';
-SELECT superuser, trusted, relocatable FROM pg_available_extension_versions WHERE name = 'docstore' AND installed;
 
 -- DROP EXTENSION leaves the documents, CREATE EXTENSION finds them again
 SELECT docstore.create_collection('shops');
