@@ -38,7 +38,7 @@ def parts(text):
     """What a program shows the reader, by name: all between the lines "begin NAME" and "end NAME"; a name can come twice."""
     found = {}
     for name, code in re.findall(r"^[^\n]*\bbegin (\w+)[^\n\w]*\n(.*?)^[^\n]*\bend \1\b[^\n]*$", text, re.MULTILINE | re.DOTALL):
-        found[name] = found.get(name, "") + textwrap.dedent(code)
+        found[name] = found.get(name, "") + textwrap.dedent(code).strip("\n") + "\n"
     return found
 
 

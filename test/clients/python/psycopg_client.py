@@ -35,9 +35,12 @@ def violations(error):
 # begin entity
 def save_shop(connection, shop):
     """Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned."""
-    return connection.execute(
+    row = connection.execute(
         "UPDATE shops SET name = %(name)s, opens = %(opens)s, version = %(version)s WHERE id = %(id)s RETURNING version",
-        shop).fetchone()[0]
+        shop).fetchone()
+    if row is None:
+        raise LookupError(f"shop {shop['id']} was deleted by somebody else")
+    return row[0]
 
 
 def delete_shop(connection, shop):
@@ -81,6 +84,7 @@ def entities(connection):
     same(violations(error), [{"item": 1, "op": "update", "kind": "row", "table": "public.shops", "id": "1", "reason": "stale",
                               "expected": 1, "actual": 2}], "stale update: which names the row and both versions")
     same(load_shop(connection, 1), ann, "stale update: the row is as the other left it")
+    raises(LookupError, lambda: save_shop(connection, {**ann, "id": 999}), "stale update: so it is when the row is gone")
     raises(LookupError, lambda: delete_shop(connection, ben), "stale delete: is an error")
     same(load_shop(connection, 1), ann, "stale delete: the row is there")
 
@@ -101,28 +105,38 @@ def batch(connection):
     same(connection.execute("SELECT count(*) FROM shops WHERE opens = 5").fetchone()[0], 0, "batch: nothing is stored")
 
 
-def race(connection, table):
-    """Two sessions raise the version in SQL, and the second waits for the first: what becomes of it, and of the row."""
-    blind = f"UPDATE {table} SET name = %s, version = version + 1 WHERE id = 1"
+def race(connection, change):
+    """Two sessions change shop 1 at once, and the second waits for the first: what becomes of it, and of the row."""
     with session() as first, session() as second:
         with first.transaction():
-            first.execute(blind, ["first"])
-            waiting = Waiting(lambda: second.execute(blind, ["second"]).rowcount)
+            change(first, "first")
+            waiting = Waiting(lambda: change(second, "second"))
             waiting.begin()
         outcome = waiting.result()
-    return outcome, connection.execute(f"SELECT name, version FROM {table} WHERE id = 1").fetchone()
+    return outcome, connection.execute("SELECT name, version FROM shops WHERE id = 1").fetchone()
+
+
+def by_row(connection, name):
+    return save_shop(connection, {**load_shop(connection, 1), "name": name})
+
+
+def in_sql(connection, name):
+    return connection.execute("UPDATE shops SET name = %s, version = version + 1 WHERE id = 1", [name]).rowcount
 
 
 def two_sessions(connection):
-    outcome, row = race(connection, "shops")
-    same(getattr(outcome, "sqlstate", outcome), "PT409", "two sessions: the one that has waited is told")
-    same(row, ("first", 3), "two sessions: the row is as the first left it")
+    outcome, row = race(connection, by_row)
+    same((getattr(outcome, "sqlstate", outcome), row), ("PT409", ("first", 3)), "two sessions: the one that has waited is told")
+    outcome, row = race(connection, in_sql)
+    same(getattr(outcome, "sqlstate", outcome), "PT409", "two sessions: also where its version was computed in SQL")
+    same(row, ("first", 4), "two sessions: the row is as the first left it")
 
 
 def alone(connection):
-    connection.execute("CREATE TABLE unguarded (LIKE shops); INSERT INTO unguarded VALUES (1, 'Demel', 8, 1)")
-    outcome, row = race(connection, "unguarded")
-    same((outcome, row), (1, ("second", 3)), "alone: without a guard the first one's change is overwritten, and nobody is told")
+    connection.execute("SELECT docstore.unguard('shops')")
+    same(race(connection, by_row), (4, ("second", 4)), "alone: without a guard the first one's change is overwritten")
+    same(race(connection, in_sql), (1, ("second", 6)), "alone: also where its version was computed in SQL")
+    connection.execute("SELECT docstore.guard('shops')")
 
 
 def functions(connection):
