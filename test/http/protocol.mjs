@@ -15,7 +15,8 @@ let example;
 const ask = (...request) => example.ask(...request);
 const put = (body, headers = {}, id = 'sperl') => ask('PUT', `/shops/${id}`, { body, ...headers });
 const patch = (body, headers = {}, id = 'sperl') => ask('PATCH', `/shops/${id}`, { body, ...headers });
-const stored = (id = 'sperl') => JSON.parse(sql(`SELECT coalesce((SELECT jsonb_build_array(version, data) FROM shops WHERE id = '${id}'), 'null')`));
+const stored = (id = 'sperl') =>
+  JSON.parse(sql(`SELECT coalesce((SELECT jsonb_build_array(version, data) FROM shops WHERE id = '${id}'), 'null')`));
 const unchanged = () => assert.deepEqual(stored(), [3, SHOP]);
 
 // --- Reading ----------------------------------------------------------------------------------------------------------
