@@ -63,7 +63,10 @@ require_table(Oid relid)
 				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
 				 errmsg("\"%s\" cannot be guarded", ds_collection_name(relid)),
 				 errdetail("It is not an ordinary or partitioned table."),
-				 errhint("Guard the tables that it reads from.")));
+				 errhint("Guard %s.", kind == RELKIND_VIEW || kind == RELKIND_MATVIEW
+						 ? "the tables that it reads from"
+						 : kind == RELKIND_FOREIGN_TABLE ? "the table on the server that has it"
+						 : "a table")));
 }
 
 /*
