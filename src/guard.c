@@ -307,27 +307,23 @@ ds_unguard(PG_FUNCTION_ARGS)
 }
 
 /*
- * The triggers
+ * What the triggers refuse, 39P01
  */
 
-TriggerData *
-ds_guard_require_trigger(FunctionCallInfo fcinfo, const char *function)
+void
+ds_guard_refuse_call(const char *function)
 {
-	if (!CALLED_AS_TRIGGER(fcinfo))
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("docstore.%s() is for the triggers of docstore.guard()", function),
-				 errhint("Call docstore.guard() for the table.")));
-	return (TriggerData *) fcinfo->context;
+	ereport(ERROR,
+			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+			 errmsg("docstore.%s() is for the triggers of docstore.guard()", function),
+			 errhint("Call docstore.guard() for the table.")));
 }
 
-/* Refuse a trigger that somebody has made by hand where it does not fit: 39P01. */
 void
-ds_guard_require_fit(const TriggerData *trigger, bool fits)
+ds_guard_refuse_trigger(const TriggerData *trigger)
 {
-	if (!fits)
-		ereport(ERROR,
-				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("trigger \"%s\" was not made by docstore.guard()", trigger->tg_trigger->tgname),
-				 errhint("Drop it, and call docstore.guard() for the table.")));
+	ereport(ERROR,
+			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
+			 errmsg("trigger \"%s\" was not made by docstore.guard()", trigger->tg_trigger->tgname),
+			 errhint("Drop it, and call docstore.guard() for the table.")));
 }

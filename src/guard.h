@@ -23,20 +23,39 @@ typedef struct DsGuarded
 	Oid			trigger;
 	TupleDesc	columns;
 	AttrNumber	column;			/* of versions */
-	Oid			type;			/* of that */
+	int			size;			/* of that, in bytes */
+	int			offset;			/* of that in a row without NULLs before it; -1: it depends on the row */
+	int64		highest;		/* version that it can hold */
 } DsGuarded;
 
 /* guard.c */
 extern bool ds_guard_is_version_type(Oid type);
 extern void ds_guard_require_version_column(Oid relid, const char *name);
 extern Oid	ds_guard_table_of(Oid trigger);
-extern TriggerData *ds_guard_require_trigger(FunctionCallInfo fcinfo, const char *function);
-extern void ds_guard_require_fit(const TriggerData *trigger, bool fits);
+pg_noreturn extern void ds_guard_refuse_call(const char *function);
+pg_noreturn extern void ds_guard_refuse_trigger(const TriggerData *trigger);
 
 /* guard_row.c */
 extern int64 ds_guard_version(const DsGuarded *guarded, HeapTuple row);
 
 /* guard_conflict.c */
 pg_noreturn extern void ds_guard_refuse_update(const DsGuarded *guarded, HeapTuple old, int64 sent);
+
+/* What a trigger function is called with, unless somebody calls it by hand: 39P01. */
+static inline TriggerData *
+ds_guard_require_trigger(FunctionCallInfo fcinfo, const char *function)
+{
+	if (!CALLED_AS_TRIGGER(fcinfo))
+		ds_guard_refuse_call(function);
+	return (TriggerData *) fcinfo->context;
+}
+
+/* Refuse a trigger that somebody has made by hand where it does not fit: 39P01. */
+static inline void
+ds_guard_require_fit(const TriggerData *trigger, bool fits)
+{
+	if (!fits)
+		ds_guard_refuse_trigger(trigger);
+}
 
 #endif							/* DS_GUARD_H */

@@ -25,7 +25,6 @@
 #include "access/tupmacs.h"
 #include "access/xact.h"
 #include "catalog/pg_class.h"
-#include "catalog/pg_type.h"
 #include "collection.h"
 #include "errors.h"
 #include "executor/spi.h"
@@ -54,6 +53,23 @@ version_column(const TriggerData *trigger)
 	return column;
 }
 
+/* Where a column begins in all rows without NULLs before it; -1 behind columns that have no fixed length. */
+static int
+fixed_offset(TupleDesc columns, AttrNumber column)
+{
+	int			offset = 0;
+
+	for (int i = 0; i < column - 1; i++)
+	{
+		Form_pg_attribute before = TupleDescAttr(columns, i);
+
+		if (before->attlen <= 0)
+			return -1;
+		offset = att_align_nominal(offset, before->attalign) + before->attlen;
+	}
+	return att_align_nominal(offset, TupleDescAttr(columns, column - 1)->attalign);
+}
+
 /*
  * What is known of the table: remembered in the trigger's FmgrInfo, which the
  * executor makes for each statement and table.  The columns cannot change as
@@ -73,58 +89,35 @@ guarded_table(FunctionCallInfo fcinfo, const TriggerData *trigger)
 		return guarded;
 
 	guarded->column = version_column(trigger);
-	guarded->type = SPI_gettypeid(RelationGetDescr(table), guarded->column);
-	guarded->table = table;
-	guarded->trigger = trigger->tg_trigger->tgoid;
 	guarded->columns = RelationGetDescr(table);
+	guarded->size = TupleDescAttr(guarded->columns, guarded->column - 1)->attlen;
+	guarded->offset = fixed_offset(guarded->columns, guarded->column);
+	guarded->highest = guarded->size == sizeof(int16) ? PG_INT16_MAX :
+		guarded->size == sizeof(int32) ? PG_INT32_MAX : PG_INT64_MAX;
+	guarded->trigger = trigger->tg_trigger->tgoid;
+	guarded->table = table;
 	return guarded;
 }
 
-/* The version in a row; 0 for NULL. */
-int64
-ds_guard_version(const DsGuarded *guarded, HeapTuple row)
-{
-	bool		is_null;
-	Datum		value = heap_getattr(row, guarded->column, guarded->columns, &is_null);
+/*
+ * A row's version, where it is: heap_getattr() gives a copy, and takes longer
+ * where the row has a NULL anywhere.
+ */
 
-	if (is_null)
-		return 0;
-	if (guarded->type == INT2OID)
-		return DatumGetInt16(value);
-	return guarded->type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
+/* Whether a row has no NULL up to and in the column of versions. */
+static inline bool
+is_filled(const DsGuarded *guarded, HeapTupleHeader row)
+{
+	if ((row->t_infomask & HEAP_HASNULL) == 0)
+		return true;
+	for (int i = 0; i < guarded->column; i++)
+		if (att_isnull(i, row->t_bits))
+			return false;
+	return true;
 }
 
-static Datum
-version_datum(const DsGuarded *guarded, int64 version)
-{
-	if (guarded->type == INT2OID)
-		return Int16GetDatum((int16) version);
-	return guarded->type == INT4OID ? Int32GetDatum((int32) version) : Int64GetDatum(version);
-}
-
-/* The highest version that the column can hold. */
-static int64
-highest_possible(const DsGuarded *guarded)
-{
-	if (guarded->type == INT2OID)
-		return PG_INT16_MAX;
-	return guarded->type == INT4OID ? PG_INT32_MAX : PG_INT64_MAX;
-}
-
-/* A copy of the row with another version. */
-static HeapTuple
-with_version(const DsGuarded *guarded, HeapTuple row, int64 version)
-{
-	int			column = guarded->column;
-	bool		is_null = false;
-	Datum		value = version_datum(guarded, version);
-
-	return heap_modify_tuple_by_cols(row, guarded->columns, 1, &column, &value, &is_null);
-}
-
-/* Where a row has its version, which is not NULL. */
 static char *
-place_of_version(const DsGuarded *guarded, HeapTuple row)
+walk_to_version(const DsGuarded *guarded, HeapTuple row)
 {
 	char	   *data = (char *) row->t_data + row->t_data->t_hoff;
 	bool		has_nulls = HeapTupleHasNulls(row);
@@ -140,6 +133,67 @@ place_of_version(const DsGuarded *guarded, HeapTuple row)
 		offset = att_addlength_pointer(offset, column->attlen, data + offset);
 	}
 	return data + att_align_nominal(offset, TupleDescAttr(guarded->columns, guarded->column - 1)->attalign);
+}
+
+/*
+ * Where a row has its version; NULL when that is NULL, or when the row was
+ * written before the table had the column.
+ */
+static inline char *
+place_of_version(const DsGuarded *guarded, HeapTuple row)
+{
+	if (HeapTupleHeaderGetNatts(row->t_data) < guarded->column)
+		return NULL;
+	if (guarded->offset >= 0 && is_filled(guarded, row->t_data))
+		return (char *) row->t_data + row->t_data->t_hoff + guarded->offset;
+	if (heap_attisnull(row, guarded->column, guarded->columns))
+		return NULL;
+	return walk_to_version(guarded, row);
+}
+
+static inline int64
+version_at(const DsGuarded *guarded, const char *place)
+{
+	if (guarded->size == sizeof(int32))
+		return *(const int32 *) place;
+	return guarded->size == sizeof(int64) ? *(const int64 *) place : *(const int16 *) place;
+}
+
+static Datum
+version_datum(const DsGuarded *guarded, int64 version)
+{
+	if (guarded->size == sizeof(int16))
+		return Int16GetDatum((int16) version);
+	return guarded->size == sizeof(int32) ? Int32GetDatum((int32) version) : Int64GetDatum(version);
+}
+
+/* The version in a row: what the column had by default when the row is older than the column; 0 for NULL. */
+int64
+ds_guard_version(const DsGuarded *guarded, HeapTuple row)
+{
+	const char *place = place_of_version(guarded, row);
+	bool		is_null;
+	Datum		value;
+
+	if (place != NULL)
+		return version_at(guarded, place);
+	value = heap_getattr(row, guarded->column, guarded->columns, &is_null);
+	if (is_null)
+		return 0;
+	if (guarded->size == sizeof(int16))
+		return DatumGetInt16(value);
+	return guarded->size == sizeof(int32) ? DatumGetInt32(value) : DatumGetInt64(value);
+}
+
+/* A copy of the row with another version. */
+static HeapTuple
+with_version(const DsGuarded *guarded, HeapTuple row, int64 version)
+{
+	int			column = guarded->column;
+	bool		is_null = false;
+	Datum		value = version_datum(guarded, version);
+
+	return heap_modify_tuple_by_cols(row, guarded->columns, 1, &column, &value, &is_null);
 }
 
 /*
@@ -168,18 +222,16 @@ store_version(const TriggerData *trigger, const DsGuarded *guarded, int64 versio
 {
 	HeapTuple	row = trigger->tg_newtuple;
 	TupleTableSlot *slot = trigger->tg_newslot;
-	char	   *place;
+	char	   *place = place_of_version(guarded, row);
 
-	if (!is_of_slot(slot, row) || heap_attisnull(row, guarded->column, guarded->columns))
+	if (place == NULL || !is_of_slot(slot, row))
 		return with_version(guarded, row, version);
-
-	place = place_of_version(guarded, row);
-	if (guarded->type == INT2OID)
-		*(int16 *) place = (int16) version;
-	else if (guarded->type == INT4OID)
+	if (guarded->size == sizeof(int32))
 		*(int32 *) place = (int32) version;
-	else
+	else if (guarded->size == sizeof(int64))
 		*(int64 *) place = version;
+	else
+		*(int16 *) place = (int16) version;
 	if (slot->tts_nvalid >= guarded->column)
 		slot->tts_values[guarded->column - 1] = version_datum(guarded, version);
 	return row;
@@ -193,7 +245,7 @@ refuse_growth(const DsGuarded *guarded)
 			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
 			 errmsg("a row of table \"%s\" is at the highest possible version",
 					ds_collection_name(ds_guard_table_of(guarded->trigger))),
-			 guarded->type == INT8OID
+			 guarded->size == sizeof(int64)
 			 ? errhint("Set its version to a lower number, while the table is not guarded.")
 			 : errhint("Make the version column a bigint.")));
 }
@@ -273,7 +325,7 @@ guard_update(const TriggerData *trigger, const DsGuarded *guarded)
 	{
 		if (is_newer_than_statement(guarded, old) && !is_cascade(guarded, old, new))
 			ds_guard_refuse_update(guarded, old, after);
-		if (before == highest_possible(guarded))
+		if (before == guarded->highest)
 			refuse_growth(guarded);
 		return after == before ? store_version(trigger, guarded, before + 1) : new;
 	}
