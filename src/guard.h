@@ -40,6 +40,7 @@ extern int64 ds_guard_version(const DsGuarded *guarded, HeapTuple row);
 
 /* guard_conflict.c */
 pg_noreturn extern void ds_guard_refuse_update(const DsGuarded *guarded, HeapTuple old, int64 sent);
+pg_noreturn extern void ds_guard_refuse_unseen(const DsGuarded *guarded, HeapTuple old);
 
 /* What a trigger function is called with, unless somebody calls it by hand: 39P01. */
 static inline TriggerData *

@@ -85,13 +85,17 @@ typedef struct Refused
 	bool		seen[TABLES];
 } Refused;
 
-static void
-look(Refused *refused)
+static Refused
+look(const DsGuarded *guarded, HeapTuple row)
 {
+	Oid			relid = ds_guard_table_of(guarded->trigger);
+	Refused		refused = {guarded, row, {RelationGetRelid(guarded->table), relid}, {false}};
+
 	for (int i = 0; i < TABLES; i++)
-		refused->seen[i] = !InNoForceRLSOperation() &&
-			(i == 0 || refused->tables[i] != refused->tables[0]) &&
-			can_see(refused->tables[i], refused->guarded, refused->row);
+		refused.seen[i] = !InNoForceRLSOperation() &&
+			(i == 0 || refused.tables[i] != refused.tables[0]) &&
+			can_see(refused.tables[i], guarded, row);
+	return refused;
 }
 
 static bool
@@ -174,31 +178,57 @@ key_of(const Refused *refused)
 	return key.data;
 }
 
-/*
- * Raise the conflict for a row.  What its writer saw is taken to be the version
- * before the one that was sent, as most ORMs count.
- */
-void
-ds_guard_refuse_update(const DsGuarded *guarded, HeapTuple old, int64 sent)
+/* The version before another one; 0 when there is none. */
+static int64
+version_before(int64 version)
 {
-	Oid			relid = ds_guard_table_of(guarded->trigger);
-	Refused		refused = {guarded, old, {RelationGetRelid(guarded->table), relid}, {false}};
+	return version > 0 ? version - 1 : 0;
+}
+
+pg_noreturn static void
+refuse(Refused *refused, int64 expected)
+{
 	DsConflict	conflict;
 	DsViolation violation = {
 		.item = 1,
 		.op = "update",
 		.kind = DS_KIND_ROW,
-		.relid = relid,
+		.relid = refused->tables[TABLES - 1],
+		.id = key_of(refused),
 		.reason = DS_STALE,
-		.expected = sent > 0 ? sent - 1 : 0,
-		.actual = ds_guard_version(guarded, old),
+		.expected = expected,
+		.actual_known = may_tell(refused, refused->guarded->column),
+		.actual = ds_guard_version(refused->guarded, refused->row),
 	};
 
-	look(&refused);
-	violation.id = key_of(&refused);
-	violation.actual_known = may_tell(&refused, guarded->column);
 	ds_conflict_begin(&conflict);
 	ds_conflict_add_call(&conflict, 1);
 	ds_conflict_add(&conflict, &violation);
 	ds_conflict_raise(&conflict, DS_CONFLICT_HINT);
+}
+
+/*
+ * Raise the conflict for a row that is not at the version that was sent.  What
+ * its writer saw is taken to be the one before, as most ORMs count.
+ */
+void
+ds_guard_refuse_update(const DsGuarded *guarded, HeapTuple old, int64 sent)
+{
+	Refused		refused = look(guarded, old);
+
+	refuse(&refused, version_before(sent));
+}
+
+/*
+ * Raise the conflict for a row that was changed after its writer saw it.  He
+ * saw a version before that which is there; from whom that is to be hidden,
+ * the one before is, too.
+ */
+void
+ds_guard_refuse_unseen(const DsGuarded *guarded, HeapTuple old)
+{
+	Refused		refused = look(guarded, old);
+
+	refuse(&refused, may_tell(&refused, guarded->column)
+		   ? version_before(ds_guard_version(guarded, old)) : DS_SOME_VERSION);
 }

@@ -324,7 +324,7 @@ guard_update(const TriggerData *trigger, const DsGuarded *guarded)
 	if (after == before || (after > before && after - 1 == before))
 	{
 		if (is_newer_than_statement(guarded, old) && !is_cascade(guarded, old, new))
-			ds_guard_refuse_update(guarded, old, after);
+			ds_guard_refuse_unseen(guarded, old);
 		if (before == guarded->highest)
 			refuse_growth(guarded);
 		return after == before ? store_version(trigger, guarded, before + 1) : new;
