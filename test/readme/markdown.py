@@ -3,14 +3,16 @@ import glob
 import os
 import re
 import subprocess
+import textwrap
 from collections import namedtuple
 
 top = os.path.realpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
 
-# kind: what stands behind the fence. source: the file that a comment above the block names. answer: the ```text block directly below.
-Block = namedtuple("Block", "kind code line source answer")
+# kind: what stands behind the fence. source, part: the file that a comment above the block names, and the part of it, "README" when it
+# names none. answer: the ```text block directly below.
+Block = namedtuple("Block", "kind code line source part answer")
 
-_fence = re.compile(r"^(?:<!-- (?P<source>\S+) -->\n)?```(?P<kind>\w*)\n(?P<code>.*?)^```$"
+_fence = re.compile(r"^(?:<!-- (?P<source>\S+)(?: (?P<part>\w+))? -->\n)?```(?P<kind>\w*)\n(?P<code>.*?)^```$"
                     r"(?:\n\n```text\n(?P<answer>.*?)^```$)?", re.MULTILINE | re.DOTALL)
 
 
@@ -27,8 +29,28 @@ def read(name):
 
 def blocks(text):
     """The fenced blocks of a document, in order."""
-    return [Block(match["kind"], match["code"], text.count("\n", 0, match.start("kind")) + 1, match["source"], match["answer"])
+    return [Block(match["kind"], match["code"], text.count("\n", 0, match.start("kind")) + 1, match["source"],
+                  match["part"] or "README", match["answer"])
             for match in _fence.finditer(text)]
+
+
+def parts(text):
+    """What a program shows the reader, by name: all between the lines "begin NAME" and "end NAME"; a name can come twice."""
+    found = {}
+    for name, code in re.findall(r"^[^\n]*\bbegin (\w+)[^\n\w]*\n(.*?)^[^\n]*\bend \1\b[^\n]*$", text, re.MULTILINE | re.DOTALL):
+        found[name] = found.get(name, "") + textwrap.dedent(code).strip("\n") + "\n"
+    return found
+
+
+def with_parts(text):
+    """A document with the blocks that name a file filled anew."""
+    def fill(match):
+        block = match[0]
+        if not match["source"]:
+            return block
+        code = parts(read(match["source"])).get(match["part"] or "README", "")
+        return block[:match.start("code") - match.start()] + code + block[match.end("code") - match.start():]
+    return _fence.sub(fill, text)
 
 
 def section(text, heading):

@@ -1,0 +1,96 @@
+// Package tap is what the programs of Go share: TAP, and waiting for a lock.
+package tap
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"reflect"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+)
+
+var count, failed int
+
+// OK is one test; its name begins with that of a check (test/clients/checks).
+func OK(good bool, name string) bool {
+	count++
+	if good {
+		fmt.Printf("ok %d - %s\n", count, name)
+	} else {
+		failed++
+		fmt.Printf("not ok %d - %s\n", count, name)
+	}
+	return good
+}
+
+// Same is a test that found is what was wanted.
+func Same(found, wanted any, name string) {
+	if !OK(reflect.DeepEqual(found, wanted), name) {
+		fmt.Printf("# found:  %#v\n# wanted: %#v\n", found, wanted)
+	}
+}
+
+// Try ends the program with an error that no test expects.
+func Try(err error) {
+	if err != nil {
+		fmt.Printf("Bail out! %T %v\n", err, err)
+		os.Exit(1)
+	}
+}
+
+// Must is Try for what comes with a value.
+func Must[T any](value T, err error) T {
+	Try(err)
+	return value
+}
+
+// Done prints the plan, and ends the program.
+func Done() {
+	fmt.Printf("1..%d\n", count)
+	os.Exit(min(failed, 1))
+}
+
+// Waiting starts work in a session of its own, and returns when that waits for a lock. What it returns says what became of it.
+func Waiting[T any](work func() T) func() T {
+	ctx := context.Background()
+	result := make(chan T, 1)
+	watch := Must(pgx.Connect(ctx, ""))
+	defer watch.Close(ctx)
+	go func() { result <- work() }()
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
+		var waits bool
+		Try(watch.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_catalog.pg_stat_activity
+			WHERE wait_event_type = 'Lock' AND datname = current_database())`).Scan(&waits))
+		switch {
+		case waits:
+			return func() T { return <-result }
+		case len(result) > 0:
+			Try(fmt.Errorf("nobody waits for a lock: %v", <-result))
+		case time.Now().After(deadline):
+			Try(fmt.Errorf("nobody waits for a lock"))
+		}
+	}
+}
+
+// AtOnce runs work so often at the same time; the errors that they end with.
+func AtOnce(workers int, work func() error) []error {
+	var errs []error
+	var guard sync.Mutex
+	var all sync.WaitGroup
+	for range workers {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			if err := work(); err != nil {
+				guard.Lock()
+				defer guard.Unlock()
+				errs = append(errs, err)
+			}
+		}()
+	}
+	all.Wait()
+	return errs
+}

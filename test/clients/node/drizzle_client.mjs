@@ -1,0 +1,180 @@
+// Drizzle on node-postgres. It knows no versions: it sends the row back as it was loaded, and the guard compares.
+import { and, eq, gte, sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { migrate } from 'drizzle-orm/node-postgres/migrator';
+import { integer, pgTable, text } from 'drizzle-orm/pg-core';
+import pg from 'pg';
+import { cafes, changed, changes, violated } from './cafes.mjs';
+import { atOnce, done, raises, same, waiting } from './tap.mjs';
+
+const WORKERS = 4;
+const TIMES = 20;
+
+// begin setup
+export const shops = pgTable('shops', {
+  id: integer().primaryKey().generatedByDefaultAsIdentity(),
+  name: text().notNull(),
+  opens: integer().notNull(),
+  version: integer().notNull().default(1),
+});
+// end setup
+
+// begin violations
+/** What docstore's conflict names, as data; any other error goes on its way. */
+function violations(error) {
+  if (error.cause?.code !== 'PT409') throw error;
+  return JSON.parse(error.cause.detail).violations;
+}
+// end violations
+
+// begin entity
+/** Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned. */
+async function saveShop(db, shop) {
+  return one(await db.update(shops).set(shop).where(eq(shops.id, shop.id)).returning());
+}
+
+/** An UPDATE says which version it saw, a DELETE has to ask for it. */
+async function deleteShop(db, { id, version }) {
+  return one(await db.delete(shops).where(and(eq(shops.id, id), eq(shops.version, version))).returning());
+}
+
+function one([row]) {
+  if (!row) throw new Error('the shop was changed or deleted by somebody else');
+  return row;
+}
+// end entity
+
+// begin retry
+/** Runs work(), which loads, changes and saves, and again when somebody else was faster. */
+async function retried(work, attempts = 10) {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await work();
+    } catch (error) {
+      if (error.cause?.code !== 'PT409' || attempt === attempts) throw error;
+    }
+  }
+}
+// end retry
+
+const db = drizzle({ client: new pg.Pool() });
+
+const loadShop = async (id) => (await db.select().from(shops).where(eq(shops.id, id)))[0];
+
+/** A row of a guarded table that several people change. */
+async function entities() {
+  const [created] = await db.insert(shops).values({ name: 'Demel', opens: 8 }).returning();
+  same(created, { id: 1, name: 'Demel', opens: 8, version: 1 }, 'create: a new shop has version 1');
+  const ben = await loadShop(1);
+  const ann = await saveShop(db, { ...created, opens: 7 });
+  same(ann, { ...created, opens: 7, version: 2 }, 'update: the shop is at version 2');
+
+  const error = await raises(() => saveShop(db, { ...ben, name: "Demel's" }), 'stale update: is an error');
+  same(violations(error), [{
+    item: 1, op: 'update', kind: 'row', table: 'public.shops', id: '1', reason: 'stale', expected: 1, actual: 2,
+  }], 'stale update: the conflict, which names the row and both versions');
+  same(error.constructor.name, 'DrizzleQueryError', 'stale update: in an error of Drizzle');
+  same(await loadShop(1), ann, 'stale update: the row is as the other left it');
+
+  await raises(() => deleteShop(db, ben), 'stale delete: is an error where the version is asked for');
+  same(await loadShop(1), ann, 'stale delete: the row is there');
+}
+
+/** Ten rows in a transaction, of which one is stale. */
+async function batch() {
+  const loaded = await db.insert(shops)
+    .values(Array.from({ length: 10 }, (_, n) => ({ id: 10 + n, name: `shop ${n}`, opens: 8 }))).returning();
+  await saveShop(db, { ...loaded[4], name: 'taken' });
+
+  const error = await raises(() => db.transaction(async (tx) => {
+    for (const shop of loaded) await saveShop(tx, { ...shop, opens: 5 });
+  }), 'batch: one stale shop of ten is an error');
+  same(violations(error).map(({ id }) => id), ['14'], 'batch: which names it');
+  same(await db.select().from(shops).where(and(gte(shops.id, 10), eq(shops.opens, 5))), [], 'batch: nothing is stored');
+}
+
+/** The second of two updates waits for the first: what becomes of it, and the name that is left. */
+async function race(update) {
+  let second;
+  await db.transaction(async (first) => {
+    await update(first, 'first');
+    second = await waiting(() => update(db, 'second'));
+  });
+  const { error, value } = await second.result;
+  return { outcome: error ? error.cause?.code ?? error.message : value, name: (await loadShop(1)).name };
+}
+
+const save = (shop) => async (on, name) => (await saveShop(on, { ...shop, name })).name;
+
+/** Raises the version in SQL, which loses updates where there is no guard. */
+const blind = async (on, name) => (await on.update(shops).set({ name, version: sql`${shops.version} + 1` })
+  .where(eq(shops.id, 1)).returning())[0].name;
+
+async function twoSessions() {
+  same(await race(save(await loadShop(1))), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told');
+  same(await race(blind), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told also when the version is raised in SQL');
+}
+
+/** Documents by docstore's functions. */
+async function functions() {
+  // Drizzle hands the driver what it is given: JSON as a text, since pg would make a PostgreSQL array of an array.
+  const upsert = async (id, data, expected = null) => (
+    await db.execute(sql`SELECT docstore.upsert('cafes', ${id}, ${JSON.stringify(data)}, ${expected}) AS version`)).rows[0].version;
+
+  same([await upsert('mozart', { opens: 8 }), await upsert('mozart', { opens: 7 }, 1)], ['1', '2'], 'upsert: answers with the version');
+  const { cause: stale } = await raises(() => upsert('mozart', { opens: 6 }, 1), 'upsert: a stale version is an error');
+  same([stale.code, stale.constraint, stale.table], ['PT409', 'docstore_expected_version', 'cafes'],
+    'upsert: with its SQLSTATE, constraint and table');
+
+  for (const id of cafes) await upsert(id, { opens: 8 });
+  for (const id of changed) await upsert(id, { opens: 9 }, 1);
+  const error = await raises(() => db.execute(sql`SELECT * FROM docstore.save(${JSON.stringify(changes)})`),
+    'save: 3 stale items of 20 are an error');
+  same((await db.execute(sql`SELECT id FROM cafes WHERE id LIKE 'cafe-%' AND data ->> 'opens' = '7'`)).rows, [], 'save: nothing is stored');
+  same(violations(error), violated, 'violations: all three, with what was expected and what is there');
+}
+
+/** Everybody counts one row and one document up. */
+async function retries() {
+  await db.insert(shops).values({ id: 100, name: 'counter', opens: 0 });
+  await db.execute(sql`SELECT docstore.upsert('cafes', 'counter', '{"n": 0}')`);
+
+  async function countRow() {
+    const shop = await loadShop(100);
+    await saveShop(db, { ...shop, opens: shop.opens + 1 });
+  }
+
+  async function countDocument() {
+    const { version, data } = (await db.execute(sql`SELECT version, data FROM docstore.load('cafes', 'counter')`)).rows[0];
+    await db.execute(sql`SELECT docstore.upsert('cafes', 'counter', ${JSON.stringify({ n: data.n + 1 })}, ${version})`);
+  }
+
+  same(await atOnce(WORKERS, async () => {
+    for (let time = 0; time < TIMES; time++) {
+      await retried(countRow, 100);
+      await retried(countDocument, 100);
+    }
+  }), [], 'retry: nobody gives up');
+  const { rows } = await db.execute(sql`SELECT opens, data FROM shops, cafes WHERE shops.id = 100 AND cafes.id = 'counter'`);
+  same(rows, [{ opens: WORKERS * TIMES, data: { n: WORKERS * TIMES } }], 'retry: nothing is lost');
+}
+
+/** The same calls when the table has no guard any more. */
+async function alone() {
+  await db.execute(sql`SELECT docstore.unguard('shops')`);
+  const [ann, ben] = [await loadShop(1), await loadShop(1)];
+  await saveShop(db, { ...ann, name: 'ann' });
+  await saveShop(db, { ...ben, name: 'ben' });
+  same((await loadShop(1)).name, 'ben', 'alone: a stale update overwrites');
+  same((await db.delete(shops).where(eq(shops.id, 14))).rowCount, 1, 'alone: a delete that does not ask for the version deletes what somebody has changed');
+  same(await race(blind), { outcome: 'second', name: 'second' }, 'alone: an update that has waited overwrites, and nobody is told');
+}
+
+await migrate(db, { migrationsFolder: 'drizzle' });
+await entities();
+await batch();
+await twoSessions();
+await functions();
+await retries();
+await alone();
+done();

@@ -1,0 +1,61 @@
+// What the programs of Node.js share: TAP, and waiting for a lock.
+import { isDeepStrictEqual, inspect } from 'node:util';
+import pg from 'pg';
+
+let count = 0;
+let failed = 0;
+
+/** One test; its name begins with that of a check (test/clients/checks). */
+export function ok(good, name) {
+  count += 1;
+  if (!good) failed += 1;
+  console.log(`${good ? 'ok' : 'not ok'} ${count} - ${name}`);
+}
+
+export function same(found, wanted, name) {
+  const good = isDeepStrictEqual(found, wanted);
+  ok(good, name);
+  if (!good) console.log(`found:  ${inspect(found, { depth: 9 })}\nwanted: ${inspect(wanted, { depth: 9 })}`.replace(/^/gm, '# '));
+}
+
+/** The error that work() ends with. */
+export async function raises(work, name) {
+  try {
+    await work();
+  } catch (error) {
+    ok(true, name);
+    return error;
+  }
+  ok(false, name);
+  return undefined;
+}
+
+/** The plan, and the exit status. */
+export function done() {
+  console.log(`1..${count}`);
+  process.exit(failed ? 1 : 0);
+}
+
+/** Starts work(), and comes back when its session waits for a lock; result has what becomes of it: { value } or { error }. */
+export async function waiting(work) {
+  let ended = false;
+  const result = (async () => work())().then((value) => ({ value }), (error) => ({ error })).finally(() => { ended = true; });
+  const watch = new pg.Client();
+  await watch.connect();
+  const begun = Date.now();
+  for (;;) {
+    const { rows } = await watch.query(`SELECT count(*)::int AS n FROM pg_catalog.pg_stat_activity
+      WHERE wait_event_type = 'Lock' AND datname = current_database()`);
+    if (rows[0].n > 0) break;
+    if (ended || Date.now() - begun > 60_000) throw new Error(`nobody waits for a lock: ${inspect(await result)}`);
+    await new Promise((resolve) => { setTimeout(resolve, 10); });
+  }
+  await watch.end();
+  return { result };
+}
+
+/** Runs work(worker) as often as that at once; the errors they end with. */
+export async function atOnce(workers, work) {
+  const ends = await Promise.allSettled(Array.from({ length: workers }, (_, worker) => work(worker)));
+  return ends.filter((end) => end.status === 'rejected').map((end) => end.reason);
+}

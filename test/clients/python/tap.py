@@ -1,0 +1,91 @@
+"""What the programs of Python share: TAP, a second session, and waiting for a lock."""
+import threading
+import time
+import traceback
+
+import psycopg
+
+_count = 0
+_failed = 0
+
+
+def ok(good, name):
+    """One test; its name begins with that of a check (test/clients/checks)."""
+    global _count, _failed
+    _count += 1
+    _failed += not good
+    print(f"{'ok' if good else 'not ok'} {_count} - {name}", flush=True)
+
+
+def same(found, wanted, name):
+    ok(found == wanted, name)
+    if found != wanted:
+        print(f"# found:  {found!r}\n# wanted: {wanted!r}", flush=True)
+
+
+def raises(error, work, name):
+    """The error that work() raises, None if it raises none or another."""
+    try:
+        work()
+    except error as raised:
+        ok(True, name)
+        return raised
+    except Exception:  # pylint: disable=broad-except
+        traceback.print_exc()
+    ok(False, name)
+    return None
+
+
+def done():
+    """The plan, and the exit status."""
+    print(f"1..{_count}")
+    raise SystemExit(1 if _failed else 0)
+
+
+class Waiting:
+    """Runs work() in a thread of its own. begin() returns when its session waits for a lock; result() says what became of it."""
+
+    def __init__(self, work):
+        self._result = None
+
+        def run():
+            try:
+                self._result = work()
+            except Exception as error:  # pylint: disable=broad-except
+                self._result = error
+
+        self._thread = threading.Thread(target=run)
+
+    def begin(self):
+        self._thread.start()
+        deadline = time.monotonic() + 60
+        with psycopg.connect(autocommit=True) as watch:
+            while not watch.execute("SELECT count(*) FROM pg_catalog.pg_stat_activity"
+                                    " WHERE wait_event_type = 'Lock' AND datname = current_database()").fetchone()[0]:
+                if time.monotonic() > deadline or not self._thread.is_alive():
+                    raise RuntimeError(f"nobody waits for a lock: {self._result}")
+                time.sleep(0.01)
+
+    def result(self):
+        """What work() has returned, or the error that it has raised."""
+        self._thread.join(60)
+        return self._result
+
+
+def in_threads(count, work):
+    """Runs work() as often as that at once; the errors they end with."""
+    errors = []
+
+    def run():
+        try:
+            work()
+        except Exception as error:  # pylint: disable=broad-except
+            traceback.print_exc()
+            errors.append(error)
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    return errors
