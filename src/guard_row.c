@@ -88,6 +88,8 @@ guarded_table(FunctionCallInfo fcinfo, const TriggerData *trigger)
 			 guarded->trigger == trigger->tg_trigger->tgoid)
 		return guarded;
 
+	if (!ActiveSnapshotSet())
+		elog(ERROR, "a guarded table is written without a snapshot");
 	guarded->column = version_column(trigger);
 	guarded->columns = RelationGetDescr(table);
 	guarded->size = TupleDescAttr(guarded->columns, guarded->column - 1)->attlen;
@@ -168,8 +170,8 @@ version_datum(const DsGuarded *guarded, int64 version)
 }
 
 /* The version in a row: what the column had by default when the row is older than the column; 0 for NULL. */
-int64
-ds_guard_version(const DsGuarded *guarded, HeapTuple row)
+static inline int64
+version_of(const DsGuarded *guarded, HeapTuple row)
 {
 	const char *place = place_of_version(guarded, row);
 	bool		is_null;
@@ -183,6 +185,13 @@ ds_guard_version(const DsGuarded *guarded, HeapTuple row)
 	if (guarded->size == sizeof(int16))
 		return DatumGetInt16(value);
 	return guarded->size == sizeof(int32) ? DatumGetInt32(value) : DatumGetInt64(value);
+}
+
+/* For those who have time. */
+int64
+ds_guard_version(const DsGuarded *guarded, HeapTuple row)
+{
+	return version_of(guarded, row);
 }
 
 /* A copy of the row with another version. */
@@ -264,9 +273,14 @@ is_own(HeapTuple row)
 static bool
 is_newer_than_statement(const DsGuarded *guarded, HeapTuple row)
 {
-	return ActiveSnapshotSet() &&
-		XidInMVCCSnapshot(HeapTupleHeaderGetXmin(row->t_data), GetActiveSnapshot()) &&
-		!is_own(row) && guarded->table->rd_rel->relkind == RELKIND_RELATION;
+	TransactionId writer = HeapTupleHeaderGetXmin(row->t_data);
+	Snapshot	snapshot = GetActiveSnapshot();
+
+	/* Most often it was written by a transaction that ended before any that the snapshot knows of. */
+	if (!TransactionIdIsNormal(writer) || NormalTransactionIdPrecedes(writer, snapshot->xmin))
+		return false;
+	return XidInMVCCSnapshot(writer, snapshot) && !is_own(row) &&
+		guarded->table->rd_rel->relkind == RELKIND_RELATION;
 }
 
 static bool
@@ -310,7 +324,7 @@ is_cascade(const DsGuarded *guarded, HeapTuple old, HeapTuple new)
 static bool
 is_lift(const DsGuarded *guarded, HeapTuple old, int64 version)
 {
-	return ds_floor_is_lift(version) && is_own(old) && version > ds_guard_version(guarded, old);
+	return ds_floor_is_lift(version) && is_own(old) && version > version_of(guarded, old);
 }
 
 static HeapTuple
@@ -318,8 +332,8 @@ guard_update(const TriggerData *trigger, const DsGuarded *guarded)
 {
 	HeapTuple	old = trigger->tg_trigtuple;
 	HeapTuple	new = trigger->tg_newtuple;
-	int64		before = ds_guard_version(guarded, old);
-	int64		after = ds_guard_version(guarded, new);
+	int64		before = version_of(guarded, old);
+	int64		after = version_of(guarded, new);
 
 	if (after == before || (after > before && after - 1 == before))
 	{
