@@ -29,6 +29,17 @@ CALL pg_temp.try($$ UPDATE small SET version = 9 WHERE nr = 1 $$);
 CALL pg_temp.try($$ UPDATE large SET "Version" = 9 WHERE nr = 1 $$);
 DROP TABLE small, medium, large;
 
+-- behind columns of a fixed length of which some rows have NULLs, before and after the version
+CREATE TABLE fixed (a smallint, nr int PRIMARY KEY, b bigint, version smallint, c int);
+SELECT docstore.guard('fixed');
+INSERT INTO fixed VALUES (1, 1, 1, 7, 1), (NULL, 2, 1, 7, 1), (1, 3, NULL, 7, NULL), (NULL, 4, NULL, 7, NULL), (1, 5, 1, 7, NULL);
+UPDATE fixed SET c = c + 1 RETURNING *;
+UPDATE fixed SET a = NULL, version = version + 1 RETURNING *;
+UPDATE fixed SET a = nr, b = NULL, version = NULL WHERE version = 0 RETURNING *;
+UPDATE fixed SET a = nr, b = nr RETURNING *;
+CALL pg_temp.try($$ UPDATE fixed SET b = NULL, version = 3 WHERE nr = 4 $$);
+DROP TABLE fixed;
+
 -- a version column that is added later, or has a default; how ORMs begin: 0, 1, nothing at all
 CREATE TABLE posts (id int PRIMARY KEY, title text);
 INSERT INTO posts VALUES (1, 'old'), (2, 'old');
