@@ -139,9 +139,9 @@ INSERT INTO fact SELECT p.name, jsonb_build_object('for', polcmd, 'permissive', 
 INSERT INTO fact SELECT name, jsonb_build_object('kind', typtype, 'of', format_type(typbasetype, typtypmod), 'not null', typnotnull, 'default', typdefault,
 		'privileges', typacl, 'owner', typowner::regrole, 'labels', (SELECT array_agg(enumlabel ORDER BY enumsortorder) FROM pg_enum WHERE enumtypid = t.oid))
 	FROM member JOIN pg_type t ON classid = 'pg_type'::regclass AND objid = t.oid;
--- what is in its tables, sequences and views
+-- what is in its tables, sequences and views, but for the views that list the tables of the database
 SELECT format('INSERT INTO fact SELECT %L, jsonb_build_object(''holds'', to_jsonb(t) - ''log_cnt''::text) FROM (SELECT * FROM %s) t', name, name)
-	FROM relation JOIN pg_class USING (oid) WHERE relkind IN ('r', 'S', 'v') \gexec
+	FROM relation JOIN pg_class USING (oid) WHERE relkind IN ('r', 'S', 'v') AND name !~ '\.(collections|logs|guarded)$' \gexec
 
 SELECT name || ', ' || key || ': ' || replace(COALESCE(value, 'NULL'), E'\n', '\n') FROM fact, jsonb_each_text(fact);
 END
