@@ -89,18 +89,28 @@ need_packages() {
 	need_apt "missing: ${missing[*]}"
 	echo "Installing ${missing[*]}"
 	quietly "apt-get update" apt update
-	quietly "apt-get install" install_without_cluster "${missing[@]}"
+	quietly "apt-get install" install_without_services "${missing[@]}"
 }
 
-# Debian's server package makes a cluster of its own and starts it. Nobody asked for that here: only the programs are wanted.
-install_without_cluster() {
-	local directory=/etc/postgresql-common/createcluster.d status=0
-	as_root mkdir -p "$directory"
-	echo 'create_main_cluster = false' | as_root tee "$directory/docstore.conf" >/dev/null
-	apt install --no-install-recommends -y "$@" || status=$?
-	as_root rm -f "$directory/docstore.conf"
-	as_root rmdir --ignore-fail-on-non-empty "$directory"
-	return "$status"
+# Debian's server package makes a cluster of its own and starts it, others start their service, now and with the machine. Nobody asked for
+# that here: only the programs are wanted. All in one step, so that two runs side by side take turns.
+install_without_services() {
+	# shellcheck disable=SC2016 # the shell in there expands it
+	as_root flock /var/lib/apt/lists env DEBIAN_FRONTEND=noninteractive bash -euc '
+		cluster=/etc/postgresql-common/createcluster.d policy=/usr/sbin/policy-rc.d
+		trap "rm -f \"$cluster/docstore.conf\" \${own_policy:+\"$policy\"}; rmdir --ignore-fail-on-non-empty \"$cluster\"" EXIT
+		mkdir -p "$cluster"
+		echo "create_main_cluster = false" >"$cluster/docstore.conf"
+		if [ ! -e "$policy" ]; then
+			own_policy=yes
+			printf "#!/bin/sh\nexit 101\n" >"$policy"
+			chmod 755 "$policy"
+		fi
+		apt-get -qq -o DPkg::Lock::Timeout=600 install --no-install-recommends -y "$@"
+		dpkg -L "$@" | sed -n "s|.*/lib/systemd/system/\([^/@]*\.service\)$|\1|p" | while read -r service; do
+			DPKG_MAINTSCRIPT_PACKAGE=docstore deb-systemd-helper disable "$service"
+			[ ! -e "/etc/init.d/${service%.service}" ] || update-rc.d "${service%.service}" disable
+		done' install_without_services "$@"
 }
 
 # Sets pg_major, server_packages (what has to be installed for it) and PG_CONFIG.

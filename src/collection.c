@@ -13,7 +13,6 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/namespace.h"
@@ -21,11 +20,13 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "catalogue.h"
 #include "collection.h"
 #include "commands/trigger.h"
 #include "compat.h"
 #include "engine.h"
 #include "errors.h"
+#include "feed.h"
 #include "floor.h"
 #include "log.h"
 #include "miscadmin.h"
@@ -85,30 +86,14 @@ ds_collection_init(void)
 	CacheRegisterRelcacheCallback(collection_changed, (Datum) 0);
 }
 
-/* The column of that name, or NULL. */
-static Form_pg_attribute
-find_column(Relation rel, const char *name)
-{
-	TupleDesc	desc = RelationGetDescr(rel);
-
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(desc, i);
-
-		if (!column->attisdropped && strcmp(NameStr(column->attname), name) == 0)
-			return column;
-	}
-	return NULL;
-}
-
 /* The number of a column of that name and type that is not generated, or 0. */
 AttrNumber
-ds_collection_column(Relation rel, const char *name, Oid type)
+ds_collection_column(Oid relid, const char *name, Oid type)
 {
-	Form_pg_attribute column = find_column(rel, name);
+	DsColumn	column;
 
-	return column != NULL && column->atttypid == type && column->attgenerated == '\0'
-		? column->attnum : InvalidAttrNumber;
+	return ds_catalogue_column(relid, name, &column) && column.type == type && !column.is_generated
+		? column.number : InvalidAttrNumber;
 }
 
 /* Note one thing that a table lacks. */
@@ -123,72 +108,61 @@ ds_collection_lacks(StringInfo missing, const char *what)
  * alone, and whether any other constraint makes rows wait for each other.
  */
 static void
-inspect_indexes(Relation rel, DsCollection *collection)
+inspect_indexes(DsCollection *collection)
 {
-	List	   *indexes = RelationGetIndexList(rel);
 	ListCell   *cell;
 
-	foreach(cell, indexes)
+	foreach(cell, ds_catalogue_indexes(collection->relid))
 	{
-		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
-		Form_pg_index index;
-
-		if (!HeapTupleIsValid(tuple))
-			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
-		index = (Form_pg_index) GETSTRUCT(tuple);
+		Form_pg_index index = (Form_pg_index) GETSTRUCT((HeapTuple) lfirst(cell));
 
 		if (!index->indisprimary)
 			collection->has_other_unique |= index->indisunique || index->indisexclusion;
 		else if (index->indnkeyatts == 1 && index->indkey.values[0] == collection->id &&
 				 index->indimmediate && index->indisvalid)
 			collection->key = index->indexrelid;
-		ReleaseSysCache(tuple);
 	}
-	list_free(indexes);
 }
 
-/* Two ids must never be equal to the server while their bytes differ. */
-static bool
-collates_by_bytes(Form_pg_attribute id)
-{
-	return !OidIsValid(id->attcollation) || get_collation_isdeterministic(id->attcollation);
-}
-
-/* Describe a collection in *collection, or list what it lacks in missing. */
+/*
+ * Describe a collection in *collection, or list what it lacks in missing.  Two
+ * ids must never be equal to the server while their bytes differ.
+ */
 static void
-inspect_documents(Relation rel, DsCollection *collection, StringInfo missing)
+inspect_documents(DsCollection *collection, StringInfo missing)
 {
-	Form_pg_attribute id = find_column(rel, "id");
-	Form_pg_attribute version = find_column(rel, "version");
+	Oid			relid = collection->relid;
+	DsColumn	id;
+	DsColumn	version;
 
-	collection->id_type = id == NULL ? NULL : ds_id_type(id->atttypid);
-	if (collection->id_type == NULL || id->attgenerated != '\0')
+	collection->id_type = ds_catalogue_column(relid, "id", &id) ? ds_id_type(id.type) : NULL;
+	if (collection->id_type == NULL || id.is_generated)
 		ds_collection_lacks(missing, "a column \"id\" of type text, uuid, bigint or integer");
-	else if (!collates_by_bytes(id))
+	else if (!ds_catalogue_is_deterministic(id.collation))
 		ds_collection_lacks(missing, "a deterministic collation of column \"id\"");
 
-	collection->version = ds_collection_column(rel, "version", INT8OID);
-	if (collection->version == InvalidAttrNumber || !version->attnotnull)
+	collection->version = ds_collection_column(relid, "version", INT8OID);
+	if (!ds_catalogue_column(relid, "version", &version) || !version.is_not_null ||
+		collection->version == InvalidAttrNumber)
 		ds_collection_lacks(missing, "a column \"version\" of type bigint NOT NULL");
-	collection->data = ds_collection_column(rel, "data", JSONBOID);
+	collection->data = ds_collection_column(relid, "data", JSONBOID);
 	if (collection->data == InvalidAttrNumber)
 		ds_collection_lacks(missing, "a column \"data\" of type jsonb");
 
-	collection->id = id == NULL ? InvalidAttrNumber : id->attnum;
-	inspect_indexes(rel, collection);
+	collection->id = id.number;
+	inspect_indexes(collection);
 	if (!OidIsValid(collection->key))
 		ds_collection_lacks(missing, "a primary key on \"id\" alone that is not deferrable");
-	collection->created_at = ds_collection_column(rel, "created_at", TIMESTAMPTZOID);
-	collection->updated_at = ds_collection_column(rel, "updated_at", TIMESTAMPTZOID);
-	collection->floor = ds_floor_find(RelationGetRelid(rel));
+	collection->created_at = ds_collection_column(relid, "created_at", TIMESTAMPTZOID);
+	collection->updated_at = ds_collection_column(relid, "updated_at", TIMESTAMPTZOID);
 }
 
 /* Describe a log's table of streams, or list what it lacks. */
 static void
-inspect_streams(Relation rel, DsCollection *collection, StringInfo missing)
+inspect_streams(DsCollection *collection, StringInfo missing)
 {
-	ds_log_inspect_streams(rel, collection, missing);
-	inspect_indexes(rel, collection);
+	ds_log_inspect_streams(collection, missing);
+	inspect_indexes(collection);
 	if (!OidIsValid(collection->key))
 		ds_collection_lacks(missing, "a primary key on \"stream\" alone that is not deferrable");
 }
@@ -218,39 +192,54 @@ has_before_triggers(Relation rel)
 	return false;
 }
 
-/* Describe a table in *collection; what keeps it from being one of that kind, or NULL. */
+/*
+ * The rule: describe a table in *collection; what keeps it from being one of
+ * that kind, or NULL.  It needs no lock on the table, see catalogue.c.
+ */
 static const char *
-look_at(Relation rel, DsKind kind, DsCollection *collection)
+look_at(Oid relid, DsKind kind, DsCollection *collection)
 {
+	char		relkind = get_rel_relkind(relid);
 	StringInfoData missing;
 
-	if (rel->rd_rel->relkind != RELKIND_RELATION &&
-		rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
 		return "It is not an ordinary or partitioned table.";
-	if (rel->rd_rules != NULL)
+	if (ds_catalogue_has_rules(relid))
 		return "It has rules, which do not go with ON CONFLICT and RETURNING.";
 
 	initStringInfo(&missing);
 	memset(collection, 0, sizeof(DsCollection));
-	collection->relid = RelationGetRelid(rel);
+	collection->relid = relid;
 	collection->kind = kind;
-	collection->partitioned = rel->rd_rel->relkind == RELKIND_PARTITIONED_TABLE;
-	collection->has_before_triggers = has_before_triggers(rel);
+	collection->partitioned = relkind == RELKIND_PARTITIONED_TABLE;
 	switch (kind)
 	{
 		case DS_DOCUMENTS:
-			inspect_documents(rel, collection, &missing);
+			inspect_documents(collection, &missing);
 			break;
 		case DS_STREAMS:
-			inspect_streams(rel, collection, &missing);
+			inspect_streams(collection, &missing);
 			break;
 		case DS_EVENTS:
-			ds_log_inspect_events(rel, collection, &missing);
+			ds_log_inspect_events(collection, &missing);
 			break;
 	}
-	if (missing.len == 0)
-		ds_engine_describe(rel, collection);
 	return missing.len > 0 ? psprintf("It lacks %s.", missing.data) : NULL;
+}
+
+/* Add what else there is to know of a table that is locked. */
+static void
+describe(DsCollection *collection)
+{
+	Relation	rel = relation_open(collection->relid, NoLock);
+
+	collection->has_before_triggers = has_before_triggers(rel);
+	if (collection->kind == DS_DOCUMENTS)
+		collection->floor = ds_floor_find(collection->relid);
+	if (collection->kind == DS_EVENTS)
+		collection->current_generation = ds_feed_find_generation(rel, collection->feed);
+	ds_engine_describe(rel, collection);
+	relation_close(rel, NoLock);
 }
 
 pg_noreturn static void
@@ -314,15 +303,15 @@ current(Oid relid, DsKind kind, const char **obstacle)
 	Remembered *entry = recall(relid);
 	DsCollection collection;
 	uint64		changes_before = changes;
-	Relation	rel;
 
 	if (entry->valid && entry->collection.kind == kind)
 		return entry;
 
-	rel = relation_open(relid, NoLock);
-	*obstacle = look_at(rel, kind, &collection);
-	relation_close(rel, NoLock);
-	return *obstacle == NULL ? remember(&collection, changes_before) : NULL;
+	*obstacle = look_at(relid, kind, &collection);
+	if (*obstacle != NULL)
+		return NULL;
+	describe(&collection);
+	return remember(&collection, changes_before);
 }
 
 /* The same, of a collection; raises 42P01 or 42809 when it is none. */
@@ -387,6 +376,18 @@ ds_collection_recognise(Oid relid, DsCollection *collection)
 	if (entry != NULL)
 		*collection = entry->collection;
 	return entry != NULL;
+}
+
+/*
+ * Whether a table is of a kind.  Here the table need not be locked: the answer
+ * is what the catalogue says now, and false for a table that has been dropped.
+ */
+bool
+ds_collection_is(Oid relid, DsKind kind)
+{
+	DsCollection collection;
+
+	return look_at(relid, kind, &collection) == NULL;
 }
 
 /*

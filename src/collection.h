@@ -11,7 +11,6 @@
 #include "lib/stringinfo.h"
 #include "nodes/primnodes.h"
 #include "storage/lockdefs.h"
-#include "utils/relcache.h"
 
 /* What the rows of a table are. */
 typedef enum DsKind
@@ -88,12 +87,13 @@ extern bool ds_collection_open_as(Oid relid, DsKind kind, LOCKMODE lock, DsColle
 extern RangeVar *ds_collection_read_name(const char *name, int item);
 extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
 extern bool ds_collection_recognise(Oid relid, DsCollection *collection);
+extern bool ds_collection_is(Oid relid, DsKind kind);
 extern Oid	ds_collection_floor(Oid relid);
 extern void ds_collection_find_places(DsCollection *collection);
 extern char *ds_collection_name(Oid relid);
 
 /* For those who describe a table of their kind. */
-extern AttrNumber ds_collection_column(Relation rel, const char *name, Oid type);
+extern AttrNumber ds_collection_column(Oid relid, const char *name, Oid type);
 extern void ds_collection_lacks(StringInfo missing, const char *what);
 
 #endif							/* DS_COLLECTION_H */

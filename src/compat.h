@@ -65,12 +65,6 @@ typedef bool TU_UpdateIndexes;
 #define estimate_array_length(root, array) (estimate_array_length) (array)
 #endif
 
-/* 17 asks for the table itself. */
-#if PG_VERSION_NUM < 170000
-#define getIdentitySequence(table, column, missing_ok) \
-	(getIdentitySequence) (RelationGetRelid(table), column, missing_ok)
-#endif
-
 /* 18 writes "does not return" in front, as C11 does. */
 #if PG_VERSION_NUM < 180000
 #define pg_noreturn __attribute__((noreturn))

@@ -18,9 +18,13 @@
 #include "common/int.h"
 #include "conflict.h"
 #include "errors.h"
+#include "fmgr.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(ds_conflict_sqlstate);
 
 #define CONSTRAINT "docstore_expected_version"
 
@@ -76,6 +80,18 @@ ds_conflict_init(void)
 							PGC_USERSET,
 							0,
 							NULL, NULL, NULL);
+}
+
+/*
+ * docstore.conflict_sqlstate() RETURNS text
+ *
+ * For the view docstore.error_codes: the setting as it is once the library is
+ * loaded, which current_setting() would not see to.
+ */
+Datum
+ds_conflict_sqlstate(pg_attribute_unused() PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(conflict_sqlstate));
 }
 
 /* Begin to gather violations, in the current memory context. */

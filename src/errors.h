@@ -23,6 +23,11 @@
  *	54000	more items in one transaction than can be counted: deferred.c
  *
  * Everything else that leaves docstore is the server's own error, unchanged.
+ * Of these the README and the view docstore.error_codes list those after which
+ * the same transaction is worth another try:
+ *
+ *	40P01	a deadlock, which the server has ended
+ *	55P03	a lock that was not to be had in time
  */
 #ifndef DS_ERRORS_H
 #define DS_ERRORS_H

@@ -31,12 +31,12 @@
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
-#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_sequence.h"
 #include "commands/defrem.h"
 #include "commands/sequence.h"
+#include "catalogue.h"
 #include "compat.h"
 #include "errors.h"
 #include "floor.h"
@@ -56,13 +56,6 @@
 /* The version that a new document is being lifted to, or 0. */
 static int64 lift_version = 0;
 
-/* The table that a floor belongs to: of a partition, the one it is a part of. */
-static Oid
-floor_owner(Oid relid)
-{
-	return get_rel_relispartition(relid) ? llast_oid(get_partition_ancestors(relid)) : relid;
-}
-
 /* A floor starts at 0, which tells it from a sequence that fills the column. */
 static bool
 starts_at_zero(Oid sequence)
@@ -81,7 +74,7 @@ starts_at_zero(Oid sequence)
 Oid
 ds_floor_find(Oid relid)
 {
-	Oid			owner = floor_owner(relid);
+	Oid			owner = ds_catalogue_root(relid);
 	AttrNumber	version = get_attnum(owner, "version");
 	ListCell   *cell;
 
@@ -118,7 +111,7 @@ require_create(Oid owner, Oid schema)
 void
 ds_floor_create(Oid relid)
 {
-	Oid			owner = floor_owner(relid);
+	Oid			owner = ds_catalogue_root(relid);
 	Oid			schema = get_rel_namespace(owner);
 	DsIdentity	caller;
 	char	   *name;

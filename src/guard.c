@@ -27,11 +27,11 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/objectaddress.h"
-#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_type.h"
+#include "catalogue.h"
 #include "collection.h"
 #include "commands/trigger.h"
 #include "compat.h"
@@ -277,7 +277,7 @@ read_trigger(const TriggerData *trigger, Guarded *guarded)
 
 	guarded->table = table;
 	guarded->relid = trigger->tg_trigger->tgisclone
-		? llast_oid(get_partition_ancestors(RelationGetRelid(table))) : RelationGetRelid(table);
+		? ds_catalogue_root(RelationGetRelid(table)) : RelationGetRelid(table);
 	guarded->columns = RelationGetDescr(table);
 	guarded->column = SPI_fnumber(guarded->columns, trigger->tg_trigger->tgargs[0]);
 	if (guarded->column <= 0 ||

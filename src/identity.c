@@ -14,8 +14,8 @@
 #include "utils/syscache.h"
 
 /* The owner of a relation. */
-Oid
-ds_identity_owner_of(Oid relid)
+static Oid
+owner_of(Oid relid)
 {
 	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
 	Oid			owner;
@@ -34,7 +34,7 @@ ds_identity_owner_of(Oid relid)
 DsIdentity
 ds_identity_become_owner(Oid relid)
 {
-	Oid			owner = ds_identity_owner_of(relid);
+	Oid			owner = owner_of(relid);
 	DsIdentity	caller;
 
 	GetUserIdAndSecContext(&caller.user, &caller.context);

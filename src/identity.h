@@ -12,7 +12,6 @@ typedef struct DsIdentity
 	int			context;
 } DsIdentity;
 
-extern Oid	ds_identity_owner_of(Oid relid);
 extern DsIdentity ds_identity_become_owner(Oid relid);
 extern void ds_identity_become(DsIdentity identity);
 

@@ -10,23 +10,18 @@
  */
 #include "postgres.h"
 
-#include "access/genam.h"
-#include "catalog/dependency.h"
+#include "access/htup_details.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_am.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
+#include "catalogue.h"
 #include "compat.h"
 #include "errors.h"
-#include "feed.h"
-#include "identity.h"
 #include "log.h"
-#include "nodes/primnodes.h"
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/rel.h"
 #include "utils/syscache.h"
 
 const char *const ds_event_columns[DS_EVENT_COLUMNS] = {
@@ -66,117 +61,88 @@ static const Oid event_types[DS_EVENT_COLUMNS] = {
  * never be equal to the server while their bytes differ: locks go by bytes.
  */
 static AttrNumber
-require_column(Relation rel, const char *name, Oid type, StringInfo missing)
+require_column(Oid relid, const char *name, Oid type, StringInfo missing)
 {
-	AttrNumber	column = ds_collection_column(rel, name, type);
+	DsColumn	column;
 
-	if (column == InvalidAttrNumber)
+	if (!ds_catalogue_column(relid, name, &column) || column.type != type || column.is_generated)
+	{
 		ds_collection_lacks(missing, psprintf("a column \"%s\" of type %s", name, format_type_be(type)));
-	else if (type == TEXTOID &&
-			 !get_collation_isdeterministic(TupleDescAttr(RelationGetDescr(rel), column - 1)->attcollation))
+		return InvalidAttrNumber;
+	}
+	if (!ds_catalogue_is_deterministic(column.collation))
 		ds_collection_lacks(missing, psprintf("a deterministic collation of column \"%s\"", name));
-	return column;
+	return column.number;
 }
 
 /* The same of a column that is never NULL. */
 static AttrNumber
-require_filled_column(Relation rel, const char *name, Oid type, StringInfo missing)
+require_filled_column(Oid relid, const char *name, Oid type, StringInfo missing)
 {
-	AttrNumber	column = require_column(rel, name, type, missing);
+	AttrNumber	number = require_column(relid, name, type, missing);
+	DsColumn	column;
 
-	if (column != InvalidAttrNumber && !TupleDescAttr(RelationGetDescr(rel), column - 1)->attnotnull)
+	if (number != InvalidAttrNumber && ds_catalogue_column(relid, name, &column) && !column.is_not_null)
 		ds_collection_lacks(missing, psprintf("NOT NULL on column \"%s\"", name));
-	return column;
+	return number;
 }
 
 /* Describe a table of streams but for its indexes, or list what it lacks. */
 void
-ds_log_inspect_streams(Relation rel, DsCollection *streams, StringInfo missing)
+ds_log_inspect_streams(DsCollection *streams, StringInfo missing)
 {
+	Oid			relid = streams->relid;
+
 	streams->id_type = ds_id_type(TEXTOID);
-	streams->id = require_column(rel, "stream", TEXTOID, missing);
-	streams->version = require_filled_column(rel, "version", INT8OID, missing);
-	streams->revision = require_filled_column(rel, "revision", INT8OID, missing);
-	streams->data = require_column(rel, "properties", JSONBOID, missing);
-	streams->created_at = require_column(rel, "created_at", TIMESTAMPTZOID, missing);
-	streams->closed_at = require_column(rel, "closed_at", TIMESTAMPTZOID, missing);
-	streams->generation = require_filled_column(rel, "generation", INT8OID, missing);
-	streams->transaction_id = require_filled_column(rel, "transaction_id", XID8OID, missing);
-}
-
-/* Whether an index that can be used has just these columns, each in ascending order. */
-static bool
-has_columns(Relation index, const AttrNumber *columns, int count)
-{
-	const FormData_pg_index *form = index->rd_index;
-
-	if (index->rd_rel->relam != BTREE_AM_OID || form->indnkeyatts != count ||
-		!form->indisvalid || !form->indimmediate)
-		return false;
-	for (int i = 0; i < count; i++)
-		if (form->indkey.values[i] != columns[i] || index->rd_indoption[i] != 0)
-			return false;
-	return true;
-}
-
-/* The same, of all rows. */
-static bool
-index_is_on(Relation index, const AttrNumber *columns, int count)
-{
-	return has_columns(index, columns, count) && RelationGetIndexPredicate(index) == NIL;
-}
-
-/* Whether an index has those rows only, and all of them, where a column is not NULL. */
-static bool
-is_where_not_null(Relation index, AttrNumber column)
-{
-	List	   *predicate = RelationGetIndexPredicate(index);
-	const NullTest *test = list_length(predicate) == 1 ? linitial(predicate) : NULL;
-
-	return test != NULL && IsA(test, NullTest) && test->nulltesttype == IS_NOT_NULL &&
-		IsA(test->arg, Var) && ((const Var *) test->arg)->varattno == column;
+	streams->id = require_column(relid, "stream", TEXTOID, missing);
+	streams->version = require_filled_column(relid, "version", INT8OID, missing);
+	streams->revision = require_filled_column(relid, "revision", INT8OID, missing);
+	streams->data = require_column(relid, "properties", JSONBOID, missing);
+	streams->created_at = require_column(relid, "created_at", TIMESTAMPTZOID, missing);
+	streams->closed_at = require_column(relid, "closed_at", TIMESTAMPTZOID, missing);
+	streams->generation = require_filled_column(relid, "generation", INT8OID, missing);
+	streams->transaction_id = require_filled_column(relid, "transaction_id", XID8OID, missing);
 }
 
 /* Find the indexes that readers and appenders go by. */
 static void
-inspect_event_indexes(Relation rel, DsCollection *events)
+inspect_event_indexes(DsCollection *events)
 {
 	const AttrNumber key[] = {events->columns[DS_STREAM], events->columns[DS_VERSION]};
 	const AttrNumber ids[] = {events->columns[DS_STREAM], events->columns[DS_EVENT_ID]};
 	const AttrNumber feed[] = {events->columns[DS_GENERATION], events->columns[DS_TRANSACTION_ID],
 	events->columns[DS_LOG_POSITION]};
-	List	   *indexes = RelationGetIndexList(rel);
 	ListCell   *cell;
 
-	foreach(cell, indexes)
+	foreach(cell, ds_catalogue_indexes(events->relid))
 	{
-		Relation	index = index_open(lfirst_oid(cell), AccessShareLock);
+		HeapTuple	index = lfirst(cell);
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(index);
+		bool		is_whole = ds_catalogue_index_is_whole(index);
 
-		if (index->rd_index->indisunique && index_is_on(index, key, lengthof(key)))
-			events->key = RelationGetRelid(index);
-		else if (index_is_on(index, feed, lengthof(feed)))
-			events->feed = RelationGetRelid(index);
-		else if (index->rd_index->indisunique && has_columns(index, ids, lengthof(ids)) &&
-				 is_where_not_null(index, events->columns[DS_EVENT_ID]))
-			events->ids = RelationGetRelid(index);
-		for (int i = 0; i < DS_EVENT_COLUMNS; i++)
+		if (form->indisunique && is_whole && ds_catalogue_index_is_on(index, key, lengthof(key)))
+			events->key = form->indexrelid;
+		else if (is_whole && ds_catalogue_index_is_on(index, feed, lengthof(feed)))
+			events->feed = form->indexrelid;
+		else if (form->indisunique && ds_catalogue_index_is_on(index, ids, lengthof(ids)) &&
+				 ds_catalogue_index_is_where_not_null(index, events->columns[DS_EVENT_ID]))
+			events->ids = form->indexrelid;
+		for (int i = 0; i < DS_EVENT_COLUMNS && is_whole; i++)
 			events->has_index[i] |=
-				index_is_on(index, (const AttrNumber[]) {events->columns[i], events->columns[DS_LOG_POSITION]}, 2);
-		index_close(index, NoLock);
+				ds_catalogue_index_is_on(index, (const AttrNumber[]) {events->columns[i], events->columns[DS_LOG_POSITION]}, 2);
 	}
-	list_free(indexes);
 }
 
 /* Describe a table of events, or list what it lacks. */
 void
-ds_log_inspect_events(Relation rel, DsCollection *events, StringInfo missing)
+ds_log_inspect_events(DsCollection *events, StringInfo missing)
 {
 	if (events->partitioned)
 		ds_collection_lacks(missing, "a single table: partitions have no common order");
 	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
 		events->columns[i] = i <= DS_TRANSACTION_ID && i != DS_RECORDED_AT
-			? require_filled_column(rel, ds_event_columns[i], event_types[i], missing)
-			: require_column(rel, ds_event_columns[i], event_types[i], missing);
+			? require_filled_column(events->relid, ds_event_columns[i], event_types[i], missing)
+			: require_column(events->relid, ds_event_columns[i], event_types[i], missing);
 	if (missing->len > 0)
 		return;
 
@@ -184,16 +150,14 @@ ds_log_inspect_events(Relation rel, DsCollection *events, StringInfo missing)
 	events->id = events->columns[DS_STREAM];
 	events->version = events->columns[DS_VERSION];
 	events->data = events->columns[DS_DATA];
-	inspect_event_indexes(rel, events);
+	inspect_event_indexes(events);
 	if (!OidIsValid(events->key))
 		ds_collection_lacks(missing, "a unique index on \"stream\" and \"version\"");
 	if (!OidIsValid(events->feed))
 		ds_collection_lacks(missing, "an index on \"generation\", \"transaction_id\" and \"log_position\"");
-	events->positions = getIdentitySequence(rel, events->columns[DS_LOG_POSITION], true);
+	events->positions = ds_catalogue_identity(events->relid, events->columns[DS_LOG_POSITION]);
 	if (!OidIsValid(events->positions))
 		ds_collection_lacks(missing, "a column \"log_position\" that is an identity");
-	if (missing->len == 0)
-		events->current_generation = ds_feed_find_generation(rel, events->feed);
 }
 
 pg_noreturn static void
@@ -222,21 +186,52 @@ ds_log_companion(const char *name, const char *suffix)
 	return psprintf("%s%s", name, suffix);
 }
 
-/* A table that goes with a log: in its schema, of its owner; or invalid. */
+/* The owner of a table, or invalid when it has just been dropped. */
 static Oid
-find_companion(Oid relid, const char *suffix)
+owner_of(Oid relid)
 {
-	char	   *name = ds_log_companion(get_rel_name(relid), suffix);
-	Oid			found = strlen(name) < NAMEDATALEN
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	Oid			owner;
+
+	if (!HeapTupleIsValid(tuple))
+		return InvalidOid;
+	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
+	ReleaseSysCache(tuple);
+	return owner;
+}
+
+/*
+ * A table that goes with a log: in its schema, of its owner; or invalid.  It
+ * needs no lock on either.
+ */
+Oid
+ds_log_companion_of(Oid relid, const char *suffix)
+{
+	char	   *base = get_rel_name(relid);
+	char	   *name = base == NULL ? NULL : ds_log_companion(base, suffix);
+	Oid			found = name != NULL && strlen(name) < NAMEDATALEN
 		? get_relname_relid(name, get_rel_namespace(relid)) : InvalidOid;
 
-	return OidIsValid(found) && ds_identity_owner_of(found) == ds_identity_owner_of(relid) ? found : InvalidOid;
+	return OidIsValid(found) && owner_of(found) == owner_of(relid) ? found : InvalidOid;
+}
+
+/*
+ * Whether a table is a log; as ds_collection_is(), without a lock.  Most
+ * tables are none for want of another one, which is soonest found out.
+ */
+bool
+ds_log_is(Oid relid)
+{
+	Oid			streams = ds_log_companion_of(relid, DS_LOG_STREAMS);
+
+	return OidIsValid(streams) && ds_collection_is(streams, DS_STREAMS) &&
+		ds_collection_is(relid, DS_EVENTS);
 }
 
 static Oid
 require_companion(Oid relid, const char *suffix, int item)
 {
-	Oid			found = find_companion(relid, suffix);
+	Oid			found = ds_log_companion_of(relid, suffix);
 
 	if (!OidIsValid(found))
 		refuse_table(relid, item,

@@ -8,7 +8,6 @@
 
 #include "collection.h"
 #include "lib/stringinfo.h"
-#include "utils/relcache.h"
 
 /* What the names of the tables beside a log's end with. */
 #define DS_LOG_STREAMS		"_streams"
@@ -23,11 +22,13 @@ typedef struct DsLog
 
 extern const char *const ds_event_columns[DS_EVENT_COLUMNS];
 
-extern void ds_log_inspect_streams(Relation rel, DsCollection *streams, StringInfo missing);
-extern void ds_log_inspect_events(Relation rel, DsCollection *events, StringInfo missing);
+extern void ds_log_inspect_streams(DsCollection *streams, StringInfo missing);
+extern void ds_log_inspect_events(DsCollection *events, StringInfo missing);
 extern void ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log);
 extern Oid	ds_log_find(const char *name, LOCKMODE lock, int item);
 extern Oid	ds_log_consumers(Oid relid);
+extern bool ds_log_is(Oid relid);
+extern Oid	ds_log_companion_of(Oid relid, const char *suffix);
 extern void ds_log_refuse_guard(Oid relid, const char *version_column);
 extern char *ds_log_companion(const char *name, const char *suffix);
 

@@ -2,7 +2,7 @@
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION docstore;
-SELECT plan(53);
+SELECT plan(62);
 
 SELECT has_extension('docstore');
 SELECT has_schema('docstore');
@@ -23,6 +23,12 @@ SELECT volatility_is('docstore'::name, f.name::name, f.volatility) FROM (VALUES
 	('upsert', 'volatile'), ('save', 'volatile'), ('load', 'stable'), ('load_many', 'stable'), ('get', 'stable'), ('put', 'volatile'), ('merge_patch', 'immutable'), ('violations', 'immutable'), ('no_version', 'immutable')
 ) f(name, volatility);
 SELECT isnt_definer('docstore'::name, f.name::name) FROM (VALUES ('upsert'), ('save'), ('create_collection')) f(name);
+
+-- views show what is there
+SELECT has_view('docstore'::name, v.name::name, v.name) FROM (VALUES ('collections'), ('logs'), ('guarded'), ('error_codes')) v(name);
+SELECT columns_are('docstore', v.name, '{name,estimated_rows,size,options}') FROM (VALUES ('collections'::name), ('logs'), ('guarded')) v(name);
+SELECT columns_are('docstore', 'error_codes', ARRAY['sqlstate', 'condition', 'retry', 'meaning', 'remedy']);
+SELECT table_privs_are('docstore', 'collections', 'public', ARRAY['SELECT']);
 
 -- a collection is an ordinary table of the caller's
 SELECT is(docstore.create_collection('shops')::text, 'shops', 'create_collection returns the table');

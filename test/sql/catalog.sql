@@ -30,6 +30,10 @@ SELECT c.relname, c.relrowsecurity AS row_security, obj_description(c.oid, 'pg_c
 	(SELECT array_agg(DISTINCT t.attname || ': ' || a.privilege_type) FROM pg_attribute t, aclexplode(t.attacl) a WHERE t.attrelid = c.oid) AS columns
 FROM pg_class c, aclexplode(c.relacl) a, pg_extension e
 WHERE c.relnamespace = 'docstore'::regnamespace AND c.relkind = 'r' AND e.extname = 'docstore' GROUP BY c.oid, e.extconfig ORDER BY c.relname;
+-- its views: what all may do with them, and that they and their columns have comments
+SELECT c.relname, array_agg(DISTINCT a.privilege_type) FILTER (WHERE a.grantee = 0) AS public, obj_description(c.oid, 'pg_class') IS NOT NULL AS comment,
+	(SELECT array_agg(t.attname ORDER BY t.attnum) FROM pg_attribute t WHERE t.attrelid = c.oid AND t.attnum > 0 AND col_description(c.oid, t.attnum) IS NULL) AS without
+FROM pg_class c, aclexplode(c.relacl) a WHERE c.relnamespace = 'docstore'::regnamespace AND c.relkind = 'v' GROUP BY c.oid ORDER BY c.relname;
 -- its functions are open to all, its schema lets nobody put anything into it
 SELECT bool_and(has_function_privilege('public', oid, 'EXECUTE')) AS callable FROM pg_proc
 WHERE pronamespace = 'docstore'::regnamespace;

@@ -1,0 +1,32 @@
+/*
+ * catalogue.h - what the catalogue says of a table, also without a lock on it
+ */
+#ifndef DS_CATALOGUE_H
+#define DS_CATALOGUE_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "access/htup.h"
+#include "nodes/pg_list.h"
+
+typedef struct DsColumn
+{
+	AttrNumber	number;
+	Oid			type;
+	Oid			collation;
+	bool		is_not_null;
+	bool		is_generated;
+} DsColumn;
+
+extern bool ds_catalogue_column(Oid relid, const char *name, DsColumn *column);
+extern bool ds_catalogue_is_deterministic(Oid collation);
+extern bool ds_catalogue_has_rules(Oid relid);
+extern List *ds_catalogue_indexes(Oid relid);
+extern bool ds_catalogue_index_is_on(HeapTuple index, const AttrNumber *columns, int count);
+extern bool ds_catalogue_index_is_whole(HeapTuple index);
+extern bool ds_catalogue_index_is_where_not_null(HeapTuple index, AttrNumber column);
+extern Oid	ds_catalogue_root(Oid relid);
+extern Oid	ds_catalogue_identity(Oid relid, AttrNumber column);
+
+#endif							/* DS_CATALOGUE_H */
