@@ -178,13 +178,6 @@ key_of(const Refused *refused)
 	return key.data;
 }
 
-/* The version before another one; 0 when there is none. */
-static int64
-version_before(int64 version)
-{
-	return version > 0 ? version - 1 : 0;
-}
-
 pg_noreturn static void
 refuse(Refused *refused, int64 expected)
 {
@@ -208,15 +201,16 @@ refuse(Refused *refused, int64 expected)
 }
 
 /*
- * Raise the conflict for a row that is not at the version that was sent.  What
- * its writer saw is taken to be the one before, as most ORMs count.
+ * Raise the conflict for a row that is not at the version that was sent, which
+ * is taken to be what its writer saw: one who counts by himself asks for what
+ * he saw in the WHERE clause, so that his statement does not find the row.
  */
 void
 ds_guard_refuse_update(const DsGuarded *guarded, HeapTuple old, int64 sent)
 {
 	Refused		refused = look(guarded, old);
 
-	refuse(&refused, version_before(sent));
+	refuse(&refused, Max(sent, 0));
 }
 
 /*
@@ -228,7 +222,7 @@ void
 ds_guard_refuse_unseen(const DsGuarded *guarded, HeapTuple old)
 {
 	Refused		refused = look(guarded, old);
+	int64		version = ds_guard_version(guarded, old);
 
-	refuse(&refused, may_tell(&refused, guarded->column)
-		   ? version_before(ds_guard_version(guarded, old)) : DS_SOME_VERSION);
+	refuse(&refused, may_tell(&refused, guarded->column) ? Max(version, 1) - 1 : DS_SOME_VERSION);
 }
