@@ -15,11 +15,12 @@
  *	39P01	a trigger function that is called by somebody else
  *	42622	a name that is too long for a log
  *	42703	a guarded table without that version column
+ *	2BP01	a table to unguard that is guarded as a partition of another
  *	42704	a table that is not guarded
- *	42710	a table that is guarded already
+ *	42710	a table that is guarded already, or one of its partitions
  *	42804	a version column of another type
  *	42P01	no such table
- *	42809	a table that is no collection, or no log
+ *	42809	a table that is no collection, or no log, or cannot be guarded
  *	54000	more items in one transaction than can be counted: deferred.c
  *
  * Everything else that leaves docstore is the server's own error, unchanged.

@@ -24,10 +24,18 @@ export async function until(what, check) {
 
 /** A session that has executed something and not committed it. */
 export class Holder {
+  static all = new Set();
+
+  /** Ends those that a test has not come to commit. */
+  static endAll() {
+    for (const { process } of Holder.all) process.kill();
+  }
+
   static async start(statement) {
     const holder = new Holder();
+    Holder.all.add(holder);
     holder.process = spawn('psql', ['-XAtq', '-v', 'ON_ERROR_STOP=1'], { stdio: ['pipe', 'pipe', 'inherit'] });
-    holder.ended = once(holder.process, 'exit');
+    holder.ended = once(holder.process, 'exit').finally(() => Holder.all.delete(holder));
     let output = '';
     holder.process.stdout.on('data', (chunk) => output += chunk);
     holder.process.stdin.write(`BEGIN;\n${statement};\nSELECT 'pid ' || pg_backend_pid();\n`);
@@ -86,6 +94,7 @@ export function assertProblem(answer, status) {
   assert.equal(answer.status, status, answer.text);
   assert.match(answer.headers.get('Content-Type'), /^application\/problem\+json/);
   assert.equal(answer.json.status, status);
+  assert.equal(answer.etag, null);
   for (const member of ['type', 'title', 'detail']) assert.equal(typeof answer.json[member], 'string', member);
   assert.doesNotMatch(answer.text, /SELECT|docstore\.|node_modules|\.mjs|stack/);
 }

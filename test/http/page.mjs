@@ -6,10 +6,13 @@ import { Example, sql } from './example.mjs';
 import { run, test } from './tap.mjs';
 import { Driver, KEYS } from './webdriver.mjs';
 
-const SHOP = { name: "Mozart's", street: 'Lamplighter Lane 3', opens: '08:00', closes: '18:00', seats: 24, wifi: false, note: '', changedBy: 'Wolfgang' };
+const SHOP = {
+  name: "Mozart's", street: 'Lamplighter Lane 3', opens: '08:00', closes: '18:00', seats: 24, wifi: false, note: '', changedBy: 'Wolfgang',
+};
 let example, driver, ann, ben;
 
-const stored = (id = 'mozarts') => JSON.parse(sql(`SELECT coalesce((SELECT jsonb_build_array(version, data) FROM shops WHERE id = '${id}'), 'null')`));
+const stored = (id = 'mozarts') =>
+  JSON.parse(sql(`SELECT coalesce((SELECT jsonb_build_array(version, data) FROM shops WHERE id = '${id}'), 'null')`));
 const address = (as, shop = 'mozarts') => `${example.url}?${new URLSearchParams({ as, shop })}`;
 
 /** Both load the shop. */
@@ -309,7 +312,8 @@ function weakTexts() {
     return canvas.getImageData(0, 0, 1, 1).data;
   };
   const luminance = (colour) => {
-    const [red, green, blue] = [...rgba(colour)].map((part) => part / 255).map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    const [red, green, blue] = [...rgba(colour)].map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
   };
   const background = (element) => {

@@ -15,7 +15,8 @@ let example;
 const ask = (...request) => example.ask(...request);
 const put = (body, headers = {}, id = 'sperl') => ask('PUT', `/shops/${id}`, { body, ...headers });
 const patch = (body, headers = {}, id = 'sperl') => ask('PATCH', `/shops/${id}`, { body, ...headers });
-const stored = (id = 'sperl') => JSON.parse(sql(`SELECT coalesce((SELECT jsonb_build_array(version, data) FROM shops WHERE id = '${id}'), 'null')`));
+const stored = (id = 'sperl') =>
+  JSON.parse(sql(`SELECT coalesce((SELECT jsonb_build_array(version, data) FROM shops WHERE id = '${id}'), 'null')`));
 const unchanged = () => assert.deepEqual(stored(), [3, SHOP]);
 
 // --- Reading ----------------------------------------------------------------------------------------------------------
@@ -429,7 +430,10 @@ sql('CREATE EXTENSION docstore');
 example = await Example.start();
 await run({
   // Each test finds one shop, at version 3, in a collection that has forgotten all others.
-  before: () => sql(`TRUNCATE shops RESTART IDENTITY;
-    INSERT INTO shops (id, version, data, created_at, updated_at) VALUES ('sperl', 3, '${JSON.stringify(SHOP)}', now(), now())`),
+  before: () => {
+    Holder.endAll();
+    sql(`TRUNCATE shops RESTART IDENTITY;
+      INSERT INTO shops (id, version, data, created_at, updated_at) VALUES ('sperl', 3, '${JSON.stringify(SHOP)}', now(), now())`);
+  },
   end: () => example.stop(),
 });
