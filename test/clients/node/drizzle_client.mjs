@@ -1,9 +1,6 @@
 // Drizzle on node-postgres. It knows no versions: it sends the row back as it was loaded, and the guard compares.
-import { and, eq, gte, sql } from 'drizzle-orm';
-import { drizzle } from 'drizzle-orm/node-postgres';
+import { gte } from 'drizzle-orm';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
-import { integer, pgTable, text } from 'drizzle-orm/pg-core';
-import pg from 'pg';
 import { cafes, changed, changes, violated } from './cafes.mjs';
 import { atOnce, done, raises, same, waiting } from './tap.mjs';
 
@@ -11,12 +8,19 @@ const WORKERS = 4;
 const TIMES = 20;
 
 // begin setup
+import { and, eq, sql } from 'drizzle-orm';
+import { drizzle } from 'drizzle-orm/node-postgres';
+import { integer, pgTable, text } from 'drizzle-orm/pg-core';
+import pg from 'pg';
+
 export const shops = pgTable('shops', {
   id: integer().primaryKey().generatedByDefaultAsIdentity(),
   name: text().notNull(),
   opens: integer().notNull(),
   version: integer().notNull().default(1),
 });
+
+const db = drizzle({ client: new pg.Pool() });
 // end setup
 
 // begin violations
@@ -57,8 +61,6 @@ async function retried(work, attempts = 10) {
 }
 // end retry
 
-const db = drizzle({ client: new pg.Pool() });
-
 const loadShop = async (id) => (await db.select().from(shops).where(eq(shops.id, id)))[0];
 
 /** A row of a guarded table that several people change. */
@@ -73,7 +75,8 @@ async function entities() {
   same(violations(error), [{
     item: 1, op: 'update', kind: 'row', table: 'public.shops', id: '1', reason: 'stale', expected: 1, actual: 2,
   }], 'stale update: the conflict, which names the row and both versions');
-  same(error.constructor.name, 'DrizzleQueryError', 'stale update: in an error of Drizzle');
+  same([error.constructor.name, error.message.includes("Demel's")], ['DrizzleQueryError', true],
+    'stale update: in an error of Drizzle, whose message has the parameters');
   same(await loadShop(1), ann, 'stale update: the row is as the other left it');
 
   await raises(() => deleteShop(db, ben), 'stale delete: is an error where the version is asked for');
@@ -117,9 +120,11 @@ async function twoSessions() {
 
 /** Documents by docstore's functions. */
 async function functions() {
+  // begin upsert
   // Drizzle hands the driver what it is given: JSON as a text, since pg would make a PostgreSQL array of an array.
   const upsert = async (id, data, expected = null) => (
     await db.execute(sql`SELECT docstore.upsert('cafes', ${id}, ${JSON.stringify(data)}, ${expected}) AS version`)).rows[0].version;
+  // end upsert
 
   same([await upsert('mozart', { opens: 8 }), await upsert('mozart', { opens: 7 }, 1)], ['1', '2'], 'upsert: answers with the version');
   const { cause: stale } = await raises(() => upsert('mozart', { opens: 6 }, 1), 'upsert: a stale version is an error');

@@ -1,12 +1,14 @@
 // MikroORM: an entity with a version on a guarded table, docstore's functions by execute(), and the conflict in DriverException.
-import { defineEntity, DriverException, MikroORM, OptimisticLockError } from '@mikro-orm/postgresql';
-import { Migration, Migrator } from '@mikro-orm/migrations';
+import { DriverException } from '@mikro-orm/postgresql';
 import { atOnce, done, ok, raises, same, waiting } from './tap.mjs';
 
 const WORKERS = 4;
 const TIMES = 20;
 
 // begin setup
+import { defineEntity, MikroORM, OptimisticLockError } from '@mikro-orm/postgresql';
+import { Migration, Migrator } from '@mikro-orm/migrations';
+
 const Shop = defineEntity({
   name: 'Shop',
   tableName: 'shops',
@@ -189,8 +191,10 @@ async function alone() {
 
 /** Documents by docstore's functions. */
 async function functions() {
-  const upsert = async (id, data, expected = null) => (await select(
-    "SELECT docstore.upsert('cafes', ?, ?, ?) AS version", id, JSON.stringify(data), expected))[0].version;
+  // begin upsert
+  const upsert = async (id, data, expected = null) => (await orm.em.fork().execute(
+    "SELECT docstore.upsert('cafes', ?, ?, ?) AS version", [id, JSON.stringify(data), expected]))[0].version;
+  // end upsert
   same([await upsert('mozart', { opens: 8 }), await upsert('mozart', { opens: 7 }, 1)], ['1', '2'], 'upsert: answers with the version');
   const stale = await raises(() => upsert('mozart', { opens: 6 }, 1), 'upsert: a stale version is an error');
   same([stale?.code, stale?.constraint, stale?.table], ['PT409', 'docstore_expected_version', 'cafes'],

@@ -1,12 +1,12 @@
 // node-postgres: plain SQL on a guarded table, docstore's functions, and what the error has.
-import pg from 'pg';
 import { cafes, changed, changes, violated } from './cafes.mjs';
 import { atOnce, done, raises, same, waiting } from './tap.mjs';
 
-const WORKERS = 4;
-const TIMES = 20;
-
 // begin setup
+import pg from 'pg';
+
+const pool = new pg.Pool();
+
 const setup = `
   CREATE EXTENSION IF NOT EXISTS docstore;
   CREATE TABLE shops (
@@ -19,6 +19,9 @@ const setup = `
   SELECT docstore.create_collection('cafes');
 `;
 // end setup
+
+const WORKERS = 4;
+const TIMES = 20;
 
 // begin violations
 /** What docstore's conflict names, as data; any other error goes on its way. */
@@ -57,8 +60,6 @@ async function retried(work, attempts = 10) {
   }
 }
 // end retry
-
-const pool = new pg.Pool();
 
 const loadShop = async (id) => (await pool.query('SELECT * FROM shops WHERE id = $1', [id])).rows[0];
 
@@ -129,9 +130,11 @@ async function twoSessions() {
 
 /** Documents by docstore's functions. */
 async function functions() {
+  // begin upsert
   // pg makes JSON of an object by itself, but a PostgreSQL array of an array. A bigint arrives as a string.
   const upsert = async (id, data, expected) => (
     await pool.query("SELECT docstore.upsert('cafes', $1, $2, $3) AS version", [id, data, expected])).rows[0].version;
+  // end upsert
 
   same([await upsert('mozart', { opens: 8 }), await upsert('mozart', { opens: 7 }, 1)], ['1', '2'], 'upsert: answers with the version');
   const stale = await raises(() => upsert('mozart', { opens: 6 }, 1), 'upsert: a stale version is an error');

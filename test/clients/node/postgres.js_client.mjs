@@ -1,14 +1,12 @@
 // postgres.js: plain SQL on a guarded table, docstore's functions, and what the error has.
-import postgres from 'postgres';
 import { cafes, changed, changes, violated } from './cafes.mjs';
 import { atOnce, done, raises, same, waiting } from './tap.mjs';
 
-const WORKERS = 4;
-const TIMES = 20;
+// begin setup
+import postgres from 'postgres';
 
 const sql = postgres();
 
-// begin setup
 const setup = () => sql`
   CREATE EXTENSION IF NOT EXISTS docstore;
   CREATE TABLE shops (
@@ -21,6 +19,9 @@ const setup = () => sql`
   SELECT docstore.create_collection('cafes');
 `.simple();
 // end setup
+
+const WORKERS = 4;
+const TIMES = 20;
 
 // begin violations
 /** What docstore's conflict names, as data; any other error goes on its way. */
@@ -116,9 +117,11 @@ async function twoSessions() {
 
 /** Documents by docstore's functions. */
 async function functions() {
+  // begin upsert
   // JSON goes as sql.json(): a text would be encoded once more. A bigint arrives as a string.
   const upsert = async (id, data, expected = null) => (
     await sql`SELECT docstore.upsert('cafes', ${id}, ${sql.json(data)}, ${expected}) AS version`)[0].version;
+  // end upsert
 
   same([await upsert('mozart', { opens: 8 }), await upsert('mozart', { opens: 7 }, 1)], ['1', '2'], 'upsert: answers with the version');
   const stale = await raises(() => upsert('mozart', { opens: 6 }, 1), 'upsert: a stale version is an error');

@@ -1,3 +1,4 @@
+// begin setup
 import { defineConfig } from 'prisma/config';
 
 export default defineConfig({
@@ -6,3 +7,4 @@ export default defineConfig({
   experimental: { externalTables: true },
   tables: { external: ['public.cafes'] },
 });
+// end setup

@@ -43,10 +43,8 @@ async function retried(work, attempts = 10) {
 }
 // end retry
 
-let prisma;
-
-/** The client for the schema, and the tables. */
-async function begin() {
+/** The client for the schema. */
+async function generate() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (!(major >= 24 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19))) {
     console.log(`Prisma 7 needs Node.js 20.19, 22.12 or 24, this is ${process.versions.node}`);
@@ -58,15 +56,22 @@ async function begin() {
     stdio: ['ignore', 'ignore', 'inherit'],
     env: { ...process.env, CHECKPOINT_DISABLE: '1', PRISMA_SCHEMA_ENGINE_BINARY: process.execPath },
   });
-  const { PrismaClient } = await import('./generated/prisma/index.js');
-  const { PrismaPg } = await import('@prisma/adapter-pg');
-  prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: process.env.DATABASE_URL }) });
+}
 
-  // What "prisma migrate deploy" does, for which it needs the schema engine.
+/** What "prisma migrate deploy" does, for which it needs the schema engine. */
+async function migrate() {
   for (const name of readdirSync('prisma/migrations').filter((entry) => /^\d/.test(entry)).sort()) {
     await prisma.$executeRawUnsafe(readFileSync(`prisma/migrations/${name}/migration.sql`, 'utf8'));
   }
 }
+
+await generate();
+// begin setup
+const { PrismaClient } = await import('./generated/prisma/index.js');
+const { PrismaPg } = await import('@prisma/adapter-pg');
+
+const prisma = new PrismaClient({ adapter: new PrismaPg({ connectionString: process.env.DATABASE_URL }) });
+// end setup
 
 const loadShop = (id) => prisma.shop.findUnique({ where: { id } });
 
@@ -131,9 +136,11 @@ async function twoSessions() {
 
 /** Documents by docstore's functions. */
 async function functions() {
+  // begin upsert
   // The adapter makes JSON of an object, but a PostgreSQL array of an array. A bigint arrives as a BigInt.
   const upsert = async (id, data, expected = null) => (
     await prisma.$queryRaw`SELECT docstore.upsert('cafes', ${id}, ${data}, ${expected}) AS version`)[0].version;
+  // end upsert
 
   same([await upsert('mozart', { opens: 8 }), await upsert('mozart', { opens: 7 }, 1)], [1n, 2n], 'upsert: answers with the version');
   // Prisma's error has no constraint and no table, but the violations say what it is about.
@@ -192,7 +199,7 @@ async function alone() {
   same(await race(asking(await loadShop(1))), { outcome: 'P2025', name: 'first' }, 'alone: one that asks for the version is refused');
 }
 
-await begin();
+await migrate();
 await entities();
 await batch();
 await twoSessions();

@@ -1,11 +1,12 @@
 // Sequelize: a model with version: true on a guarded table, docstore's functions by query(), and the conflict in DatabaseError.
-import { DataTypes, Model, OptimisticLockError, QueryTypes, Sequelize } from 'sequelize';
 import { atOnce, done, ok, raises, same, waiting } from './tap.mjs';
 
 const WORKERS = 4;
 const TIMES = 20;
 
 // begin setup
+import { DataTypes, Model, OptimisticLockError, QueryTypes, Sequelize } from 'sequelize';
+
 const sequelize = new Sequelize(process.env.DATABASE_URL, { logging: false });
 
 class Shop extends Model {}
@@ -116,6 +117,8 @@ async function twoSessions() {
   ({ error, row } = await race(Shop, () => shop.update({ name: 'second' })));
   ok(error instanceof OptimisticLockError, 'two sessions: save() that has waited is told');
   same([row.name, row.version], ['first', 5], 'two sessions: the row is as the first left it');
+  await Shop.upsert({ id: 1, name: 'third', opens: 8 });
+  same((await plain(Shop, 1)).version, 6, 'update: Model.upsert() has the version raised, too');
 }
 
 /** The same without a guard. Model.update() does not raise the version, so that not even save() notices what it has changed. */
@@ -139,8 +142,10 @@ async function alone() {
 
 /** Documents by docstore's functions. */
 async function functions() {
-  const upsert = async (id, data, expected = null) => (await select(
-    "SELECT docstore.upsert('cafes', $1, $2, $3) AS version", id, JSON.stringify(data), expected))[0].version;
+  // begin upsert
+  const upsert = async (id, data, expected = null) => (await sequelize.query("SELECT docstore.upsert('cafes', $1, $2, $3) AS version",
+    { bind: [id, JSON.stringify(data), expected], type: QueryTypes.SELECT }))[0].version;
+  // end upsert
   same([await upsert('mozart', { opens: 8 }), await upsert('mozart', { opens: 7 }, 1)], ['1', '2'], 'upsert: answers with the version');
   const stale = await raises(() => upsert('mozart', { opens: 6 }, 1), 'upsert: a stale version is an error');
   same([stale?.parent.code, stale?.parent.constraint, stale?.parent.table], ['PT409', 'docstore_expected_version', 'cafes'],

@@ -1,11 +1,13 @@
 // TypeORM: an entity with a version column on a guarded table, docstore's functions by query(), and the conflict in QueryFailedError.
-import { DataSource, EntitySchema, EventSubscriber, OptimisticLockVersionMismatchError, QueryFailedError } from 'typeorm';
+import { DataSource, EventSubscriber, QueryFailedError } from 'typeorm';
 import { atOnce, done, ok, raises, same, waiting } from './tap.mjs';
 
 const WORKERS = 4;
 const TIMES = 20;
 
 // begin setup
+import { EntitySchema, OptimisticLockVersionMismatchError } from 'typeorm';
+
 class Shop {}
 const ShopSchema = new EntitySchema({
   name: 'Shop',
@@ -180,8 +182,10 @@ async function alone() {
 
 /** Documents by docstore's functions. */
 async function functions() {
+  // begin upsert
   const upsert = async (id, data, expected = null) => (await db.query(
     "SELECT docstore.upsert('cafes', $1, $2, $3) AS version", [id, JSON.stringify(data), expected]))[0].version;
+  // end upsert
   same([await upsert('mozart', { opens: 8 }), await upsert('mozart', { opens: 7 }, 1)], ['1', '2'], 'upsert: answers with the version');
   const stale = await raises(() => upsert('mozart', { opens: 6 }, 1), 'upsert: a stale version is an error');
   same([code(stale), stale?.driverError.constraint, stale?.driverError.table], ['PT409', 'docstore_expected_version', 'cafes'],

@@ -9,19 +9,17 @@ declare(strict_types=1);
 require 'Doctrine/ORM/autoload.php';
 require 'tap.php';
 
-use Doctrine\DBAL\Connection;
 use Doctrine\DBAL\DriverManager;
+use Doctrine\ORM\ORMSetup;
+// begin setup
+use Doctrine\DBAL\Connection;
 use Doctrine\DBAL\Exception\DriverException;
 use Doctrine\DBAL\Types\Types;
 use Doctrine\ORM\EntityManager;
 use Doctrine\ORM\Mapping as ORM;
 use Doctrine\ORM\OptimisticLockException;
-use Doctrine\ORM\ORMSetup;
 use Doctrine\ORM\Tools\SchemaTool;
 
-const WORKERS = 4, TIMES = 20;
-
-// begin setup
 #[ORM\Entity, ORM\Table(name: 'shops')]
 class Shop
 {
@@ -47,6 +45,8 @@ function set_up(EntityManager $em): void
     $em->getConnection()->executeStatement("SELECT docstore.create_collection('cafes')");
 }
 // end setup
+
+const WORKERS = 4, TIMES = 20;
 
 // begin violations
 /** What docstore's conflict names, as rows; any other error goes on its way. PDO puts the DETAIL into the message, which is enough. */
@@ -215,10 +215,12 @@ function alone(Connection $connection): void
     $connection->executeStatement("SELECT docstore.guard('shops')");
 }
 
+// begin upsert
 function upsert(Connection $connection, string $id, array|object $data, ?int $expected = null): int
 {
     return $connection->fetchOne("SELECT docstore.upsert('cafes', ?, ?, ?)", [$id, $data, $expected], [Types::TEXT, Types::JSON, Types::INTEGER]);
 }
+// end upsert
 
 /** Documents by docstore's functions. */
 function functions(Connection $connection): void

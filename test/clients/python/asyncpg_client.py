@@ -1,15 +1,14 @@
 """asyncpg: prepared statements on a guarded table, docstore's functions with a codec for jsonb, and what the error has."""
 import asyncio
-import json
 import time
-
-import asyncpg
 
 from tap import done, ok, same
 
-WORKERS, TIMES = 4, 20
-
 # begin setup
+import json
+
+import asyncpg
+
 SETUP = """
     CREATE EXTENSION IF NOT EXISTS docstore;
     CREATE TABLE shops (
@@ -27,6 +26,8 @@ async def prepare(connection):
     """For each connection, as init= of create_pool(): documents and items are what json makes of them."""
     await connection.set_type_codec("jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads)
 # end setup
+
+WORKERS, TIMES = 4, 20
 
 
 # begin violations
@@ -158,13 +159,17 @@ async def alone(pool):
     await pool.execute("SELECT docstore.unguard('shops')")
     same(await race(pool, by_row), (14, ("second", 14)), "alone: without a guard the first one's change is overwritten")
     same(await race(pool, in_sql), ("UPDATE 1", ("second", 16)), "alone: also where its version was computed in SQL")
+    same(await pool.execute("DELETE FROM shops WHERE id = 6"), "DELETE 1",
+         "alone: a delete that does not ask for the version deletes what somebody has changed")
     await pool.execute("SELECT docstore.guard('shops')")
 
 
 async def functions(connection):
     """Documents by docstore's functions."""
+    # begin upsert
     async def upsert(shop, data, expected=None):
         return await connection.fetchval("SELECT docstore.upsert('cafes', $1, $2, $3)", shop, data, expected)
+    # end upsert
 
     same([await upsert("mozart", {"opens": 8}), await upsert("mozart", {"opens": 7}, 1)], [1, 2], "upsert: answers with the version")
     error = await raises(asyncpg.PostgresError, upsert("mozart", {"opens": 6}, 1), "upsert: a stale version is an error")

@@ -5,14 +5,11 @@ left to the model: that the version is always among the fields; that the object 
 again, which is what save() does when its UPDATE finds none; and that a delete asks for the version, since the guard does not see it.
 Updates and deletes of a queryset go past the model: the guard refuses an update() that has waited for somebody else's.
 """
-import json
 import os
 from types import SimpleNamespace
 
 import django
 from django.conf import settings
-from django.contrib.postgres.operations import CreateExtension
-from django.db import DatabaseError, connection, migrations, models, transaction
 from django.db.migrations.state import ProjectState
 from django.db.models import F
 
@@ -23,8 +20,10 @@ WORKERS, TIMES = 4, 20
 settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.postgresql", "NAME": os.environ["PGDATABASE"]}})
 django.setup()
 
-
 # begin entity
+from django.db import models, transaction
+
+
 class Versioned(models.Model):
     """After a rollback load the object again: Django leaves it as it was changed, with a version that the row does not have."""
     version = models.IntegerField(default=1)
@@ -46,6 +45,10 @@ class Versioned(models.Model):
 
 
 # begin setup
+from django.contrib.postgres.operations import CreateExtension
+from django.db import migrations
+
+
 class Shop(Versioned):
     name = models.TextField()
     opens = models.IntegerField()
@@ -65,6 +68,9 @@ class Migration(migrations.Migration):
 
 
 # begin violations
+import json
+
+
 def violations(error):
     """What docstore's conflict names, as data; any other error goes on its way. Its cause is psycopg's error."""
     if getattr(error.__cause__, "sqlstate", None) != "PT409":
@@ -74,6 +80,9 @@ def violations(error):
 
 
 # begin retry
+from django.db import DatabaseError, connection, transaction
+
+
 def retried(work, attempts=100):
     """Runs work(), which loads, changes and saves, in a transaction, and once more when somebody else was faster."""
     for attempt in range(1, attempts + 1):
@@ -210,8 +219,11 @@ def alone():
     sql("SELECT docstore.guard('shops')")
 
 
+# begin upsert
 def upsert(cafe, data, expected=None):
-    return sql("SELECT docstore.upsert('cafes', %s, %s, %s)", [cafe, json.dumps(data), expected])[0]
+    with connection.cursor() as cursor:
+        return cursor.execute("SELECT docstore.upsert('cafes', %s, %s, %s)", [cafe, json.dumps(data), expected]).fetchone()[0]
+# end upsert
 
 
 def functions():

@@ -1,14 +1,12 @@
 """psycopg 3: plain SQL on a guarded table, docstore's functions, and what the error has."""
+from tap import Waiting, done, in_threads, raises, same
+
+# begin setup
 import json
 
 import psycopg
 from psycopg.types.json import Jsonb
 
-from tap import Waiting, done, in_threads, raises, same
-
-WORKERS, TIMES = 4, 20
-
-# begin setup
 SETUP = """
     CREATE EXTENSION IF NOT EXISTS docstore;
     CREATE TABLE shops (
@@ -21,6 +19,8 @@ SETUP = """
     SELECT docstore.create_collection('cafes');
 """
 # end setup
+
+WORKERS, TIMES = 4, 20
 
 
 # begin violations
@@ -136,13 +136,16 @@ def alone(connection):
     connection.execute("SELECT docstore.unguard('shops')")
     same(race(connection, by_row), (4, ("second", 4)), "alone: without a guard the first one's change is overwritten")
     same(race(connection, in_sql), (1, ("second", 6)), "alone: also where its version was computed in SQL")
+    same(connection.execute("DELETE FROM shops WHERE id = 6").rowcount, 1, "alone: a delete that does not ask for the version deletes what somebody has changed")
     connection.execute("SELECT docstore.guard('shops')")
 
 
 def functions(connection):
     """Documents by docstore's functions."""
+    # begin upsert
     def upsert(shop, data, expected=None):
         return connection.execute("SELECT docstore.upsert('cafes', %s, %s, %s)", [shop, Jsonb(data), expected]).fetchone()[0]
+    # end upsert
 
     same([upsert("mozart", {"opens": 8}), upsert("mozart", {"opens": 7}, 1)], [1, 2], "upsert: answers with the version")
     error = raises(psycopg.Error, lambda: upsert("mozart", {"opens": 6}, 1), "upsert: a stale version is an error")

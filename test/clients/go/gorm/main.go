@@ -38,13 +38,13 @@ func (shop *Shop) BeforeUpdate(tx *gorm.DB) error {
 	return nil
 }
 
-// migration is one step of a migration tool. A table can be guarded once.
+// migration may run at each start of a program, as AutoMigrate does: what is there stays as it is.
 func migration(tx *gorm.DB) error {
 	return errors.Join(
 		tx.AutoMigrate(&Shop{}),
 		tx.Exec("CREATE EXTENSION IF NOT EXISTS docstore").Error,
-		tx.Exec("SELECT docstore.guard('shops')").Error,
-		tx.Exec("SELECT docstore.create_collection('cafes')").Error)
+		tx.Exec("SELECT docstore.guard('shops') WHERE NOT EXISTS (SELECT FROM docstore.guarded WHERE name = 'public.shops')").Error,
+		tx.Exec("SELECT docstore.create_collection('cafes') WHERE to_regclass('cafes') IS NULL").Error)
 }
 
 // end setup
@@ -198,11 +198,14 @@ func alone(guarded *gorm.DB) {
 	tap.OK(conflict.Violations(guarded.Save(&ben).Error) != nil, "stale update: by the plugin's Save() it is refused by the guard")
 }
 
+// begin upsert
 // upsert takes JSON. The expected version 0 says that there is no such document yet.
 func upsert(db *gorm.DB, id, data string, expected int64) (version int64, err error) {
 	err = db.Raw("SELECT docstore.upsert('cafes', ?, ?, ?)", id, data, expected).Scan(&version).Error
 	return version, err
 }
+
+// end upsert
 
 func functions(db *gorm.DB) {
 	tap.Same(tap.Must(upsert(db, "mozart", `{"opens": 8}`, 0)), int64(1), "upsert: a new document has version 1")
@@ -268,7 +271,7 @@ func retries(db *gorm.DB) {
 
 func main() {
 	db := open("")
-	tap.Try(db.Transaction(migration))
+	tap.Try(errors.Join(db.Transaction(migration), db.Transaction(migration)))
 	entities(db)
 	batch(db)
 	twoSessions(db)

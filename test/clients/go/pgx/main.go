@@ -130,13 +130,18 @@ func alone(ctx context.Context, db *pgxpool.Pool) {
 	tap.OK(err == nil && name == "second", "alone: without a guard a stale shop overwrites what the first wrote")
 	err, name = race(ctx, unguarded, func(shop *Shop) error { return blind(ctx, unguarded, shop.Name) })
 	tap.OK(err == nil && name == "second", "alone: version + 1 that has waited does so, too")
+	deleted := tap.Must(unguarded.Exec(ctx, "DELETE FROM shops WHERE id = 1"))
+	tap.OK(deleted.RowsAffected() == 1, "alone: a delete that does not ask for the version deletes what somebody has changed")
 }
 
+// begin upsert
 // upsert takes anything that json.Marshal does. The expected version 0 says that there is no such document yet.
 func upsert(ctx context.Context, db *pgxpool.Pool, id string, data any, expected int64) (version int64, err error) {
 	err = db.QueryRow(ctx, "SELECT docstore.upsert('cafes', $1, $2, $3)", id, data, expected).Scan(&version)
 	return version, err
 }
+
+// end upsert
 
 type object = map[string]any
 

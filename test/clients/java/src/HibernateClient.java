@@ -225,10 +225,12 @@ class HibernateClient {
         return shop;
     }
 
+    // begin upsert
     static long upsert(EntityManager manager, String id, String data, long expected) {
         return (long) manager.createNativeQuery("SELECT docstore.upsert('cafes', :id, cast(:data AS jsonb), :expected)", Long.class)
             .setParameter("id", id).setParameter("data", data).setParameter("expected", expected).getSingleResult();
     }
+    // end upsert
 
     static long upserted(EntityManagerFactory factory, String id, String data, long expected) {
         return factory.callInTransaction(manager -> upsert(manager, id, data, expected));

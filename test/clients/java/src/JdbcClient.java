@@ -43,6 +43,12 @@ class JdbcClient {
                 throw new IllegalStateException(shop + " was changed or deleted by somebody else");
         }
     }
+
+    static PreparedStatement bind(PreparedStatement statement, Object... parameters) throws SQLException {
+        for (int n = 0; n < parameters.length; n++)
+            statement.setObject(n + 1, parameters[n]);
+        return statement;
+    }
     // end entity
 
     // begin retry
@@ -63,12 +69,6 @@ class JdbcClient {
         }
     }
     // end retry
-
-    static PreparedStatement bind(PreparedStatement statement, Object... parameters) throws SQLException {
-        for (int n = 0; n < parameters.length; n++)
-            statement.setObject(n + 1, parameters[n]);
-        return statement;
-    }
 
     /** Runs a statement, and returns the first column of its rows. */
     static List<Object> query(Connection db, String sql, Object... parameters) throws SQLException {
@@ -168,12 +168,20 @@ class JdbcClient {
         execute(db, "CREATE SCHEMA alone; CREATE TABLE alone.shops (LIKE shops); INSERT INTO alone.shops VALUES (1, 'Demel', 8, 1)");
         race("alone", JdbcClient::saveShop, false, "alone: without a guard a stale shop overwrites what the first wrote");
         race("alone", JdbcClient::blind, false, "alone: version + 1 that has waited does so, too");
+        Tap.same(query(db, "DELETE FROM alone.shops WHERE id = 1 RETURNING version > 1"), List.of(true),
+            "alone: a delete that does not ask for the version deletes what somebody has changed");
     }
 
+    // begin upsert
     /** A parameter of type jsonb is a text with a cast; no cast is needed for the id, nor for the version. */
-    static Object upsert(Connection db, String id, Object data, long expected) throws SQLException {
-        return query(db, "SELECT docstore.upsert('cafes', ?, ?::jsonb, ?)", id, JsonMapper.shared().writeValueAsString(data), expected).get(0);
+    static long upsert(Connection db, String id, Object data, long expected) throws SQLException {
+        try (var select = db.prepareStatement("SELECT docstore.upsert('cafes', ?, ?::jsonb, ?)")) {
+            var row = bind(select, id, JsonMapper.shared().writeValueAsString(data), expected).executeQuery();
+            row.next();
+            return row.getLong(1);
+        }
     }
+    // end upsert
 
     record Cafe(int opens) {}
 
