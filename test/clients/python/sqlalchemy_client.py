@@ -174,7 +174,7 @@ def batch():
         session.add_all(Shop(id=2 + n, name=f"shop {n}", opens=8) for n in range(10))
     with Session() as session:
         shops = session.scalars(select(Shop).where(Shop.id.between(2, 11))).all()
-        two_loaded(5)
+        two_loaded(5).session.close()
         for shop in shops:
             shop.opens = 5
         same((len(shops), type(commit(session))), (10, StaleDataError), "batch: one stale entity of ten is SQLAlchemy's own error")
