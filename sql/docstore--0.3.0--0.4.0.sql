@@ -130,7 +130,7 @@ JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.tgrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
 CROSS JOIN LATERAL (
 	SELECT CASE WHEN t.tgnargs OPERATOR(pg_catalog.>) 0 THEN pg_catalog.convert_from(
-		pg_catalog.substr(t.tgargs, 1, pg_catalog.position(t.tgargs, '\x00') OPERATOR(pg_catalog.-) 1),
+		pg_catalog.substr(t.tgargs, 1, pg_catalog.position(t.tgargs, pg_catalog.decode('00', 'hex')) OPERATOR(pg_catalog.-) 1),
 		pg_catalog.getdatabaseencoding()) END) AS v(name)
 WHERE t.tgname OPERATOR(pg_catalog.=) 'docstore_guard' AND t.tgfoid OPERATOR(pg_catalog.=) 'docstore.guard_row()'::pg_catalog.regprocedure
 	AND t.tgparentid OPERATOR(pg_catalog.=) 0 AND NOT pg_catalog.pg_is_other_temp_schema(c.relnamespace);

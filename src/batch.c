@@ -243,19 +243,19 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 	return false;
 }
 
-/* Whether no table of a batch has any trigger. */
+/* Whether a table of a batch has AFTER triggers, be they disabled. */
 static bool
-is_plain(const DsBatch *batch)
+has_after_triggers(const DsBatch *batch)
 {
 	ListCell   *cell;
 
 	for (int i = 0; i < batch->targets; i++)
-		if (!batch->order[i]->collection->is_plain)
-			return false;
+		if (batch->order[i]->collection->has_after_triggers)
+			return true;
 	foreach(cell, batch->heads)
-		if (!((DsHead *) lfirst(cell))->log->events.is_plain)
-			return false;
-	return true;
+		if (((DsHead *) lfirst(cell))->log->events.has_after_triggers)
+			return true;
+	return false;
 }
 
 /* Fire the AFTER triggers that the batch's statements have queued. */
@@ -279,7 +279,7 @@ fire_triggers(void)
 static DsAttempt
 attempt_at_once(DsBatch *batch, bool may_try_again, bool raise, bool is_taken_back)
 {
-	bool		may_trigger = !is_plain(batch);
+	bool		may_trigger = has_after_triggers(batch);
 	DsAttempt	result;
 
 	if (may_trigger)

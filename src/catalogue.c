@@ -28,6 +28,20 @@
 #include "utils/lsyscache.h"
 #include "utils/syscache.h"
 
+/* Copy the row in pg_class of a relation; false, and zeroes, when there is none. */
+bool
+ds_catalogue_relation(Oid relid, FormData_pg_class *relation)
+{
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+
+	memset(relation, 0, sizeof(FormData_pg_class));
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	memcpy(relation, GETSTRUCT(tuple), CLASS_TUPLE_SIZE);
+	ReleaseSysCache(tuple);
+	return true;
+}
+
 /* Describe the column of that name; false when there is none. */
 bool
 ds_catalogue_column(Oid relid, const char *name, DsColumn *column)
@@ -79,16 +93,12 @@ begin_scan(Relation catalogue, AttrNumber column, Oid index, Oid relid)
 bool
 ds_catalogue_has_rules(Oid relid)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
+	FormData_pg_class relation;
 	Relation	rules;
 	SysScanDesc scan;
 	bool		found;
 
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	found = ((Form_pg_class) GETSTRUCT(tuple))->relhasrules;
-	ReleaseSysCache(tuple);
-	if (!found)
+	if (!ds_catalogue_relation(relid, &relation) || !relation.relhasrules)
 		return false;
 
 	rules = table_open(RewriteRelationId, AccessShareLock);
@@ -119,14 +129,9 @@ ds_catalogue_indexes(Oid relid)
 static Oid
 access_method(Oid index)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(index));
-	Oid			result;
+	FormData_pg_class relation;
 
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	result = ((Form_pg_class) GETSTRUCT(tuple))->relam;
-	ReleaseSysCache(tuple);
-	return result;
+	return ds_catalogue_relation(index, &relation) ? relation.relam : InvalidOid;
 }
 
 /* Whether an index that can be used has just these columns, each in ascending order. */

@@ -8,6 +8,7 @@
 
 #include "access/attnum.h"
 #include "access/htup.h"
+#include "catalog/pg_class.h"
 #include "nodes/pg_list.h"
 
 typedef struct DsColumn
@@ -19,6 +20,7 @@ typedef struct DsColumn
 	bool		is_generated;
 } DsColumn;
 
+extern bool ds_catalogue_relation(Oid relid, FormData_pg_class *relation);
 extern bool ds_catalogue_column(Oid relid, const char *name, DsColumn *column);
 extern bool ds_catalogue_is_deterministic(Oid collation);
 extern bool ds_catalogue_has_rules(Oid relid);

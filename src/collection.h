@@ -58,6 +58,7 @@ typedef struct DsCollection
 	Oid			key;			/* the index of the primary key */
 	bool		has_other_unique;	/* a unique or exclusion constraint besides id */
 	bool		has_before_triggers;	/* for each row: they can undo or change a write */
+	bool		has_after_triggers; /* of any kind, those that do not fire now included */
 	bool		is_plain;		/* needs nothing of the executor: see direct.c */
 	bool		is_plain_insert;	/* nor to insert */
 	Oid			floor;			/* see floor.c; ds_collection_floor() knows it as it is now */

@@ -72,7 +72,7 @@ ds_engine_init(void)
  * is_usable().
  */
 static bool
-has_triggers(Relation rel, const DsCollection *collection)
+fires_triggers(Relation rel, const DsCollection *collection)
 {
 	if (rel->trigdesc == NULL)
 		return false;
@@ -88,6 +88,22 @@ has_triggers(Relation rel, const DsCollection *collection)
 	return false;
 }
 
+/*
+ * Whether AFTER triggers can be queued for a table, or for its partitions: the
+ * executor asks where to before it sees that a trigger is disabled.
+ */
+static bool
+has_after_triggers(Relation rel)
+{
+	const TriggerDesc *triggers = rel->trigdesc;
+
+	return rel->rd_rel->relkind != RELKIND_RELATION ||
+		(triggers != NULL &&
+		 (triggers->trig_insert_after_row || triggers->trig_insert_after_statement ||
+		  triggers->trig_update_after_row || triggers->trig_update_after_statement ||
+		  triggers->trig_delete_after_row || triggers->trig_delete_after_statement));
+}
+
 static bool
 is_plain(Relation rel, const DsCollection *collection)
 {
@@ -97,7 +113,7 @@ is_plain(Relation rel, const DsCollection *collection)
 		!rel->rd_rel->relispartition &&
 		!rel->rd_rel->relrowsecurity &&
 		rel->rd_tableam == GetHeapamTableAmRoutine() &&
-		!has_triggers(rel, collection) &&
+		!fires_triggers(rel, collection) &&
 		!collection->has_other_unique &&
 		(constraints == NULL ||
 		 (constraints->num_check == 0 && !has_generated_columns(constraints)));
@@ -143,6 +159,7 @@ ds_engine_describe(Relation rel, DsCollection *collection)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
+	collection->has_after_triggers = has_after_triggers(rel);
 	collection->is_plain = is_plain(rel, collection);
 	collection->is_plain_insert = collection->is_plain;
 	for (int i = 0; i < desc->natts; i++)

@@ -18,6 +18,7 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
+#include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -117,6 +118,36 @@ ds_guard_require_version_column(Oid relid, const char *name)
 				 errhint("The version is a smallint, integer or bigint that is not generated.")));
 }
 
+/* What the catalogue says of a trigger. */
+typedef struct Origin
+{
+	Oid			table;
+	Oid			parent;			/* the trigger that it was made from for a partition, or invalid */
+	Oid			function;
+} Origin;
+
+static Origin
+origin_of(Oid trigger)
+{
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	Form_pg_trigger form;
+	Origin		origin;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "could not find tuple for trigger %u", trigger);
+	form = (Form_pg_trigger) GETSTRUCT(tuple);
+	origin = (Origin) {form->tgrelid, form->tgparentid, form->tgfoid};
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	return origin;
+}
+
 /*
  * The table that a trigger was made for: that of a partition may have come
  * from one further up.
@@ -124,34 +155,27 @@ ds_guard_require_version_column(Oid relid, const char *name)
 Oid
 ds_guard_table_of(Oid trigger)
 {
-	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
-	Oid			relid = InvalidOid;
+	Origin		origin = origin_of(trigger);
 
-	while (OidIsValid(trigger))
-	{
-		ScanKeyData key;
-		SysScanDesc scan;
-		HeapTuple	tuple;
-
-		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ,
-					ObjectIdGetDatum(trigger));
-		scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, &key);
-		tuple = systable_getnext(scan);
-		if (!HeapTupleIsValid(tuple))
-			elog(ERROR, "could not find tuple for trigger %u", trigger);
-		relid = ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid;
-		trigger = ((Form_pg_trigger) GETSTRUCT(tuple))->tgparentid;
-		systable_endscan(scan);
-	}
-	table_close(triggers, AccessShareLock);
-	return relid;
+	while (OidIsValid(origin.parent))
+		origin = origin_of(origin.parent);
+	return origin.table;
 }
 
-/* The table whose guard a table has: itself, one that it is a partition of, or invalid. */
+/*
+ * The table whose guard a table has: itself, one that it is a partition of, or
+ * invalid.  A trigger of that name that calls another function guards nothing.
+ */
 static Oid
 guarded_table(Oid relid)
 {
-	return ds_guard_table_of(get_trigger_oid(relid, DS_GUARD, true));
+	Oid			trigger = get_trigger_oid(relid, DS_GUARD, true);
+	Oid			function = OidIsValid(trigger) ? origin_of(trigger).function : InvalidOid;
+
+	if (!OidIsValid(function) || strcmp(get_func_name(function), "guard_row") != 0 ||
+		get_func_namespace(function) != get_namespace_oid("docstore", false))
+		return InvalidOid;
+	return ds_guard_table_of(trigger);
 }
 
 /*

@@ -48,7 +48,8 @@ version_column(const TriggerData *trigger)
 	ds_guard_require_fit(trigger, trigger->tg_trigger->tgnargs > 0);
 	name = trigger->tg_trigger->tgargs[0];
 	column = SPI_fnumber(columns, name);
-	if (column <= 0 || !ds_guard_is_version_type(SPI_gettypeid(columns, column)))
+	if (column <= 0 || !ds_guard_is_version_type(SPI_gettypeid(columns, column)) ||
+		TupleDescAttr(columns, column - 1)->attgenerated != '\0')
 		ds_guard_require_version_column(RelationGetRelid(trigger->tg_relation), name);
 	return column;
 }

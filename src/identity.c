@@ -7,24 +7,19 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
-#include "catalog/pg_class.h"
+#include "catalogue.h"
 #include "identity.h"
 #include "miscadmin.h"
-#include "utils/syscache.h"
 
 /* The owner of a relation. */
 static Oid
 owner_of(Oid relid)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
+	FormData_pg_class relation;
 
-	if (!HeapTupleIsValid(tuple))
+	if (!ds_catalogue_relation(relid, &relation))
 		elog(ERROR, "cache lookup failed for relation %u", relid);
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
+	return relation.relowner;
 }
 
 /*

@@ -190,14 +190,9 @@ ds_log_companion(const char *name, const char *suffix)
 static Oid
 owner_of(Oid relid)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			owner;
+	FormData_pg_class relation;
 
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	owner = ((Form_pg_class) GETSTRUCT(tuple))->relowner;
-	ReleaseSysCache(tuple);
-	return owner;
+	return ds_catalogue_relation(relid, &relation) ? relation.relowner : InvalidOid;
 }
 
 /*

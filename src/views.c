@@ -162,14 +162,9 @@ ds_collection_options(PG_FUNCTION_ARGS)
 static double
 rows_of(Oid relid)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	double		rows;
+	FormData_pg_class relation;
 
-	if (!HeapTupleIsValid(tuple))
-		return -1;
-	rows = ((Form_pg_class) GETSTRUCT(tuple))->reltuples;
-	ReleaseSysCache(tuple);
-	return rows;
+	return ds_catalogue_relation(relid, &relation) ? relation.reltuples : -1;
 }
 
 /*
@@ -250,14 +245,9 @@ size_with_indexes(Oid relid)
 static Oid
 toast_table_of(Oid relid)
 {
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relid));
-	Oid			toast;
+	FormData_pg_class relation;
 
-	if (!HeapTupleIsValid(tuple))
-		return InvalidOid;
-	toast = ((Form_pg_class) GETSTRUCT(tuple))->reltoastrelid;
-	ReleaseSysCache(tuple);
-	return toast;
+	return ds_catalogue_relation(relid, &relation) ? relation.reltoastrelid : InvalidOid;
 }
 
 /*

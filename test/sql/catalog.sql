@@ -68,6 +68,11 @@ CREATE EXTENSION docstore;
 RESET search_path;
 DROP SCHEMA evil CASCADE;
 SELECT docstore.upsert('shops', 'a', '{"n": 3}', 2);
+-- nor is the script read otherwise where backslashes escape
+DROP EXTENSION docstore;
+SET standard_conforming_strings = off;
+CREATE EXTENSION docstore;
+RESET standard_conforming_strings;
 SELECT count(*) FROM pg_extension WHERE extname = 'docstore';
 
 -- somebody without superuser's rights installs it in a database of his own

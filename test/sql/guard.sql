@@ -126,6 +126,21 @@ UPDATE loose SET revision = revision + 1 RETURNING revision;
 SELECT docstore.unguard('loose');
 UPDATE loose SET revision = 77 RETURNING revision;
 
+-- or is made again as one that nobody can write
+CREATE TABLE doubled (nr int PRIMARY KEY, version int);
+INSERT INTO doubled VALUES (1, 1);
+SELECT docstore.guard('doubled');
+ALTER TABLE doubled DROP version, ADD version int GENERATED ALWAYS AS (nr * 2) STORED;
+CALL pg_temp.try($$ UPDATE doubled SET nr = 2 $$);
+CALL pg_temp.try($$ INSERT INTO doubled VALUES (2) $$);
+SELECT docstore.unguard('doubled');
+-- a trigger that has the guard's name, and guards nothing
+CREATE TRIGGER docstore_guard BEFORE UPDATE ON doubled FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
+CALL pg_temp.try($$ SELECT docstore.guard('doubled', 'nr') $$);
+CALL pg_temp.try($$ SELECT docstore.unguard('doubled') $$);
+SELECT tgname FROM pg_trigger WHERE tgrelid = 'doubled'::regclass;
+DROP TABLE doubled;
+
 -- privileges: those of CREATE TRIGGER
 CREATE ROLE regress_docstore_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON orders, odd TO regress_docstore_writer;

@@ -127,6 +127,35 @@ CREATE TRIGGER touch AFTER UPDATE ON counted FOR EACH ROW EXECUTE FUNCTION touch
 SELECT docstore.upsert_many('counted', '{a,b}', '{"{}","{}"}', '{1,1}'), docstore.upsert('counted', 'c', '{}', -1);
 SELECT id, version, inserts FROM counted WHERE id IN ('a', 'b', 'c') ORDER BY id;
 
+-- AFTER triggers that are switched off, of rows and of statements, and of a log
+SELECT docstore.create_collection('silent'), docstore.create_log('silent_log', true);
+CREATE TRIGGER audit AFTER INSERT OR UPDATE OR DELETE ON silent FOR EACH ROW EXECUTE FUNCTION audit();
+CREATE TRIGGER audit_all AFTER INSERT OR UPDATE OR DELETE ON silent FOR EACH STATEMENT EXECUTE FUNCTION audit();
+ALTER TABLE silent DISABLE TRIGGER USER;
+ALTER TABLE silent_log DISABLE TRIGGER docstore_notify;
+CREATE PROCEDURE pg_temp.write_all() LANGUAGE plpgsql AS $$
+BEGIN
+	RAISE INFO '%', (SELECT array_agg(op ORDER BY item) FROM docstore.save('[
+		{"op": "upsert", "collection": "silent", "id": "a", "data": {}},
+		{"op": "append", "log": "silent_log", "stream": "s", "events": [{"type": "T"}, {"type": "T"}], "expected": "none"}]'));
+	RAISE INFO '%', (SELECT array_agg(op ORDER BY item) FROM docstore.save('[
+		{"op": "upsert", "collection": "silent", "id": "b", "data": {}},
+		{"op": "patch", "collection": "silent", "id": "a", "data": {"n": 1}, "expected": "exists"}]'));
+	RAISE INFO '%', (SELECT array_agg(op ORDER BY item) FROM docstore.save('[
+		{"op": "delete", "collection": "silent", "id": "b", "expected": "exists"},
+		{"op": "delete", "collection": "silent", "id": "a", "expected": "exists"}]'));
+	ROLLBACK;
+END
+$$;
+CALL pg_temp.write_all();
+-- and those for replicas only, here and on a replica
+ALTER TABLE silent ENABLE REPLICA TRIGGER audit;
+CALL pg_temp.write_all();
+SET session_replication_role = replica;
+CALL pg_temp.write_all();
+RESET session_replication_role;
+DROP TABLE silent, silent_log, silent_log_streams, silent_log_consumers;
+
 -- the function behind the batch's own statements answers nobody else
 CALL pg_temp.try($$ SELECT docstore.item_data(1) $$);
 

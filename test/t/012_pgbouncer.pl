@@ -111,7 +111,7 @@ COMMIT;
 \else
 ROLLBACK;
 \endif
-SELECT 1 / (current_setting('docstore.conflicts') = 'immediate')::int;
+SELECT 1 / (COALESCE(current_setting('docstore.conflicts', true), 'immediate') = 'immediate')::int;
 };
 # What expects nothing always succeeds; a request is executed once; a guarded row is updated by who has locked it.
 my $certain = q{
