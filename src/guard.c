@@ -204,7 +204,7 @@ require_unguarded(Oid relid)
 					 table != guarded ? errdetail("It is a partition of table \"%s\", which is guarded.", ds_collection_name(guarded))
 					 : table != relid ? errdetail("It is a partition of table \"%s\".", ds_collection_name(relid)) : 0,
 					 table != relid ? errhint("Call docstore.unguard() for the partition: it is guarded with that table.")
-					 : errhint("To name another version column, call docstore.unguard() first.")));
+					 : errhint("Nothing is to be done; to name another version column, call docstore.unguard() first.")));
 		if (get_rel_relkind(table) == RELKIND_FOREIGN_TABLE)
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_NOT_A_COLLECTION),
