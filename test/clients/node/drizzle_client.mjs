@@ -28,6 +28,8 @@ function violations(error) {
 // end violations
 
 // begin entity
+const GONE = 'the shop was changed or deleted by somebody else';
+
 /** Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned. */
 async function saveShop(db, shop) {
   return one(await db.update(shops).set(shop).where(eq(shops.id, shop.id)).returning());
@@ -39,7 +41,7 @@ async function deleteShop(db, { id, version }) {
 }
 
 function one([row]) {
-  if (!row) throw new Error('the shop was changed or deleted by somebody else');
+  if (!row) throw new Error(GONE);
   return row;
 }
 // end entity
@@ -75,8 +77,11 @@ async function entities() {
   }], 'stale update: the conflict, which names the row and both versions');
   same(error.constructor.name, 'DrizzleQueryError', 'stale update: in an error of Drizzle');
   same(await loadShop(1), ann, 'stale update: the row is as the other left it');
+  const gone = await raises(() => saveShop(db, { ...ann, id: 999 }), 'stale update: so it is when the row is gone');
+  same(gone?.message, GONE, 'stale update: which says so');
 
-  await raises(() => deleteShop(db, ben), 'stale delete: is an error where the version is asked for');
+  const refused = await raises(() => deleteShop(db, ben), 'stale delete: is an error where the version is asked for');
+  same(refused?.message, GONE, 'stale delete: which says so');
   same(await loadShop(1), ann, 'stale delete: the row is there');
 }
 
@@ -93,12 +98,12 @@ async function batch() {
   same(await db.select().from(shops).where(and(gte(shops.id, 10), eq(shops.opens, 5))), [], 'batch: nothing is stored');
 }
 
-/** The second of two updates waits for the first: what becomes of it, and the name that is left. */
-async function race(update) {
+/** A second session waits for the first, which updates: what becomes of what it does, and the name that is left. */
+async function race(update, late = update) {
   let second;
   await db.transaction(async (first) => {
     await update(first, 'first');
-    second = await waiting(() => update(db, 'second'));
+    second = await waiting(() => late(db, 'second'));
   });
   const { error, value } = await second.result;
   return { outcome: error ? error.cause?.code ?? error.message : value, name: (await loadShop(1)).name };
@@ -113,6 +118,8 @@ const blind = async (on, name) => (await on.update(shops).set({ name, version: s
 async function twoSessions() {
   same(await race(save(await loadShop(1))), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told');
   same(await race(blind), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told also when the version is raised in SQL');
+  const seen = await loadShop(1);
+  same(await race(blind, (on) => deleteShop(on, seen)), { outcome: GONE, name: 'first' }, 'two sessions: one is told also when it deletes');
 }
 
 /** Documents by docstore's functions. */

@@ -101,10 +101,19 @@ async function entities() {
   const stale = await raises(() => remove(bensEm, ben), 'stale delete: is an error');
   ok(stale instanceof OptimisticLockError, 'stale delete: an OptimisticLockError');
   same(await plain(Shop, 1), { ...ann }, 'stale delete: the row is there');
+  const older = await raises(() => em.fork().nativeUpdate(Shop, { id: 1 }, { name: "Demel's", version: 1 }),
+    'stale update: by nativeUpdate(), with an older version, is an error');
+  same(older && violations(older), [{
+    item: 1, op: 'update', kind: 'row', table: 'public.shops', id: '1', reason: 'stale', expected: 1, actual: 2,
+  }], "stale update: docstore's, which names the row and both versions");
   const last = em.create(Shop, { name: 'last', opens: 8 });
   await em.flush();
+  const [lateEm, [late]] = await loaded(Shop, [last.id]);
   await remove(em, last);
   same(await plain(Shop, last.id), {}, 'stale delete: who has seen the last version deletes');
+  late.name = 'lost';
+  ok(await raises(() => lateEm.flush(), 'stale update: of a deleted row is an error') instanceof OptimisticLockError,
+    'stale update: an OptimisticLockError, too');
 }
 
 /** Ten rows in a flush(), of which one is stale. */
@@ -155,14 +164,17 @@ async function twoSessions() {
   shop.name = 'second';
   ({ error, row } = await race(Shop, () => em.flush()));
   same([error instanceof OptimisticLockError, row.name, row.version], [true, 'first', 4], 'two sessions: flush() that has waited is told');
+  const [deletingEm, [seen]] = await loaded(Shop, [1]);
+  ({ error } = await race(Shop, () => remove(deletingEm, seen)));
+  ok(error instanceof OptimisticLockError, 'two sessions: a delete that has waited is told');
   ({ error, row } = await race(Shop, await flushOfAll(Shop)));
-  same([error instanceof OptimisticLockError, row.name, row.version], [true, 'first', 5],
+  same([error instanceof OptimisticLockError, row.name, row.version], [true, 'first', 6],
     'two sessions: flush() of several rows that has waited is told');
   ({ error, row } = await overtaken(await flushOfAll(Shop)));
-  same([error instanceof OptimisticLockError, row.name, row.version], [true, 'first', 6],
+  same([error instanceof OptimisticLockError, row.name, row.version], [true, 'first', 7],
     'two sessions: flush() of several rows that was overtaken is told');
   ({ error, row } = await race(Shop, await flushOfAll(Shop, usual)));
-  same([error?.code, row.name, row.version], ['PT409', 'first', 7],
+  same([error?.code, row.name, row.version], ['PT409', 'first', 8],
     'two sessions: one statement for all of them that has waited is told');
 }
 

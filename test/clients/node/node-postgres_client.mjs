@@ -29,6 +29,8 @@ function violations(error) {
 // end violations
 
 // begin entity
+const GONE = 'the shop was changed or deleted by somebody else';
+
 /** Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned. */
 async function saveShop(db, { id, name, opens, version }) {
   return one(await db.query('UPDATE shops SET name = $2, opens = $3, version = $4 WHERE id = $1 RETURNING *', [id, name, opens, version]));
@@ -40,7 +42,7 @@ async function deleteShop(db, { id, version }) {
 }
 
 function one({ rows: [row] }) {
-  if (!row) throw new Error('the shop was changed or deleted by somebody else');
+  if (!row) throw new Error(GONE);
   return row;
 }
 // end entity
@@ -89,8 +91,10 @@ async function entities() {
     item: 1, op: 'update', kind: 'row', table: 'public.shops', id: '1', reason: 'stale', expected: 1, actual: 2,
   }], 'stale update: which names the row and both versions');
   same(await loadShop(1), ann, 'stale update: the row is as the other left it');
+  const gone = await raises(() => saveShop(pool, { ...ann, id: 999 }), 'stale update: so it is when the row is gone');
+  same(gone?.message, GONE, 'stale update: which says so');
 
-  await raises(() => deleteShop(pool, ben), 'stale delete: is an error');
+  same((await raises(() => deleteShop(pool, ben), 'stale delete: is an error'))?.message, GONE, 'stale delete: which says so');
   same(await loadShop(1), ann, 'stale delete: the row is there');
 }
 
@@ -107,15 +111,15 @@ async function batch() {
   same((await pool.query('SELECT id FROM shops WHERE opens = 5')).rows, [], 'batch: nothing is stored');
 }
 
-/** The second of two updates waits for the first: what becomes of it, and the name that is left. */
-async function race(update) {
+/** A second session waits for the first, which updates: what becomes of what it does, and the name that is left. */
+async function race(update, late = update) {
   let second;
   await inTransaction(async (first) => {
     await update(first, 'first');
-    second = await waiting(() => update(pool, 'second'));
+    second = await waiting(() => late(pool, 'second'));
   });
   const { error, value } = await second.result;
-  return { outcome: error?.code ?? value.rowCount, name: (await loadShop(1)).name };
+  return { outcome: error ? error.code ?? error.message : value.rowCount, name: (await loadShop(1)).name };
 }
 
 /** Raises the version in SQL, which loses updates where there is no guard. */
@@ -125,6 +129,8 @@ async function twoSessions() {
   const shop = await loadShop(1);
   same(await race((db, name) => saveShop(db, { ...shop, name })), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told');
   same(await race(blind), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told also when the version is raised in SQL');
+  const seen = await loadShop(1);
+  same(await race(blind, (db) => deleteShop(db, seen)), { outcome: GONE, name: 'first' }, 'two sessions: one is told also when it deletes');
 }
 
 /** Documents by docstore's functions. */

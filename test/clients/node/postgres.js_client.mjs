@@ -31,6 +31,8 @@ function violations(error) {
 // end violations
 
 // begin entity
+const GONE = 'the shop was changed or deleted by somebody else';
+
 /** Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned. */
 async function saveShop(db, shop) {
   return one(await db`UPDATE shops SET ${db(shop, 'name', 'opens', 'version')} WHERE id = ${shop.id} RETURNING *`);
@@ -42,7 +44,7 @@ async function deleteShop(db, { id, version }) {
 }
 
 function one([row]) {
-  if (!row) throw new Error('the shop was changed or deleted by somebody else');
+  if (!row) throw new Error(GONE);
   return row;
 }
 // end entity
@@ -75,8 +77,10 @@ async function entities() {
     item: 1, op: 'update', kind: 'row', table: 'public.shops', id: '1', reason: 'stale', expected: 1, actual: 2,
   }], 'stale update: which names the row and both versions');
   same(await loadShop(1), ann, 'stale update: the row is as the other left it');
+  const gone = await raises(() => saveShop(sql, { ...ann, id: 999 }), 'stale update: so it is when the row is gone');
+  same(gone?.message, GONE, 'stale update: which says so');
 
-  await raises(() => deleteShop(sql, ben), 'stale delete: is an error');
+  same((await raises(() => deleteShop(sql, ben), 'stale delete: is an error'))?.message, GONE, 'stale delete: which says so');
   same(await loadShop(1), ann, 'stale delete: the row is there');
 }
 
@@ -93,15 +97,15 @@ async function batch() {
   same((await sql`SELECT id FROM shops WHERE opens = 5`).length, 0, 'batch: nothing is stored');
 }
 
-/** The second of two updates waits for the first: what becomes of it, and the name that is left. */
-async function race(update) {
+/** A second session waits for the first, which updates: what becomes of what it does, and the name that is left. */
+async function race(update, late = update) {
   let second;
   await sql.begin(async (first) => {
     await update(first, 'first');
-    second = await waiting(() => update(sql, 'second'));
+    second = await waiting(() => late(sql, 'second'));
   });
   const { error, value } = await second.result;
-  return { outcome: error ? error.code : 'stored', name: (await loadShop(1)).name, value };
+  return { outcome: error ? error.code ?? error.message : 'stored', name: (await loadShop(1)).name, value };
 }
 
 /** Raises the version in SQL, which loses updates where there is no guard. */
@@ -112,6 +116,8 @@ async function twoSessions() {
   const told = { outcome: 'PT409', name: 'first', value: undefined };
   same(await race((db, name) => saveShop(db, { ...shop, name })), told, 'two sessions: one is told');
   same(await race(blind), told, 'two sessions: one is told also when the version is raised in SQL');
+  const seen = await loadShop(1);
+  same(await race(blind, (db) => deleteShop(db, seen)), { ...told, outcome: GONE }, 'two sessions: one is told also when it deletes');
 }
 
 /** Documents by docstore's functions. */

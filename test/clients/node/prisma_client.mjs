@@ -84,6 +84,8 @@ async function entities() {
   }], 'stale update: the conflict, which names the row and both versions');
   same([error.name, error.code], ['PrismaClientKnownRequestError', 'P2039'], 'stale update: in an error of Prisma');
   same(await loadShop(1), ann, 'stale update: the row is as the other left it');
+  const gone = await raises(() => saveShop(prisma, { ...ann, id: 999 }), 'stale update: so it is when the row is gone');
+  same(gone?.code, 'P2025', 'stale update: that of Prisma');
 
   const refused = await raises(() => deleteShop(prisma, ben), 'stale delete: is an error where the version is asked for');
   same(refused.code, 'P2025', 'stale delete: that of Prisma');
@@ -105,12 +107,12 @@ async function batch() {
   same(await prisma.shop.findMany({ where: { opens: 5 } }), [], 'batch: nothing is stored');
 }
 
-/** The second of two updates waits for the first: what becomes of it, and the name that is left. */
-async function race(update) {
+/** A second session waits for the first, which updates: what becomes of what it does, and the name that is left. */
+async function race(update, late = update) {
   let second;
   await prisma.$transaction(async (first) => {
     await update(first, 'first');
-    second = await waiting(() => update(prisma, 'second'));
+    second = await waiting(() => late(prisma, 'second'));
   }, { timeout: 120_000 });
   const { error, value } = await second.result;
   return { outcome: error ? serverError(error)?.originalCode ?? error.code : value.name, name: (await loadShop(1)).name };
@@ -127,6 +129,8 @@ async function twoSessions() {
   const shop = await loadShop(1);
   same(await race((db, name) => saveShop(db, { ...shop, name })), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told');
   same(await race(blind), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told also when the version is raised in SQL');
+  const seen = await loadShop(1);
+  same(await race(blind, (db) => deleteShop(db, seen)), { outcome: 'P2025', name: 'first' }, 'two sessions: one is told also when it deletes');
 }
 
 /** Documents by docstore's functions. */

@@ -77,12 +77,20 @@ async function entities() {
   const error = await raises(() => ben.save(), 'stale update: is an error');
   ok(error instanceof OptimisticLockError, 'stale update: an OptimisticLockError, since save() asks for the version');
   same(await plain(Shop, 1), ann.get({ plain: true }), 'stale update: the row is as the other left it');
+  const older = await raises(() => Shop.update({ name: "Demel's", version: 1 }, { where: { id: 1 } }),
+    'stale update: by Model.update(), with an older version, is an error');
+  same(violations(older), [{
+    item: 1, op: 'update', kind: 'row', table: 'public.shops', id: '1', reason: 'stale', expected: 1, actual: 2,
+  }], "stale update: docstore's, which names the row and both versions");
   ok(await raises(() => destroy(ben), 'stale delete: is an error') instanceof OptimisticLockError, 'stale delete: an OptimisticLockError');
   await ben.destroy();
   same(await plain(Shop, 1), ann.get({ plain: true }), 'stale delete: the row is there, also after shop.destroy(), which says nothing');
   const last = await Shop.create({ name: 'last', opens: 8 });
+  const gone = await Shop.findByPk(last.id);
   await destroy(last);
   same(await plain(Shop, last.id), undefined, 'stale delete: who has seen the last version deletes');
+  ok(await raises(() => gone.update({ name: 'lost' }), 'stale update: of a deleted row is an error') instanceof OptimisticLockError,
+    'stale update: an OptimisticLockError, too');
 }
 
 /** Ten rows in a transaction, of which one is stale. */
@@ -112,10 +120,13 @@ async function twoSessions() {
   same([error?.parent?.code, row.name, row.version], ['PT409', 'first', 3], 'two sessions: Model.update() that has waited is told');
   ({ error, row } = await race(Shop, () => Shop.increment({ opens: 1 }, { where: { id: 1 } })));
   same([error?.parent?.code, row.opens, row.version], ['PT409', 7, 4], 'two sessions: Model.increment() that has waited is told');
-  const shop = await Shop.findByPk(1);
+  let shop = await Shop.findByPk(1);
+  ({ error } = await race(Shop, () => destroy(shop)));
+  ok(error instanceof OptimisticLockError, 'two sessions: a delete that has waited is told');
+  shop = await Shop.findByPk(1);
   ({ error, row } = await race(Shop, () => shop.update({ name: 'second' })));
   ok(error instanceof OptimisticLockError, 'two sessions: save() that has waited is told');
-  same([row.name, row.version], ['first', 5], 'two sessions: the row is as the first left it');
+  same([row.name, row.version], ['first', 6], 'two sessions: the row is as the first left it');
 }
 
 /** The same without a guard. Model.update() does not raise the version, so that not even save() notices what it has changed. */

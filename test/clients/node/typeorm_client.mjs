@@ -142,11 +142,15 @@ async function twoSessions() {
   ({ error, row } = await race(shops, () => shops.increment({ id: 1 }, 'opens', 1)));
   same([code(error), row.opens, row.version], ['PT409', 7, 4], 'two sessions: increment() that has waited is told');
   let shop = await load(shops, 1);
+  ({ error, row } = await race(shops, () => remove(shops, shop)));
+  same([error instanceof OptimisticLockVersionMismatchError, row.name, row.version], [true, 'first', 5],
+    'two sessions: a delete that has waited is told');
+  shop = await load(shops, 1);
   ({ error, row } = await race(shops, () => shops.save({ ...shop, name: 'second' })));
-  same([code(error), row.name, row.version], ['PT409', 'first', 5], 'two sessions: save() that has waited is told');
+  same([code(error), row.name, row.version], ['PT409', 'first', 6], 'two sessions: save() that has waited is told');
   shop = await load(shops, 1);
   ({ error, row } = await overtaken(shops, () => shops.save({ ...shop, name: 'second' })));
-  same([code(error), row.name, row.version], ['PT409', 'first', 6],
+  same([code(error), row.name, row.version], ['PT409', 'first', 7],
     'two sessions: save() that was overtaken after it had read the row is told');
   const last = await shops.save({ name: 'last', opens: 8 });
   ({ error } = await overtaken(shops, () => shops.save({ ...last, name: 'lost' }), (manager) => manager.delete(Shop, last.id)));

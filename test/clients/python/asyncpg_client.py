@@ -127,12 +127,12 @@ async def until_waits(connection, task):
         await asyncio.sleep(0.01)
 
 
-async def race(pool, change):
-    """Two sessions change shop 1 at once, and the second waits for the first: what becomes of it, and of the row."""
+async def race(pool, change, late=None):
+    """Two sessions change shop 1 at once, and the second, which may do something else, waits: what becomes of it, and of the row."""
     async with pool.acquire() as first, pool.acquire() as second, pool.acquire() as watch:
         async with first.transaction():
             await change(first, "first")
-            task = asyncio.create_task(change(second, "second"))
+            task = asyncio.create_task((late or change)(second, "second"))
             await until_waits(watch, task)
         outcome, = await asyncio.gather(task, return_exceptions=True)
         return outcome, tuple(await watch.fetchrow("SELECT name, version FROM shops WHERE id = 1"))
@@ -140,6 +140,10 @@ async def race(pool, change):
 
 async def by_row(connection, name):
     return await save_shop(connection, {**await load_shop(connection, 1), "name": name})
+
+
+async def delete(connection, _):
+    await delete_shop(connection, await load_shop(connection, 1))
 
 
 async def in_sql(connection, name):
@@ -152,12 +156,14 @@ async def two_sessions(pool):
     outcome, left = await race(pool, in_sql)
     same([v["actual"] for v in violations(outcome)], [14], "two sessions: also where its version was computed in SQL")
     same(left, ("first", 14), "two sessions: the row is as the first left it")
+    outcome, left = await race(pool, by_row, delete)
+    same((type(outcome), left), (LookupError, ("first", 15)), "two sessions: a delete that has waited is told, and the row is there")
 
 
 async def alone(pool):
     await pool.execute("SELECT docstore.unguard('shops')")
-    same(await race(pool, by_row), (14, ("second", 14)), "alone: without a guard the first one's change is overwritten")
-    same(await race(pool, in_sql), ("UPDATE 1", ("second", 16)), "alone: also where its version was computed in SQL")
+    same(await race(pool, by_row), (15, ("second", 15)), "alone: without a guard the first one's change is overwritten")
+    same(await race(pool, in_sql), ("UPDATE 1", ("second", 17)), "alone: also where its version was computed in SQL")
     await pool.execute("SELECT docstore.guard('shops')")
 
 

@@ -113,9 +113,9 @@ def in_thread(work):
     return run
 
 
-def race(change):
-    """Two sessions change shop 1 at once, and the second waits for the first: what becomes of it, and of the row."""
-    waiting = Waiting(in_thread(lambda: change("second")))
+def race(change, late=None):
+    """Two sessions change shop 1 at once, and the second, which may do something else, waits: what becomes of it, and of the row."""
+    waiting = Waiting(in_thread(lambda: (late or change)("second")))
     with transaction.atomic():
         change("first")
         waiting.begin()
@@ -127,6 +127,10 @@ def by_save(name):
     shop.name = name
     shop.save()
     return shop.version
+
+
+def delete(_):
+    Shop.objects.get(pk=1).delete()
 
 
 def in_sql(name):
@@ -185,6 +189,8 @@ def two_sessions():
     outcome, left = race(in_sql)
     same([v["actual"] for v in violations(outcome)], [5], "two sessions: an update in SQL that has waited is the conflict")
     same(left, ("first", 6, 5), "two sessions: the row is as the first left it")
+    outcome, left = race(by_save, delete)
+    same((type(outcome), left), (Shop.DoesNotExist, ("first", 6, 6)), "two sessions: a delete that has waited is told, and the row is there")
 
 
 def alone():
@@ -199,9 +205,9 @@ def alone():
     loaded = loaded_by_two(1)
     loaded.stale.name = "overwritten"
     loaded.stale.save()
-    same(row(1), ("overwritten", 6, 5), "alone: a stale save overwrites")
-    same(race(by_save), (6, ("second", 6, 5)), "alone: so does one that has waited")
-    same(race(in_sql), (1, ("second", 6, 7)), "alone: so does an update in SQL that has waited, and nobody is told")
+    same(row(1), ("overwritten", 6, 6), "alone: a stale save overwrites")
+    same(race(by_save), (7, ("second", 6, 6)), "alone: so does one that has waited")
+    same(race(in_sql), (1, ("second", 6, 8)), "alone: so does an update in SQL that has waited, and nobody is told")
     gone, stale = Shop.objects.get(pk=11), Shop.objects.get(pk=11)
     Shop.objects.filter(pk=11).update(opens=7, version=2)
     same((models.Model.delete(gone)[0], Shop.objects.filter(pk=11).count()), (1, 0), "alone: Django's own delete() does not look at the version")

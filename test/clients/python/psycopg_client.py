@@ -105,12 +105,12 @@ def batch(connection):
     same(connection.execute("SELECT count(*) FROM shops WHERE opens = 5").fetchone()[0], 0, "batch: nothing is stored")
 
 
-def race(connection, change):
-    """Two sessions change shop 1 at once, and the second waits for the first: what becomes of it, and of the row."""
+def race(connection, change, late=None):
+    """Two sessions change shop 1 at once, and the second, which may do something else, waits: what becomes of it, and of the row."""
     with session() as first, session() as second:
         with first.transaction():
             change(first, "first")
-            waiting = Waiting(lambda: change(second, "second"))
+            waiting = Waiting(lambda: (late or change)(second, "second"))
             waiting.begin()
         outcome = waiting.result()
     return outcome, connection.execute("SELECT name, version FROM shops WHERE id = 1").fetchone()
@@ -118,6 +118,10 @@ def race(connection, change):
 
 def by_row(connection, name):
     return save_shop(connection, {**load_shop(connection, 1), "name": name})
+
+
+def delete(connection, _):
+    delete_shop(connection, load_shop(connection, 1))
 
 
 def in_sql(connection, name):
@@ -130,12 +134,14 @@ def two_sessions(connection):
     outcome, row = race(connection, in_sql)
     same(getattr(outcome, "sqlstate", outcome), "PT409", "two sessions: also where its version was computed in SQL")
     same(row, ("first", 4), "two sessions: the row is as the first left it")
+    outcome, row = race(connection, by_row, delete)
+    same((type(outcome), row), (LookupError, ("first", 5)), "two sessions: a delete that has waited is told, and the row is there")
 
 
 def alone(connection):
     connection.execute("SELECT docstore.unguard('shops')")
-    same(race(connection, by_row), (4, ("second", 4)), "alone: without a guard the first one's change is overwritten")
-    same(race(connection, in_sql), (1, ("second", 6)), "alone: also where its version was computed in SQL")
+    same(race(connection, by_row), (5, ("second", 5)), "alone: without a guard the first one's change is overwritten")
+    same(race(connection, in_sql), (1, ("second", 7)), "alone: also where its version was computed in SQL")
     connection.execute("SELECT docstore.guard('shops')")
 
 
