@@ -4,11 +4,8 @@ import { drizzle } from 'drizzle-orm/node-postgres';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import { integer, pgTable, text } from 'drizzle-orm/pg-core';
 import pg from 'pg';
-import { cafes, changed, changes, violated } from './cafes.mjs';
-import { atOnce, done, raises, same, waiting } from './tap.mjs';
-
-const WORKERS = 4;
-const TIMES = 20;
+import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { done, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 export const shops = pgTable('shops', {
@@ -133,12 +130,7 @@ async function functions() {
   same([stale.code, stale.constraint, stale.table], ['PT409', 'docstore_expected_version', 'cafes'],
     'upsert: with its SQLSTATE, constraint and table');
 
-  for (const id of cafes) await upsert(id, { opens: 8 });
-  for (const id of changed) await upsert(id, { opens: 9 }, 1);
-  const error = await raises(() => db.execute(sql`SELECT * FROM docstore.save(${JSON.stringify(changes)})`),
-    'save: 3 stale items of 20 are an error');
-  same((await db.execute(sql`SELECT id FROM cafes WHERE id LIKE 'cafe-%' AND data ->> 'opens' = '7'`)).rows, [], 'save: nothing is stored');
-  same(violations(error), violated, 'violations: all three, with what was expected and what is there');
+  await saveTwenty(upsert, (items) => db.execute(sql`SELECT * FROM docstore.save(${JSON.stringify(items)})`), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -156,14 +148,9 @@ async function retries() {
     await db.execute(sql`SELECT docstore.upsert('cafes', 'counter', ${JSON.stringify({ n: data.n + 1 })}, ${version})`);
   }
 
-  same(await atOnce(WORKERS, async () => {
-    for (let time = 0; time < TIMES; time++) {
-      await retried(countRow, 100);
-      await retried(countDocument, 100);
-    }
-  }), [], 'retry: nobody gives up');
+  await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const { rows } = await db.execute(sql`SELECT opens, data FROM shops, cafes WHERE shops.id = 100 AND cafes.id = 'counter'`);
-  same(rows, [{ opens: WORKERS * TIMES, data: { n: WORKERS * TIMES } }], 'retry: nothing is lost');
+  same(rows, [{ opens: counts, data: { n: counts } }], 'retry: nothing is lost');
 }
 
 /** The same calls when the table has no guard any more. */

@@ -1,10 +1,8 @@
 // MikroORM: an entity with a version on a guarded table, docstore's functions by execute(), and the conflict in DriverException.
 import { defineEntity, DriverException, MikroORM, OptimisticLockError } from '@mikro-orm/postgresql';
 import { Migration, Migrator } from '@mikro-orm/migrations';
-import { atOnce, done, ok, raises, same, waiting } from './tap.mjs';
-
-const WORKERS = 4;
-const TIMES = 20;
+import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { done, ok, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 const Shop = defineEntity({
@@ -209,16 +207,7 @@ async function functions() {
     'upsert: with its SQLSTATE, constraint and table');
   ok(stale instanceof DriverException, 'upsert: a DriverException');
 
-  const ids = Array.from({ length: 20 }, (_, n) => `cafe-${String(n + 1).padStart(2, '0')}`);
-  for (const id of ids) await upsert(id, { opens: 8 });
-  for (const id of ['cafe-04', 'cafe-11', 'cafe-17']) await upsert(id, { opens: 9 }, 1);
-  const items = ids.map((id) => ({ op: 'upsert', collection: 'cafes', id, data: { opens: 7 }, expected: 1 }));
-  const error = await raises(() => select('SELECT * FROM docstore.save(?)', JSON.stringify(items)),
-    'save: 3 stale items of 20 are an error');
-  same(await select("SELECT id FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'"), [], 'save: nothing is stored');
-  same(error && violations(error).map((v) => [v.item, v.id, v.reason, v.expected, v.actual]),
-    [[4, 'cafe-04', 'stale', 1, 2], [11, 'cafe-11', 'stale', 1, 2], [17, 'cafe-17', 'stale', 1, 2]],
-    'violations: all three, with what was expected and what is there');
+  await saveTwenty(upsert, (items) => select('SELECT * FROM docstore.save(?)', JSON.stringify(items)), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -234,15 +223,9 @@ async function retries() {
     const [{ version, data }] = await em.execute("SELECT version, data FROM docstore.load('cafes', 'counter')");
     await em.execute("SELECT docstore.upsert('cafes', 'counter', ?, ?)", [JSON.stringify({ n: data.n + 1 }), version]);
   };
-  const errors = await atOnce(WORKERS, async () => {
-    for (let time = 0; time < TIMES; time += 1) {
-      await retried(countRow);
-      await retried(countDocument);
-    }
-  });
-  same(errors, [], 'retry: nobody gives up');
+  await countAtOnce(() => retried(countRow), () => retried(countDocument));
   const [{ data }] = await select("SELECT data FROM docstore.load('cafes', 'counter')");
-  same([(await plain(Shop, id)).opens, data.n], [WORKERS * TIMES, WORKERS * TIMES], 'retry: nothing is lost');
+  same([(await plain(Shop, id)).opens, data.n], [counts, counts], 'retry: nothing is lost');
 }
 
 await orm.migrator.up();

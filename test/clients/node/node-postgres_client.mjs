@@ -1,10 +1,7 @@
 // node-postgres: plain SQL on a guarded table, docstore's functions, and what the error has.
 import pg from 'pg';
-import { cafes, changed, changes, violated } from './cafes.mjs';
-import { atOnce, done, raises, same, waiting } from './tap.mjs';
-
-const WORKERS = 4;
-const TIMES = 20;
+import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { done, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 const setup = `
@@ -144,12 +141,7 @@ async function functions() {
   same([stale.code, stale.constraint, stale.table], ['PT409', 'docstore_expected_version', 'cafes'],
     'upsert: with its SQLSTATE, constraint and table');
 
-  for (const id of cafes) await upsert(id, { opens: 8 });
-  for (const id of changed) await upsert(id, { opens: 9 }, 1);
-  const error = await raises(() => pool.query('SELECT * FROM docstore.save($1)', [JSON.stringify(changes)]),
-    'save: 3 stale items of 20 are an error');
-  same((await pool.query("SELECT id FROM cafes WHERE id LIKE 'cafe-%' AND data ->> 'opens' = '7'")).rows, [], 'save: nothing is stored');
-  same(violations(error), violated, 'violations: all three, with what was expected and what is there');
+  await saveTwenty(upsert, (items) => pool.query('SELECT * FROM docstore.save($1)', [JSON.stringify(items)]), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -167,14 +159,9 @@ async function retries() {
     await pool.query("SELECT docstore.upsert('cafes', 'counter', $1, $2)", [{ n: data.n + 1 }, version]);
   }
 
-  same(await atOnce(WORKERS, async () => {
-    for (let time = 0; time < TIMES; time++) {
-      await retried(countRow, 100);
-      await retried(countDocument, 100);
-    }
-  }), [], 'retry: nobody gives up');
+  await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const { rows } = await pool.query("SELECT opens, data FROM shops, cafes WHERE shops.id = 100 AND cafes.id = 'counter'");
-  same(rows, [{ opens: WORKERS * TIMES, data: { n: WORKERS * TIMES } }], 'retry: nothing is lost');
+  same(rows, [{ opens: counts, data: { n: counts } }], 'retry: nothing is lost');
 }
 
 /** The same calls when the table has no guard any more. */

@@ -1,10 +1,7 @@
 // postgres.js: plain SQL on a guarded table, docstore's functions, and what the error has.
 import postgres from 'postgres';
-import { cafes, changed, changes, violated } from './cafes.mjs';
-import { atOnce, done, raises, same, waiting } from './tap.mjs';
-
-const WORKERS = 4;
-const TIMES = 20;
+import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { done, raises, same, waiting } from './tap.mjs';
 
 const sql = postgres();
 
@@ -134,11 +131,7 @@ async function functions() {
     'upsert: a JSON text is an error');
   same([twice.code, /twice/.test(twice.hint)], ['22023', true], 'upsert: whose hint says that it was encoded twice');
 
-  for (const id of cafes) await upsert(id, { opens: 8 });
-  for (const id of changed) await upsert(id, { opens: 9 }, 1);
-  const error = await raises(() => sql`SELECT * FROM docstore.save(${sql.json(changes)})`, 'save: 3 stale items of 20 are an error');
-  same((await sql`SELECT id FROM cafes WHERE id LIKE 'cafe-%' AND data ->> 'opens' = '7'`).length, 0, 'save: nothing is stored');
-  same(violations(error), violated, 'violations: all three, with what was expected and what is there');
+  await saveTwenty(upsert, (items) => sql`SELECT * FROM docstore.save(${sql.json(items)})`, violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -156,14 +149,9 @@ async function retries() {
     await sql`SELECT docstore.upsert('cafes', 'counter', ${sql.json({ n: data.n + 1 })}, ${version})`;
   }
 
-  same(await atOnce(WORKERS, async () => {
-    for (let time = 0; time < TIMES; time++) {
-      await retried(countRow, 100);
-      await retried(countDocument, 100);
-    }
-  }), [], 'retry: nobody gives up');
+  await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const [sums] = await sql`SELECT opens, data FROM shops, cafes WHERE shops.id = 100 AND cafes.id = 'counter'`;
-  same(sums, { opens: WORKERS * TIMES, data: { n: WORKERS * TIMES } }, 'retry: nothing is lost');
+  same(sums, { opens: counts, data: { n: counts } }, 'retry: nothing is lost');
 }
 
 /** The same calls when the table has no guard any more. */

@@ -1,9 +1,7 @@
 // Sequelize: a model with version: true on a guarded table, docstore's functions by query(), and the conflict in DatabaseError.
 import { DataTypes, Model, OptimisticLockError, QueryTypes, Sequelize } from 'sequelize';
-import { atOnce, done, ok, raises, same, waiting } from './tap.mjs';
-
-const WORKERS = 4;
-const TIMES = 20;
+import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { done, ok, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 const sequelize = new Sequelize(process.env.DATABASE_URL, { logging: false });
@@ -157,16 +155,7 @@ async function functions() {
   same([stale?.parent.code, stale?.parent.constraint, stale?.parent.table], ['PT409', 'docstore_expected_version', 'cafes'],
     'upsert: with its SQLSTATE, constraint and table');
 
-  const ids = Array.from({ length: 20 }, (_, n) => `cafe-${String(n + 1).padStart(2, '0')}`);
-  for (const id of ids) await upsert(id, { opens: 8 });
-  for (const id of ['cafe-04', 'cafe-11', 'cafe-17']) await upsert(id, { opens: 9 }, 1);
-  const items = ids.map((id) => ({ op: 'upsert', collection: 'cafes', id, data: { opens: 7 }, expected: 1 }));
-  const error = await raises(() => select('SELECT * FROM docstore.save($1)', JSON.stringify(items)),
-    'save: 3 stale items of 20 are an error');
-  same((await select("SELECT FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'")).length, 0, 'save: nothing is stored');
-  same(violations(error).map((v) => [v.item, v.id, v.reason, v.expected, v.actual]),
-    [[4, 'cafe-04', 'stale', 1, 2], [11, 'cafe-11', 'stale', 1, 2], [17, 'cafe-17', 'stale', 1, 2]],
-    'violations: all three, with what was expected and what is there');
+  await saveTwenty(upsert, (items) => select('SELECT * FROM docstore.save($1)', JSON.stringify(items)), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -181,15 +170,9 @@ async function retries() {
     const [{ version, data }] = await select("SELECT version, data FROM docstore.load('cafes', 'counter')");
     await select("SELECT docstore.upsert('cafes', 'counter', $1, $2)", JSON.stringify({ n: data.n + 1 }), version);
   };
-  const errors = await atOnce(WORKERS, async () => {
-    for (let time = 0; time < TIMES; time += 1) {
-      await retried(countRow);
-      await retried(countDocument);
-    }
-  });
-  same(errors, [], 'retry: nobody gives up');
+  await countAtOnce(() => retried(countRow), () => retried(countDocument));
   const [{ data }] = await select("SELECT data FROM docstore.load('cafes', 'counter')");
-  same([(await plain(Shop, counter.id)).opens, data.n], [WORKERS * TIMES, WORKERS * TIMES], 'retry: nothing is lost');
+  same([(await plain(Shop, counter.id)).opens, data.n], [counts, counts], 'retry: nothing is lost');
 }
 
 await up(sequelize.getQueryInterface());

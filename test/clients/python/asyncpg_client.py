@@ -5,6 +5,7 @@ import time
 
 import asyncpg
 
+from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
 from tap import done, ok, same
 
 WORKERS, TIMES = 4, 20
@@ -177,19 +178,14 @@ async def functions(connection):
     same((error.sqlstate, error.constraint_name, error.table_name), ("PT409", "docstore_expected_version", "cafes"),
          "upsert: with its SQLSTATE, constraint and table")
 
-    ids = [f"cafe-{n:02}" for n in range(1, 21)]
     many = "SELECT docstore.upsert_many('cafes', $1, $2, $3)"
-    same(await connection.fetchval(many, ids, [{"opens": 8}] * 20, [0] * 20), [1] * 20, "upsert: of many, as arrays")
-    for cafe in ("cafe-04", "cafe-11", "cafe-17"):
+    same(await connection.fetchval(many, CAFES, [{"opens": 8}] * 20, [0] * 20), [1] * 20, "upsert: of many, as arrays")
+    for cafe in CHANGED:
         await upsert(cafe, {"opens": 9}, 1)
-    items = [{"op": "upsert", "collection": "cafes", "id": cafe, "data": {"opens": 7}, "expected": 1} for cafe in ids]
-    error = await raises(asyncpg.PostgresError, connection.fetch("SELECT * FROM docstore.save($1)", items),
+    error = await raises(asyncpg.PostgresError, connection.fetch("SELECT * FROM docstore.save($1)", CHANGES),
                          "save: 3 stale items of 20 are an error")
-    same(await connection.fetchval("SELECT count(*) FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'"), 0,
-         "save: nothing is stored")
-    same([(v["item"], v["id"], v["reason"], v["expected"], v["actual"]) for v in violations(error)],
-         [(4, "cafe-04", "stale", 1, 2), (11, "cafe-11", "stale", 1, 2), (17, "cafe-17", "stale", 1, 2)],
-         "violations: all three, with what was expected and what is there")
+    same(await connection.fetchval(STORED), 0, "save: nothing is stored")
+    same(violations(error), VIOLATED, "violations: all three, with what was expected and what is there")
 
 
 async def retries(pool):

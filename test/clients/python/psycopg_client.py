@@ -4,6 +4,7 @@ import json
 import psycopg
 from psycopg.types.json import Jsonb
 
+from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
 from tap import Waiting, done, in_threads, raises, same
 
 WORKERS, TIMES = 4, 20
@@ -155,22 +156,17 @@ def functions(connection):
     same((error.sqlstate, error.diag.constraint_name, error.diag.table_name), ("PT409", "docstore_expected_version", "cafes"),
          "upsert: with its SQLSTATE, constraint and table")
 
-    ids = [f"cafe-{n:02}" for n in range(1, 21)]
-    for cafe in ids:
+    for cafe in CAFES:
         upsert(cafe, {"opens": 8})
-    for cafe in ("cafe-04", "cafe-11", "cafe-17"):
+    for cafe in CHANGED:
         upsert(cafe, {"opens": 9}, 1)
-    items = [{"op": "upsert", "collection": "cafes", "id": cafe, "data": {"opens": 7}, "expected": 1} for cafe in ids]
 
     def save():
-        return connection.execute("SELECT * FROM docstore.save(%s)", [Jsonb(items)]).fetchall()
+        return connection.execute("SELECT * FROM docstore.save(%s)", [Jsonb(CHANGES)]).fetchall()
 
     error = raises(psycopg.Error, save, "save: 3 stale items of 20 are an error")
-    same(connection.execute("SELECT count(*) FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'").fetchone()[0], 0,
-         "save: nothing is stored")
-    same([(v["item"], v["id"], v["reason"], v["expected"], v["actual"]) for v in violations(error)],
-         [(4, "cafe-04", "stale", 1, 2), (11, "cafe-11", "stale", 1, 2), (17, "cafe-17", "stale", 1, 2)],
-         "violations: all three, with what was expected and what is there")
+    same(connection.execute(STORED).fetchone()[0], 0, "save: nothing is stored")
+    same(violations(error), VIOLATED, "violations: all three, with what was expected and what is there")
 
 
 def retries(connection):
