@@ -1,11 +1,8 @@
 // Drizzle on node-postgres. It knows no versions: it sends the row back as it was loaded, and the guard compares.
 import { gte } from 'drizzle-orm';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
-import { cafes, changed, changes, violated } from './cafes.mjs';
-import { atOnce, done, raises, same, waiting } from './tap.mjs';
-
-const WORKERS = 4;
-const TIMES = 20;
+import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { done, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 import { and, eq, sql } from 'drizzle-orm';
@@ -32,6 +29,8 @@ function violations(error) {
 // end violations
 
 // begin entity
+const GONE = 'the shop was changed or deleted by somebody else';
+
 /** Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned. */
 async function saveShop(db, shop) {
   return one(await db.update(shops).set(shop).where(eq(shops.id, shop.id)).returning());
@@ -43,7 +42,7 @@ async function deleteShop(db, { id, version }) {
 }
 
 function one([row]) {
-  if (!row) throw new Error('the shop was changed or deleted by somebody else');
+  if (!row) throw new Error(GONE);
   return row;
 }
 // end entity
@@ -78,8 +77,11 @@ async function entities() {
   same([error.constructor.name, error.message.includes("Demel's")], ['DrizzleQueryError', true],
     'stale update: in an error of Drizzle, whose message has the parameters');
   same(await loadShop(1), ann, 'stale update: the row is as the other left it');
+  const gone = await raises(() => saveShop(db, { ...ann, id: 999 }), 'stale update: so it is when the row is gone');
+  same(gone?.message, GONE, 'stale update: which says so');
 
-  await raises(() => deleteShop(db, ben), 'stale delete: is an error where the version is asked for');
+  const refused = await raises(() => deleteShop(db, ben), 'stale delete: is an error where the version is asked for');
+  same(refused?.message, GONE, 'stale delete: which says so');
   same(await loadShop(1), ann, 'stale delete: the row is there');
 }
 
@@ -96,12 +98,12 @@ async function batch() {
   same(await db.select().from(shops).where(and(gte(shops.id, 10), eq(shops.opens, 5))), [], 'batch: nothing is stored');
 }
 
-/** The second of two updates waits for the first: what becomes of it, and the name that is left. */
-async function race(update) {
+/** A second session waits for the first, which updates: what becomes of what it does, and the name that is left. */
+async function race(update, late = update) {
   let second;
   await db.transaction(async (first) => {
     await update(first, 'first');
-    second = await waiting(() => update(db, 'second'));
+    second = await waiting(() => late(db, 'second'));
   });
   const { error, value } = await second.result;
   return { outcome: error ? error.cause?.code ?? error.message : value, name: (await loadShop(1)).name };
@@ -116,6 +118,8 @@ const blind = async (on, name) => (await on.update(shops).set({ name, version: s
 async function twoSessions() {
   same(await race(save(await loadShop(1))), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told');
   same(await race(blind), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told also when the version is raised in SQL');
+  const seen = await loadShop(1);
+  same(await race(blind, (on) => deleteShop(on, seen)), { outcome: GONE, name: 'first' }, 'two sessions: one is told also when it deletes');
 }
 
 /** Documents by docstore's functions. */
@@ -131,12 +135,7 @@ async function functions() {
   same([stale.code, stale.constraint, stale.table], ['PT409', 'docstore_expected_version', 'cafes'],
     'upsert: with its SQLSTATE, constraint and table');
 
-  for (const id of cafes) await upsert(id, { opens: 8 });
-  for (const id of changed) await upsert(id, { opens: 9 }, 1);
-  const error = await raises(() => db.execute(sql`SELECT * FROM docstore.save(${JSON.stringify(changes)})`),
-    'save: 3 stale items of 20 are an error');
-  same((await db.execute(sql`SELECT id FROM cafes WHERE id LIKE 'cafe-%' AND data ->> 'opens' = '7'`)).rows, [], 'save: nothing is stored');
-  same(violations(error), violated, 'violations: all three, with what was expected and what is there');
+  await saveTwenty(upsert, (items) => db.execute(sql`SELECT * FROM docstore.save(${JSON.stringify(items)})`), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -154,14 +153,9 @@ async function retries() {
     await db.execute(sql`SELECT docstore.upsert('cafes', 'counter', ${JSON.stringify({ n: data.n + 1 })}, ${version})`);
   }
 
-  same(await atOnce(WORKERS, async () => {
-    for (let time = 0; time < TIMES; time++) {
-      await retried(countRow, 100);
-      await retried(countDocument, 100);
-    }
-  }), [], 'retry: nobody gives up');
+  await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const { rows } = await db.execute(sql`SELECT opens, data FROM shops, cafes WHERE shops.id = 100 AND cafes.id = 'counter'`);
-  same(rows, [{ opens: WORKERS * TIMES, data: { n: WORKERS * TIMES } }], 'retry: nothing is lost');
+  same(rows, [{ opens: counts, data: { n: counts } }], 'retry: nothing is lost');
 }
 
 /** The same calls when the table has no guard any more. */

@@ -1,9 +1,7 @@
 // MikroORM: an entity with a version on a guarded table, docstore's functions by execute(), and the conflict in DriverException.
 import { DriverException } from '@mikro-orm/postgresql';
-import { atOnce, done, ok, raises, same, waiting } from './tap.mjs';
-
-const WORKERS = 4;
-const TIMES = 20;
+import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { done, ok, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 import { defineEntity, MikroORM, OptimisticLockError } from '@mikro-orm/postgresql';
@@ -103,10 +101,19 @@ async function entities() {
   const stale = await raises(() => remove(bensEm, ben), 'stale delete: is an error');
   ok(stale instanceof OptimisticLockError, 'stale delete: an OptimisticLockError');
   same(await plain(Shop, 1), { ...ann }, 'stale delete: the row is there');
+  const older = await raises(() => em.fork().nativeUpdate(Shop, { id: 1 }, { name: "Demel's", version: 1 }),
+    'stale update: by nativeUpdate(), with an older version, is an error');
+  same(older && violations(older), [{
+    item: 1, op: 'update', kind: 'row', table: 'public.shops', id: '1', reason: 'stale', expected: 1, actual: 2,
+  }], "stale update: docstore's, which names the row and both versions");
   const last = em.create(Shop, { name: 'last', opens: 8 });
   await em.flush();
+  const [lateEm, [late]] = await loaded(Shop, [last.id]);
   await remove(em, last);
   same(await plain(Shop, last.id), {}, 'stale delete: who has seen the last version deletes');
+  late.name = 'lost';
+  ok(await raises(() => lateEm.flush(), 'stale update: of a deleted row is an error') instanceof OptimisticLockError,
+    'stale update: an OptimisticLockError, too');
 }
 
 /** Ten rows in a flush(), of which one is stale. */
@@ -157,14 +164,17 @@ async function twoSessions() {
   shop.name = 'second';
   ({ error, row } = await race(Shop, () => em.flush()));
   same([error instanceof OptimisticLockError, row.name, row.version], [true, 'first', 4], 'two sessions: flush() that has waited is told');
+  const [deletingEm, [seen]] = await loaded(Shop, [1]);
+  ({ error } = await race(Shop, () => remove(deletingEm, seen)));
+  ok(error instanceof OptimisticLockError, 'two sessions: a delete that has waited is told');
   ({ error, row } = await race(Shop, await flushOfAll(Shop)));
-  same([error instanceof OptimisticLockError, row.name, row.version], [true, 'first', 5],
+  same([error instanceof OptimisticLockError, row.name, row.version], [true, 'first', 6],
     'two sessions: flush() of several rows that has waited is told');
   ({ error, row } = await overtaken(await flushOfAll(Shop)));
-  same([error instanceof OptimisticLockError, row.name, row.version], [true, 'first', 6],
+  same([error instanceof OptimisticLockError, row.name, row.version], [true, 'first', 7],
     'two sessions: flush() of several rows that was overtaken is told');
   ({ error, row } = await race(Shop, await flushOfAll(Shop, usual)));
-  same([error?.code, row.name, row.version], ['PT409', 'first', 7],
+  same([error?.code, row.name, row.version], ['PT409', 'first', 8],
     'two sessions: one statement for all of them that has waited is told');
 }
 
@@ -201,16 +211,7 @@ async function functions() {
     'upsert: with its SQLSTATE, constraint and table');
   ok(stale instanceof DriverException, 'upsert: a DriverException');
 
-  const ids = Array.from({ length: 20 }, (_, n) => `cafe-${String(n + 1).padStart(2, '0')}`);
-  for (const id of ids) await upsert(id, { opens: 8 });
-  for (const id of ['cafe-04', 'cafe-11', 'cafe-17']) await upsert(id, { opens: 9 }, 1);
-  const items = ids.map((id) => ({ op: 'upsert', collection: 'cafes', id, data: { opens: 7 }, expected: 1 }));
-  const error = await raises(() => select('SELECT * FROM docstore.save(?)', JSON.stringify(items)),
-    'save: 3 stale items of 20 are an error');
-  same(await select("SELECT id FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'"), [], 'save: nothing is stored');
-  same(error && violations(error).map((v) => [v.item, v.id, v.reason, v.expected, v.actual]),
-    [[4, 'cafe-04', 'stale', 1, 2], [11, 'cafe-11', 'stale', 1, 2], [17, 'cafe-17', 'stale', 1, 2]],
-    'violations: all three, with what was expected and what is there');
+  await saveTwenty(upsert, (items) => select('SELECT * FROM docstore.save(?)', JSON.stringify(items)), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -226,15 +227,9 @@ async function retries() {
     const [{ version, data }] = await em.execute("SELECT version, data FROM docstore.load('cafes', 'counter')");
     await em.execute("SELECT docstore.upsert('cafes', 'counter', ?, ?)", [JSON.stringify({ n: data.n + 1 }), version]);
   };
-  const errors = await atOnce(WORKERS, async () => {
-    for (let time = 0; time < TIMES; time += 1) {
-      await retried(countRow);
-      await retried(countDocument);
-    }
-  });
-  same(errors, [], 'retry: nobody gives up');
+  await countAtOnce(() => retried(countRow), () => retried(countDocument));
   const [{ data }] = await select("SELECT data FROM docstore.load('cafes', 'counter')");
-  same([(await plain(Shop, id)).opens, data.n], [WORKERS * TIMES, WORKERS * TIMES], 'retry: nothing is lost');
+  same([(await plain(Shop, id)).opens, data.n], [counts, counts], 'retry: nothing is lost');
 }
 
 await orm.migrator.up();

@@ -1,6 +1,6 @@
 // node-postgres: plain SQL on a guarded table, docstore's functions, and what the error has.
-import { cafes, changed, changes, violated } from './cafes.mjs';
-import { atOnce, done, raises, same, waiting } from './tap.mjs';
+import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { done, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 import pg from 'pg';
@@ -32,6 +32,8 @@ function violations(error) {
 // end violations
 
 // begin entity
+const GONE = 'the shop was changed or deleted by somebody else';
+
 /** Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned. */
 async function saveShop(db, { id, name, opens, version }) {
   return one(await db.query('UPDATE shops SET name = $2, opens = $3, version = $4 WHERE id = $1 RETURNING *', [id, name, opens, version]));
@@ -43,7 +45,7 @@ async function deleteShop(db, { id, version }) {
 }
 
 function one({ rows: [row] }) {
-  if (!row) throw new Error('the shop was changed or deleted by somebody else');
+  if (!row) throw new Error(GONE);
   return row;
 }
 // end entity
@@ -90,8 +92,10 @@ async function entities() {
     item: 1, op: 'update', kind: 'row', table: 'public.shops', id: '1', reason: 'stale', expected: 1, actual: 2,
   }], 'stale update: which names the row and both versions');
   same(await loadShop(1), ann, 'stale update: the row is as the other left it');
+  const gone = await raises(() => saveShop(pool, { ...ann, id: 999 }), 'stale update: so it is when the row is gone');
+  same(gone?.message, GONE, 'stale update: which says so');
 
-  await raises(() => deleteShop(pool, ben), 'stale delete: is an error');
+  same((await raises(() => deleteShop(pool, ben), 'stale delete: is an error'))?.message, GONE, 'stale delete: which says so');
   same(await loadShop(1), ann, 'stale delete: the row is there');
 }
 
@@ -108,15 +112,15 @@ async function batch() {
   same((await pool.query('SELECT id FROM shops WHERE opens = 5')).rows, [], 'batch: nothing is stored');
 }
 
-/** The second of two updates waits for the first: what becomes of it, and the name that is left. */
-async function race(update) {
+/** A second session waits for the first, which updates: what becomes of what it does, and the name that is left. */
+async function race(update, late = update) {
   let second;
   await inTransaction(async (first) => {
     await update(first, 'first');
-    second = await waiting(() => update(pool, 'second'));
+    second = await waiting(() => late(pool, 'second'));
   });
   const { error, value } = await second.result;
-  return { outcome: error?.code ?? value.rowCount, name: (await loadShop(1)).name };
+  return { outcome: error ? error.code ?? error.message : value.rowCount, name: (await loadShop(1)).name };
 }
 
 /** Raises the version in SQL, which loses updates where there is no guard. */
@@ -126,6 +130,8 @@ async function twoSessions() {
   const shop = await loadShop(1);
   same(await race((db, name) => saveShop(db, { ...shop, name })), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told');
   same(await race(blind), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told also when the version is raised in SQL');
+  const seen = await loadShop(1);
+  same(await race(blind, (db) => deleteShop(db, seen)), { outcome: GONE, name: 'first' }, 'two sessions: one is told also when it deletes');
 }
 
 /** Documents by docstore's functions. */
@@ -141,12 +147,7 @@ async function functions() {
   same([stale.code, stale.constraint, stale.table], ['PT409', 'docstore_expected_version', 'cafes'],
     'upsert: with its SQLSTATE, constraint and table');
 
-  for (const id of cafes) await upsert(id, { opens: 8 });
-  for (const id of changed) await upsert(id, { opens: 9 }, 1);
-  const error = await raises(() => pool.query('SELECT * FROM docstore.save($1)', [JSON.stringify(changes)]),
-    'save: 3 stale items of 20 are an error');
-  same((await pool.query("SELECT id FROM cafes WHERE id LIKE 'cafe-%' AND data ->> 'opens' = '7'")).rows, [], 'save: nothing is stored');
-  same(violations(error), violated, 'violations: all three, with what was expected and what is there');
+  await saveTwenty(upsert, (items) => pool.query('SELECT * FROM docstore.save($1)', [JSON.stringify(items)]), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -164,14 +165,9 @@ async function retries() {
     await pool.query("SELECT docstore.upsert('cafes', 'counter', $1, $2)", [{ n: data.n + 1 }, version]);
   }
 
-  same(await atOnce(WORKERS, async () => {
-    for (let time = 0; time < TIMES; time++) {
-      await retried(countRow, 100);
-      await retried(countDocument, 100);
-    }
-  }), [], 'retry: nobody gives up');
+  await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const { rows } = await pool.query("SELECT opens, data FROM shops, cafes WHERE shops.id = 100 AND cafes.id = 'counter'");
-  same(rows, [{ opens: WORKERS * TIMES, data: { n: WORKERS * TIMES } }], 'retry: nothing is lost');
+  same(rows, [{ opens: counts, data: { n: counts } }], 'retry: nothing is lost');
 }
 
 /** The same calls when the table has no guard any more. */

@@ -1,6 +1,6 @@
 // postgres.js: plain SQL on a guarded table, docstore's functions, and what the error has.
-import { cafes, changed, changes, violated } from './cafes.mjs';
-import { atOnce, done, raises, same, waiting } from './tap.mjs';
+import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { done, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 import postgres from 'postgres';
@@ -32,6 +32,8 @@ function violations(error) {
 // end violations
 
 // begin entity
+const GONE = 'the shop was changed or deleted by somebody else';
+
 /** Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned. */
 async function saveShop(db, shop) {
   return one(await db`UPDATE shops SET ${db(shop, 'name', 'opens', 'version')} WHERE id = ${shop.id} RETURNING *`);
@@ -43,7 +45,7 @@ async function deleteShop(db, { id, version }) {
 }
 
 function one([row]) {
-  if (!row) throw new Error('the shop was changed or deleted by somebody else');
+  if (!row) throw new Error(GONE);
   return row;
 }
 // end entity
@@ -76,8 +78,10 @@ async function entities() {
     item: 1, op: 'update', kind: 'row', table: 'public.shops', id: '1', reason: 'stale', expected: 1, actual: 2,
   }], 'stale update: which names the row and both versions');
   same(await loadShop(1), ann, 'stale update: the row is as the other left it');
+  const gone = await raises(() => saveShop(sql, { ...ann, id: 999 }), 'stale update: so it is when the row is gone');
+  same(gone?.message, GONE, 'stale update: which says so');
 
-  await raises(() => deleteShop(sql, ben), 'stale delete: is an error');
+  same((await raises(() => deleteShop(sql, ben), 'stale delete: is an error'))?.message, GONE, 'stale delete: which says so');
   same(await loadShop(1), ann, 'stale delete: the row is there');
 }
 
@@ -94,15 +98,15 @@ async function batch() {
   same((await sql`SELECT id FROM shops WHERE opens = 5`).length, 0, 'batch: nothing is stored');
 }
 
-/** The second of two updates waits for the first: what becomes of it, and the name that is left. */
-async function race(update) {
+/** A second session waits for the first, which updates: what becomes of what it does, and the name that is left. */
+async function race(update, late = update) {
   let second;
   await sql.begin(async (first) => {
     await update(first, 'first');
-    second = await waiting(() => update(sql, 'second'));
+    second = await waiting(() => late(sql, 'second'));
   });
   const { error, value } = await second.result;
-  return { outcome: error ? error.code : 'stored', name: (await loadShop(1)).name, value };
+  return { outcome: error ? error.code ?? error.message : 'stored', name: (await loadShop(1)).name, value };
 }
 
 /** Raises the version in SQL, which loses updates where there is no guard. */
@@ -113,6 +117,8 @@ async function twoSessions() {
   const told = { outcome: 'PT409', name: 'first', value: undefined };
   same(await race((db, name) => saveShop(db, { ...shop, name })), told, 'two sessions: one is told');
   same(await race(blind), told, 'two sessions: one is told also when the version is raised in SQL');
+  const seen = await loadShop(1);
+  same(await race(blind, (db) => deleteShop(db, seen)), { ...told, outcome: GONE }, 'two sessions: one is told also when it deletes');
 }
 
 /** Documents by docstore's functions. */
@@ -131,11 +137,7 @@ async function functions() {
     'upsert: a JSON text is an error');
   same([twice.code, /twice/.test(twice.hint)], ['22023', true], 'upsert: whose hint says that it was encoded twice');
 
-  for (const id of cafes) await upsert(id, { opens: 8 });
-  for (const id of changed) await upsert(id, { opens: 9 }, 1);
-  const error = await raises(() => sql`SELECT * FROM docstore.save(${sql.json(changes)})`, 'save: 3 stale items of 20 are an error');
-  same((await sql`SELECT id FROM cafes WHERE id LIKE 'cafe-%' AND data ->> 'opens' = '7'`).length, 0, 'save: nothing is stored');
-  same(violations(error), violated, 'violations: all three, with what was expected and what is there');
+  await saveTwenty(upsert, (items) => sql`SELECT * FROM docstore.save(${sql.json(items)})`, violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -153,14 +155,9 @@ async function retries() {
     await sql`SELECT docstore.upsert('cafes', 'counter', ${sql.json({ n: data.n + 1 })}, ${version})`;
   }
 
-  same(await atOnce(WORKERS, async () => {
-    for (let time = 0; time < TIMES; time++) {
-      await retried(countRow, 100);
-      await retried(countDocument, 100);
-    }
-  }), [], 'retry: nobody gives up');
+  await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const [sums] = await sql`SELECT opens, data FROM shops, cafes WHERE shops.id = 100 AND cafes.id = 'counter'`;
-  same(sums, { opens: WORKERS * TIMES, data: { n: WORKERS * TIMES } }, 'retry: nothing is lost');
+  same(sums, { opens: counts, data: { n: counts } }, 'retry: nothing is lost');
 }
 
 /** The same calls when the table has no guard any more. */

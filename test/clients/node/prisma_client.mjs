@@ -1,11 +1,8 @@
 // Prisma 7 on its adapter for node-postgres. It knows no versions: it sends the row back as it was loaded, and the guard compares.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { cafes, changed, changes, violated } from './cafes.mjs';
-import { atOnce, done, raises, same, waiting } from './tap.mjs';
-
-const WORKERS = 4;
-const TIMES = 20;
+import { cafes, changed, countAtOnce, counts, saveTwenty } from './story.mjs';
+import { done, raises, same, waiting } from './tap.mjs';
 
 // begin violations
 /** The server's error in one of Prisma's. What is raised at COMMIT comes in the adapter's error. */
@@ -89,6 +86,8 @@ async function entities() {
   }], 'stale update: the conflict, which names the row and both versions');
   same([error.name, error.code], ['PrismaClientKnownRequestError', 'P2039'], 'stale update: in an error of Prisma');
   same(await loadShop(1), ann, 'stale update: the row is as the other left it');
+  const gone = await raises(() => saveShop(prisma, { ...ann, id: 999 }), 'stale update: so it is when the row is gone');
+  same(gone?.code, 'P2025', 'stale update: that of Prisma');
 
   const refused = await raises(() => deleteShop(prisma, ben), 'stale delete: is an error where the version is asked for');
   same(refused.code, 'P2025', 'stale delete: that of Prisma');
@@ -110,13 +109,16 @@ async function batch() {
   same(await prisma.shop.findMany({ where: { opens: 5 } }), [], 'batch: nothing is stored');
 }
 
-/** The second of two updates waits for the first: what becomes of it, and the name that is left. */
-async function race(update) {
+/** A slow machine is no reason to give up. */
+const patient = { maxWait: 60_000, timeout: 120_000 };
+
+/** A second session waits for the first, which updates: what becomes of what it does, and the name that is left. */
+async function race(update, late = update) {
   let second;
   await prisma.$transaction(async (first) => {
     await update(first, 'first');
-    second = await waiting(() => update(prisma, 'second'));
-  }, { timeout: 120_000 });
+    second = await waiting(() => late(prisma, 'second'));
+  }, patient);
   const { error, value } = await second.result;
   return { outcome: error ? serverError(error)?.originalCode ?? error.code : value.name, name: (await loadShop(1)).name };
 }
@@ -132,6 +134,8 @@ async function twoSessions() {
   const shop = await loadShop(1);
   same(await race((db, name) => saveShop(db, { ...shop, name })), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told');
   same(await race(blind), { outcome: 'PT409', name: 'first' }, 'two sessions: one is told also when the version is raised in SQL');
+  const seen = await loadShop(1);
+  same(await race(blind, (db) => deleteShop(db, seen)), { outcome: 'P2025', name: 'first' }, 'two sessions: one is told also when it deletes');
 }
 
 /** Documents by docstore's functions. */
@@ -148,17 +152,12 @@ async function functions() {
   same([stale.code, serverError(stale).originalCode, violations(stale)[0].collection], ['P2010', 'PT409', 'public.cafes'],
     'upsert: with its SQLSTATE and collection');
 
-  for (const id of cafes) await upsert(id, { opens: 8 });
-  for (const id of changed) await upsert(id, { opens: 9 }, 1);
-  const error = await raises(() => prisma.$queryRaw`SELECT * FROM docstore.save(${JSON.stringify(changes)})`,
-    'save: 3 stale items of 20 are an error');
-  same(await prisma.$queryRaw`SELECT id FROM cafes WHERE id LIKE 'cafe-%' AND data ->> 'opens' = '7'`, [], 'save: nothing is stored');
-  same(violations(error), violated, 'violations: all three, with what was expected and what is there');
+  await saveTwenty(upsert, (items) => prisma.$queryRaw`SELECT * FROM docstore.save(${JSON.stringify(items)})`, violations);
 
   const deferred = await raises(() => prisma.$transaction(async (tx) => {
     await tx.$executeRaw`SET LOCAL docstore.conflicts = 'deferred'`;
     for (const id of cafes) await tx.$queryRaw`SELECT docstore.upsert('cafes', ${id}, ${{ opens: 7 }}, 1)`;
-  }), 'violations: deferred to COMMIT they are an error as well');
+  }, patient), 'violations: deferred to COMMIT they are an error as well');
   same(violations(deferred).map(({ id }) => id), changed, 'violations: which names them');
 }
 
@@ -177,14 +176,9 @@ async function retries() {
     await prisma.$queryRaw`SELECT docstore.upsert('cafes', 'counter', ${{ n: data.n + 1 }}, ${version})`;
   }
 
-  same(await atOnce(WORKERS, async () => {
-    for (let time = 0; time < TIMES; time++) {
-      await retried(countRow, 100);
-      await retried(countDocument, 100);
-    }
-  }), [], 'retry: nobody gives up');
+  await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   same([(await loadShop(100)).opens, await prisma.$queryRaw`SELECT data FROM cafes WHERE id = 'counter'`],
-    [WORKERS * TIMES, [{ data: { n: WORKERS * TIMES } }]], 'retry: nothing is lost');
+    [counts, [{ data: { n: counts } }]], 'retry: nothing is lost');
 }
 
 /** The same calls when the table has no guard any more. */

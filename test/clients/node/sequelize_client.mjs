@@ -1,8 +1,6 @@
 // Sequelize: a model with version: true on a guarded table, docstore's functions by query(), and the conflict in DatabaseError.
-import { atOnce, done, ok, raises, same, waiting } from './tap.mjs';
-
-const WORKERS = 4;
-const TIMES = 20;
+import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { done, ok, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 import { DataTypes, Model, OptimisticLockError, QueryTypes, Sequelize } from 'sequelize';
@@ -78,12 +76,20 @@ async function entities() {
   const error = await raises(() => ben.save(), 'stale update: is an error');
   ok(error instanceof OptimisticLockError, 'stale update: an OptimisticLockError, since save() asks for the version');
   same(await plain(Shop, 1), ann.get({ plain: true }), 'stale update: the row is as the other left it');
+  const older = await raises(() => Shop.update({ name: "Demel's", version: 1 }, { where: { id: 1 } }),
+    'stale update: by Model.update(), with an older version, is an error');
+  same(violations(older), [{
+    item: 1, op: 'update', kind: 'row', table: 'public.shops', id: '1', reason: 'stale', expected: 1, actual: 2,
+  }], "stale update: docstore's, which names the row and both versions");
   ok(await raises(() => destroy(ben), 'stale delete: is an error') instanceof OptimisticLockError, 'stale delete: an OptimisticLockError');
   await ben.destroy();
   same(await plain(Shop, 1), ann.get({ plain: true }), 'stale delete: the row is there, also after shop.destroy(), which says nothing');
   const last = await Shop.create({ name: 'last', opens: 8 });
+  const gone = await Shop.findByPk(last.id);
   await destroy(last);
   same(await plain(Shop, last.id), undefined, 'stale delete: who has seen the last version deletes');
+  ok(await raises(() => gone.update({ name: 'lost' }), 'stale update: of a deleted row is an error') instanceof OptimisticLockError,
+    'stale update: an OptimisticLockError, too');
 }
 
 /** Ten rows in a transaction, of which one is stale. */
@@ -113,12 +119,15 @@ async function twoSessions() {
   same([error?.parent?.code, row.name, row.version], ['PT409', 'first', 3], 'two sessions: Model.update() that has waited is told');
   ({ error, row } = await race(Shop, () => Shop.increment({ opens: 1 }, { where: { id: 1 } })));
   same([error?.parent?.code, row.opens, row.version], ['PT409', 7, 4], 'two sessions: Model.increment() that has waited is told');
-  const shop = await Shop.findByPk(1);
+  let shop = await Shop.findByPk(1);
+  ({ error } = await race(Shop, () => destroy(shop)));
+  ok(error instanceof OptimisticLockError, 'two sessions: a delete that has waited is told');
+  shop = await Shop.findByPk(1);
   ({ error, row } = await race(Shop, () => shop.update({ name: 'second' })));
   ok(error instanceof OptimisticLockError, 'two sessions: save() that has waited is told');
-  same([row.name, row.version], ['first', 5], 'two sessions: the row is as the first left it');
+  same([row.name, row.version], ['first', 6], 'two sessions: the row is as the first left it');
   await Shop.upsert({ id: 1, name: 'third', opens: 8 });
-  same((await plain(Shop, 1)).version, 6, 'update: Model.upsert() has the version raised, too');
+  same((await plain(Shop, 1)).version, 7, 'update: Model.upsert() has the version raised, too');
 }
 
 /** The same without a guard. Model.update() does not raise the version, so that not even save() notices what it has changed. */
@@ -151,16 +160,7 @@ async function functions() {
   same([stale?.parent.code, stale?.parent.constraint, stale?.parent.table], ['PT409', 'docstore_expected_version', 'cafes'],
     'upsert: with its SQLSTATE, constraint and table');
 
-  const ids = Array.from({ length: 20 }, (_, n) => `cafe-${String(n + 1).padStart(2, '0')}`);
-  for (const id of ids) await upsert(id, { opens: 8 });
-  for (const id of ['cafe-04', 'cafe-11', 'cafe-17']) await upsert(id, { opens: 9 }, 1);
-  const items = ids.map((id) => ({ op: 'upsert', collection: 'cafes', id, data: { opens: 7 }, expected: 1 }));
-  const error = await raises(() => select('SELECT * FROM docstore.save($1)', JSON.stringify(items)),
-    'save: 3 stale items of 20 are an error');
-  same((await select("SELECT FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'")).length, 0, 'save: nothing is stored');
-  same(violations(error).map((v) => [v.item, v.id, v.reason, v.expected, v.actual]),
-    [[4, 'cafe-04', 'stale', 1, 2], [11, 'cafe-11', 'stale', 1, 2], [17, 'cafe-17', 'stale', 1, 2]],
-    'violations: all three, with what was expected and what is there');
+  await saveTwenty(upsert, (items) => select('SELECT * FROM docstore.save($1)', JSON.stringify(items)), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -175,15 +175,9 @@ async function retries() {
     const [{ version, data }] = await select("SELECT version, data FROM docstore.load('cafes', 'counter')");
     await select("SELECT docstore.upsert('cafes', 'counter', $1, $2)", JSON.stringify({ n: data.n + 1 }), version);
   };
-  const errors = await atOnce(WORKERS, async () => {
-    for (let time = 0; time < TIMES; time += 1) {
-      await retried(countRow);
-      await retried(countDocument);
-    }
-  });
-  same(errors, [], 'retry: nobody gives up');
+  await countAtOnce(() => retried(countRow), () => retried(countDocument));
   const [{ data }] = await select("SELECT data FROM docstore.load('cafes', 'counter')");
-  same([(await plain(Shop, counter.id)).opens, data.n], [WORKERS * TIMES, WORKERS * TIMES], 'retry: nothing is lost');
+  same([(await plain(Shop, counter.id)).opens, data.n], [counts, counts], 'retry: nothing is lost');
 }
 
 await up(sequelize.getQueryInterface());

@@ -36,21 +36,28 @@ export function done() {
   process.exit(failed ? 1 : 0);
 }
 
+/** The rows of a query, in a session of its own. */
+export async function rows(query) {
+  const watch = new pg.Client();
+  await watch.connect();
+  try {
+    return (await watch.query(query)).rows;
+  } finally {
+    await watch.end();
+  }
+}
+
 /** Starts work(), and comes back when its session waits for a lock; result has what becomes of it: { value } or { error }. */
 export async function waiting(work) {
   let ended = false;
   const result = (async () => work())().then((value) => ({ value }), (error) => ({ error })).finally(() => { ended = true; });
-  const watch = new pg.Client();
-  await watch.connect();
   const begun = Date.now();
-  for (;;) {
-    const { rows } = await watch.query(`SELECT count(*)::int AS n FROM pg_catalog.pg_stat_activity
-      WHERE wait_event_type = 'Lock' AND datname = current_database()`);
-    if (rows[0].n > 0) break;
-    if (ended || Date.now() - begun > 60_000) throw new Error(`nobody waits for a lock: ${inspect(await result)}`);
+  while ((await rows(`SELECT FROM pg_catalog.pg_stat_activity
+      WHERE wait_event_type = 'Lock' AND datname = current_database()`)).length === 0) {
+    if (ended) throw new Error(`nobody waits for a lock: ${inspect(await result)}`);
+    if (Date.now() - begun > 60_000) throw new Error('nobody waits for a lock');
     await new Promise((resolve) => { setTimeout(resolve, 10); });
   }
-  await watch.end();
   return { result };
 }
 

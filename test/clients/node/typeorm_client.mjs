@@ -1,9 +1,7 @@
 // TypeORM: an entity with a version column on a guarded table, docstore's functions by query(), and the conflict in QueryFailedError.
 import { DataSource, EventSubscriber, QueryFailedError } from 'typeorm';
-import { atOnce, done, ok, raises, same, waiting } from './tap.mjs';
-
-const WORKERS = 4;
-const TIMES = 20;
+import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { done, ok, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 import { EntitySchema, OptimisticLockVersionMismatchError } from 'typeorm';
@@ -144,11 +142,15 @@ async function twoSessions() {
   ({ error, row } = await race(shops, () => shops.increment({ id: 1 }, 'opens', 1)));
   same([code(error), row.opens, row.version], ['PT409', 7, 4], 'two sessions: increment() that has waited is told');
   let shop = await load(shops, 1);
+  ({ error, row } = await race(shops, () => remove(shops, shop)));
+  same([error instanceof OptimisticLockVersionMismatchError, row.name, row.version], [true, 'first', 5],
+    'two sessions: a delete that has waited is told');
+  shop = await load(shops, 1);
   ({ error, row } = await race(shops, () => shops.save({ ...shop, name: 'second' })));
-  same([code(error), row.name, row.version], ['PT409', 'first', 5], 'two sessions: save() that has waited is told');
+  same([code(error), row.name, row.version], ['PT409', 'first', 6], 'two sessions: save() that has waited is told');
   shop = await load(shops, 1);
   ({ error, row } = await overtaken(shops, () => shops.save({ ...shop, name: 'second' })));
-  same([code(error), row.name, row.version], ['PT409', 'first', 6],
+  same([code(error), row.name, row.version], ['PT409', 'first', 7],
     'two sessions: save() that was overtaken after it had read the row is told');
   const last = await shops.save({ name: 'last', opens: 8 });
   ({ error } = await overtaken(shops, () => shops.save({ ...last, name: 'lost' }), (manager) => manager.delete(Shop, last.id)));
@@ -191,16 +193,7 @@ async function functions() {
   same([code(stale), stale?.driverError.constraint, stale?.driverError.table], ['PT409', 'docstore_expected_version', 'cafes'],
     'upsert: with its SQLSTATE, constraint and table');
 
-  const ids = Array.from({ length: 20 }, (_, n) => `cafe-${String(n + 1).padStart(2, '0')}`);
-  for (const id of ids) await upsert(id, { opens: 8 });
-  for (const id of ['cafe-04', 'cafe-11', 'cafe-17']) await upsert(id, { opens: 9 }, 1);
-  const items = ids.map((id) => ({ op: 'upsert', collection: 'cafes', id, data: { opens: 7 }, expected: 1 }));
-  const error = await raises(() => db.query('SELECT * FROM docstore.save($1)', [JSON.stringify(items)]),
-    'save: 3 stale items of 20 are an error');
-  same(await db.query("SELECT id FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'"), [], 'save: nothing is stored');
-  same(error && violations(error).map((v) => [v.item, v.id, v.reason, v.expected, v.actual]),
-    [[4, 'cafe-04', 'stale', 1, 2], [11, 'cafe-11', 'stale', 1, 2], [17, 'cafe-17', 'stale', 1, 2]],
-    'violations: all three, with what was expected and what is there');
+  await saveTwenty(upsert, (items) => db.query('SELECT * FROM docstore.save($1)', [JSON.stringify(items)]), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -216,15 +209,9 @@ async function retries() {
     const [{ version, data }] = await db.query("SELECT version, data FROM docstore.load('cafes', 'counter')");
     await db.query("SELECT docstore.upsert('cafes', 'counter', $1, $2)", [JSON.stringify({ n: data.n + 1 }), version]);
   };
-  const errors = await atOnce(WORKERS, async () => {
-    for (let time = 0; time < TIMES; time += 1) {
-      await retried(countRow);
-      await retried(countDocument);
-    }
-  });
-  same(errors, [], 'retry: nobody gives up');
+  await countAtOnce(() => retried(countRow), () => retried(countDocument));
   const [{ data }] = await db.query("SELECT data FROM docstore.load('cafes', 'counter')");
-  same([(await load(shops, id)).opens, data.n], [WORKERS * TIMES, WORKERS * TIMES], 'retry: nothing is lost');
+  same([(await load(shops, id)).opens, data.n], [counts, counts], 'retry: nothing is lost');
 }
 
 await db.initialize();

@@ -139,18 +139,23 @@ function by_entity(EntityManager $em, string $name): ?int
     return $shop->version;
 }
 
+function by_delete(EntityManager $em): void
+{
+    delete_shop($em, $em->find(Shop::class, 1));
+}
+
 function in_sql(EntityManager $em, string $name): int
 {
     return $em->createQuery('UPDATE Shop s SET s.name = :name, s.version = s.version + 1 WHERE s.id = 1')->execute(['name' => $name]);
 }
 
-/** Two sessions change shop 1 at once, and the second waits for the first: what becomes of it, and of the row. */
-function race(string $change): array
+/** Two sessions change shop 1 at once, and the second, which may do something else, waits: what becomes of it, and of the row. */
+function race(string $change, ?string $late = null): array
 {
     $em = entity_manager(connection());
-    $second = $em->wrapInTransaction(function (EntityManager $em) use ($change): Process {
+    $second = $em->wrapInTransaction(function (EntityManager $em) use ($change, $late): Process {
         $change($em, 'first');
-        $second = new Process($change);
+        $second = new Process($late ?? $change);
         $second->waits();
         return $second;
     });
@@ -173,6 +178,12 @@ function entities(Connection $connection): void
     $error = Tap::raises(OptimisticLockException::class, fn () => $em->flush(), "stale update: is Doctrine's own error");
     Tap::same([$error->getEntity() === $stale, row(1)], [true, ['Demel', 7, 2]],
         'stale update: which has the entity, and the row is as the other left it');
+    $em = entity_manager($connection);
+    $em->persist($gone = new Shop('Griensteidl', 8));
+    $em->flush();
+    $connection->executeStatement('DELETE FROM shops WHERE id = ?', [$gone->id]);
+    $gone->name = 'lost';
+    Tap::raises(OptimisticLockException::class, fn () => $em->flush(), 'stale update: so it is when the row is gone');
     $update = entity_manager($connection)->createQuery("UPDATE Shop s SET s.name = 'overwritten', s.version = 1 WHERE s.id = 1");
     $error = Tap::raises(DriverException::class, fn () => $update->execute(), "stale update: in DQL, with an older version, is docstore's");
     Tap::same(violations($connection, $error), [['item' => 1, 'op' => 'update', 'kind' => 'row', 'target' => 'public.shops', 'id' => '1',
@@ -199,6 +210,7 @@ function two_sessions(): void
 {
     Tap::same(race('by_entity'), ['OptimisticLockException', ['first', 7, 3]], 'two sessions: the entity that has waited is stale');
     Tap::same(race('in_sql'), [['actual' => [4]], ['first', 7, 4]], "two sessions: an UPDATE of DQL that has waited is docstore's conflict");
+    Tap::same(race('in_sql', 'by_delete'), ['OptimisticLockException', ['first', 7, 5]], 'two sessions: a delete that has waited is told, and the row is there');
 }
 
 function alone(Connection $connection): void
@@ -207,7 +219,7 @@ function alone(Connection $connection): void
     [$em, $stale] = loaded_by_two(1);
     $stale->name = 'overwritten';
     Tap::raises(OptimisticLockException::class, fn () => $em->flush(), 'alone: a stale save is refused by Doctrine');
-    Tap::same(race('in_sql'), [1, ['second', 6, 7]], 'alone: an UPDATE of DQL that has waited overwrites, and nobody is told');
+    Tap::same(race('in_sql'), [1, ['second', 6, 8]], 'alone: an UPDATE of DQL that has waited overwrites, and nobody is told');
     [$em, $stale] = loaded_by_two(11);
     $em->remove($stale);
     $em->flush();

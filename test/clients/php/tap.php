@@ -66,8 +66,12 @@ final class Process
         $deadline = time() + 60;
         while (!pg_fetch_result(pg_query($watch, "SELECT count(*) FROM pg_catalog.pg_stat_activity
                 WHERE wait_event_type = 'Lock' AND datname = current_database()"), 0, 0)) {
-            if (time() > $deadline || !proc_get_status($this->process)['running']) {
+            if (!proc_get_status($this->process)['running']) {
                 throw new LogicException('nobody waits for a lock: ' . json_encode($this->answer()));
+            }
+            if (time() > $deadline) {
+                proc_terminate($this->process);
+                throw new LogicException('nobody waits for a lock');
             }
             usleep(10000);
         }

@@ -2,6 +2,7 @@
 import asyncio
 import time
 
+from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
 from tap import done, ok, same
 
 # begin setup
@@ -128,12 +129,12 @@ async def until_waits(connection, task):
         await asyncio.sleep(0.01)
 
 
-async def race(pool, change):
-    """Two sessions change shop 1 at once, and the second waits for the first: what becomes of it, and of the row."""
+async def race(pool, change, late=None):
+    """Two sessions change shop 1 at once, and the second, which may do something else, waits: what becomes of it, and of the row."""
     async with pool.acquire() as first, pool.acquire() as second, pool.acquire() as watch:
         async with first.transaction():
             await change(first, "first")
-            task = asyncio.create_task(change(second, "second"))
+            task = asyncio.create_task((late or change)(second, "second"))
             await until_waits(watch, task)
         outcome, = await asyncio.gather(task, return_exceptions=True)
         return outcome, tuple(await watch.fetchrow("SELECT name, version FROM shops WHERE id = 1"))
@@ -141,6 +142,10 @@ async def race(pool, change):
 
 async def by_row(connection, name):
     return await save_shop(connection, {**await load_shop(connection, 1), "name": name})
+
+
+async def delete(connection, _):
+    await delete_shop(connection, await load_shop(connection, 1))
 
 
 async def in_sql(connection, name):
@@ -153,12 +158,14 @@ async def two_sessions(pool):
     outcome, left = await race(pool, in_sql)
     same([v["actual"] for v in violations(outcome)], [14], "two sessions: also where its version was computed in SQL")
     same(left, ("first", 14), "two sessions: the row is as the first left it")
+    outcome, left = await race(pool, by_row, delete)
+    same((type(outcome), left), (LookupError, ("first", 15)), "two sessions: a delete that has waited is told, and the row is there")
 
 
 async def alone(pool):
     await pool.execute("SELECT docstore.unguard('shops')")
-    same(await race(pool, by_row), (14, ("second", 14)), "alone: without a guard the first one's change is overwritten")
-    same(await race(pool, in_sql), ("UPDATE 1", ("second", 16)), "alone: also where its version was computed in SQL")
+    same(await race(pool, by_row), (15, ("second", 15)), "alone: without a guard the first one's change is overwritten")
+    same(await race(pool, in_sql), ("UPDATE 1", ("second", 17)), "alone: also where its version was computed in SQL")
     same(await pool.execute("DELETE FROM shops WHERE id = 6"), "DELETE 1",
          "alone: a delete that does not ask for the version deletes what somebody has changed")
     await pool.execute("SELECT docstore.guard('shops')")
@@ -176,19 +183,14 @@ async def functions(connection):
     same((error.sqlstate, error.constraint_name, error.table_name), ("PT409", "docstore_expected_version", "cafes"),
          "upsert: with its SQLSTATE, constraint and table")
 
-    ids = [f"cafe-{n:02}" for n in range(1, 21)]
     many = "SELECT docstore.upsert_many('cafes', $1, $2, $3)"
-    same(await connection.fetchval(many, ids, [{"opens": 8}] * 20, [0] * 20), [1] * 20, "upsert: of many, as arrays")
-    for cafe in ("cafe-04", "cafe-11", "cafe-17"):
+    same(await connection.fetchval(many, CAFES, [{"opens": 8}] * 20, [0] * 20), [1] * 20, "upsert: of many, as arrays")
+    for cafe in CHANGED:
         await upsert(cafe, {"opens": 9}, 1)
-    items = [{"op": "upsert", "collection": "cafes", "id": cafe, "data": {"opens": 7}, "expected": 1} for cafe in ids]
-    error = await raises(asyncpg.PostgresError, connection.fetch("SELECT * FROM docstore.save($1)", items),
+    error = await raises(asyncpg.PostgresError, connection.fetch("SELECT * FROM docstore.save($1)", CHANGES),
                          "save: 3 stale items of 20 are an error")
-    same(await connection.fetchval("SELECT count(*) FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'"), 0,
-         "save: nothing is stored")
-    same([(v["item"], v["id"], v["reason"], v["expected"], v["actual"]) for v in violations(error)],
-         [(4, "cafe-04", "stale", 1, 2), (11, "cafe-11", "stale", 1, 2), (17, "cafe-17", "stale", 1, 2)],
-         "violations: all three, with what was expected and what is there")
+    same(await connection.fetchval(STORED), 0, "save: nothing is stored")
+    same(violations(error), VIOLATED, "violations: all three, with what was expected and what is there")
 
 
 async def retries(pool):

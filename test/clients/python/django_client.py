@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db.migrations.state import ProjectState
 from django.db.models import F
 
+from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
 from tap import Waiting, done, in_threads, raises, same
 
 WORKERS, TIMES = 4, 20
@@ -122,9 +123,9 @@ def in_thread(work):
     return run
 
 
-def race(change):
-    """Two sessions change shop 1 at once, and the second waits for the first: what becomes of it, and of the row."""
-    waiting = Waiting(in_thread(lambda: change("second")))
+def race(change, late=None):
+    """Two sessions change shop 1 at once, and the second, which may do something else, waits: what becomes of it, and of the row."""
+    waiting = Waiting(in_thread(lambda: (late or change)("second")))
     with transaction.atomic():
         change("first")
         waiting.begin()
@@ -136,6 +137,10 @@ def by_save(name):
     shop.name = name
     shop.save()
     return shop.version
+
+
+def delete(_):
+    Shop.objects.get(pk=1).delete()
 
 
 def in_sql(name):
@@ -194,6 +199,8 @@ def two_sessions():
     outcome, left = race(in_sql)
     same([v["actual"] for v in violations(outcome)], [5], "two sessions: an update in SQL that has waited is the conflict")
     same(left, ("first", 6, 5), "two sessions: the row is as the first left it")
+    outcome, left = race(by_save, delete)
+    same((type(outcome), left), (Shop.DoesNotExist, ("first", 6, 6)), "two sessions: a delete that has waited is told, and the row is there")
 
 
 def alone():
@@ -208,9 +215,9 @@ def alone():
     loaded = loaded_by_two(1)
     loaded.stale.name = "overwritten"
     loaded.stale.save()
-    same(row(1), ("overwritten", 6, 5), "alone: a stale save overwrites")
-    same(race(by_save), (6, ("second", 6, 5)), "alone: so does one that has waited")
-    same(race(in_sql), (1, ("second", 6, 7)), "alone: so does an update in SQL that has waited, and nobody is told")
+    same(row(1), ("overwritten", 6, 6), "alone: a stale save overwrites")
+    same(race(by_save), (7, ("second", 6, 6)), "alone: so does one that has waited")
+    same(race(in_sql), (1, ("second", 6, 8)), "alone: so does an update in SQL that has waited, and nobody is told")
     gone, stale = Shop.objects.get(pk=11), Shop.objects.get(pk=11)
     Shop.objects.filter(pk=11).update(opens=7, version=2)
     same((models.Model.delete(gone)[0], Shop.objects.filter(pk=11).count()), (1, 0), "alone: Django's own delete() does not look at the version")
@@ -234,18 +241,14 @@ def functions():
     same((diag.sqlstate, diag.constraint_name, diag.table_name), ("PT409", "docstore_expected_version", "cafes"),
          "upsert: with its SQLSTATE, constraint and table")
 
-    ids = [f"cafe-{n:02}" for n in range(1, 21)]
-    for cafe in ids:
+    for cafe in CAFES:
         upsert(cafe, {"opens": 8})
-    for cafe in ("cafe-04", "cafe-11", "cafe-17"):
+    for cafe in CHANGED:
         upsert(cafe, {"opens": 9}, 1)
-    items = [{"op": "upsert", "collection": "cafes", "id": cafe, "data": {"opens": 7}, "expected": 1} for cafe in ids]
-    error = raises(DatabaseError, lambda: sql("SELECT * FROM docstore.save(%s)", [json.dumps(items)]),
+    error = raises(DatabaseError, lambda: sql("SELECT * FROM docstore.save(%s)", [json.dumps(CHANGES)]),
                    "save: 3 stale items of 20 are an error")
-    same(sql("SELECT count(*) FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'"), (0,), "save: nothing is stored")
-    same([(v["item"], v["id"], v["reason"], v["expected"], v["actual"]) for v in violations(error)],
-         [(4, "cafe-04", "stale", 1, 2), (11, "cafe-11", "stale", 1, 2), (17, "cafe-17", "stale", 1, 2)],
-         "violations: all three, with what was expected and what is there")
+    same(sql(STORED), (0,), "save: nothing is stored")
+    same(violations(error), VIOLATED, "violations: all three, with what was expected and what is there")
 
 
 def retries():

@@ -1,4 +1,5 @@
 """psycopg 3: plain SQL on a guarded table, docstore's functions, and what the error has."""
+from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
 from tap import Waiting, done, in_threads, raises, same
 
 # begin setup
@@ -105,12 +106,12 @@ def batch(connection):
     same(connection.execute("SELECT count(*) FROM shops WHERE opens = 5").fetchone()[0], 0, "batch: nothing is stored")
 
 
-def race(connection, change):
-    """Two sessions change shop 1 at once, and the second waits for the first: what becomes of it, and of the row."""
+def race(connection, change, late=None):
+    """Two sessions change shop 1 at once, and the second, which may do something else, waits: what becomes of it, and of the row."""
     with session() as first, session() as second:
         with first.transaction():
             change(first, "first")
-            waiting = Waiting(lambda: change(second, "second"))
+            waiting = Waiting(lambda: (late or change)(second, "second"))
             waiting.begin()
         outcome = waiting.result()
     return outcome, connection.execute("SELECT name, version FROM shops WHERE id = 1").fetchone()
@@ -118,6 +119,10 @@ def race(connection, change):
 
 def by_row(connection, name):
     return save_shop(connection, {**load_shop(connection, 1), "name": name})
+
+
+def delete(connection, _):
+    delete_shop(connection, load_shop(connection, 1))
 
 
 def in_sql(connection, name):
@@ -130,12 +135,14 @@ def two_sessions(connection):
     outcome, row = race(connection, in_sql)
     same(getattr(outcome, "sqlstate", outcome), "PT409", "two sessions: also where its version was computed in SQL")
     same(row, ("first", 4), "two sessions: the row is as the first left it")
+    outcome, row = race(connection, by_row, delete)
+    same((type(outcome), row), (LookupError, ("first", 5)), "two sessions: a delete that has waited is told, and the row is there")
 
 
 def alone(connection):
     connection.execute("SELECT docstore.unguard('shops')")
-    same(race(connection, by_row), (4, ("second", 4)), "alone: without a guard the first one's change is overwritten")
-    same(race(connection, in_sql), (1, ("second", 6)), "alone: also where its version was computed in SQL")
+    same(race(connection, by_row), (5, ("second", 5)), "alone: without a guard the first one's change is overwritten")
+    same(race(connection, in_sql), (1, ("second", 7)), "alone: also where its version was computed in SQL")
     same(connection.execute("DELETE FROM shops WHERE id = 6").rowcount, 1, "alone: a delete that does not ask for the version deletes what somebody has changed")
     connection.execute("SELECT docstore.guard('shops')")
 
@@ -152,22 +159,17 @@ def functions(connection):
     same((error.sqlstate, error.diag.constraint_name, error.diag.table_name), ("PT409", "docstore_expected_version", "cafes"),
          "upsert: with its SQLSTATE, constraint and table")
 
-    ids = [f"cafe-{n:02}" for n in range(1, 21)]
-    for cafe in ids:
+    for cafe in CAFES:
         upsert(cafe, {"opens": 8})
-    for cafe in ("cafe-04", "cafe-11", "cafe-17"):
+    for cafe in CHANGED:
         upsert(cafe, {"opens": 9}, 1)
-    items = [{"op": "upsert", "collection": "cafes", "id": cafe, "data": {"opens": 7}, "expected": 1} for cafe in ids]
 
     def save():
-        return connection.execute("SELECT * FROM docstore.save(%s)", [Jsonb(items)]).fetchall()
+        return connection.execute("SELECT * FROM docstore.save(%s)", [Jsonb(CHANGES)]).fetchall()
 
     error = raises(psycopg.Error, save, "save: 3 stale items of 20 are an error")
-    same(connection.execute("SELECT count(*) FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'").fetchone()[0], 0,
-         "save: nothing is stored")
-    same([(v["item"], v["id"], v["reason"], v["expected"], v["actual"]) for v in violations(error)],
-         [(4, "cafe-04", "stale", 1, 2), (11, "cafe-11", "stale", 1, 2), (17, "cafe-17", "stale", 1, 2)],
-         "violations: all three, with what was expected and what is there")
+    same(connection.execute(STORED).fetchone()[0], 0, "save: nothing is stored")
+    same(violations(error), VIOLATED, "violations: all three, with what was expected and what is there")
 
 
 def retries(connection):

@@ -83,12 +83,12 @@ def in_own_connection(&work)
   ActiveRecord::Base.connection_pool.with_connection(&work)
 end
 
-# Two sessions change shop 1 at once, and the second waits for the first: what becomes of it, and of the row.
-def race
+# Two sessions change shop 1 at once, and the second, which may do something else, waits: what becomes of it, and of the row.
+def race(change, late = change)
   thread = nil
   Shop.transaction do
-    yield "first"
-    thread = Tap.waiting { in_own_connection { yield "second" } }
+    change.call("first")
+    thread = Tap.waiting { in_own_connection { late.call("second") } }
   end
   [thread.value, row(1)]
 end
@@ -118,6 +118,9 @@ def entities
   end
   Tap.same(violations(error), [{ "item" => 1, "op" => "update", "kind" => "row", "table" => "public.shops", "id" => "1", "reason" => "stale",
                                  "expected" => 1, "actual" => 2 }], "stale update: which names the row and both versions")
+  gone = Shop.create!(id: 50, name: "Griensteidl", opens: 8)
+  Shop.find(50).destroy!
+  Tap.raises(ActiveRecord::StaleObjectError, "stale update: of a record that is gone is an error, too") { gone.update!(opens: 7) }
   shop.update_columns(opens: 5)
   Tap.raises(ActiveRecord::StaleObjectError, "update: update_columns leaves the record a version behind") { shop.update!(opens: 4) }
   shop.reload.update!(opens: 4)
@@ -142,11 +145,14 @@ def batch
 end
 
 def two_sessions
-  outcome, left = race { |name| by_record(name) }
+  outcome, left = race(method(:by_record))
   Tap.same([outcome.class, left], [ActiveRecord::StaleObjectError, ["first", 4, 5]], "two sessions: the record that has waited is stale")
-  outcome, left = race { |name| in_sql(name) }
+  outcome, left = race(method(:in_sql))
   Tap.same(violations(outcome).map { |violation| violation["actual"] }, [6], "two sessions: update_all that has waited is docstore's conflict")
   Tap.same(left, ["first", 4, 6], "two sessions: the row is as the first left it")
+  outcome, left = race(method(:in_sql), ->(_) { Shop.find(1).destroy! })
+  Tap.same([outcome.class, left], [ActiveRecord::StaleObjectError, ["first", 4, 7]],
+           "two sessions: a destroy! that has waited is told, and the row is there")
 end
 
 def alone
@@ -159,8 +165,8 @@ def alone
   _, stale = loaded_by_two(1)
   Tap.raises(ActiveRecord::StaleObjectError, "alone: a stale save is refused by Active Record") { stale.update!(name: "overwritten") }
   Tap.raises(ActiveRecord::StaleObjectError, "alone: a stale delete is refused by Active Record") { stale.destroy! }
-  Tap.same(row(1), ["first", 3, 7], "alone: the row is as the other left it")
-  Tap.same(race { |name| in_sql(name) }, [1, ["second", 3, 9]], "alone: update_all that has waited overwrites, and nobody is told")
+  Tap.same(row(1), ["first", 3, 8], "alone: the row is as the other left it")
+  Tap.same(race(method(:in_sql)), [1, ["second", 3, 10]], "alone: update_all that has waited overwrites, and nobody is told")
   Shop.connection.execute("SELECT docstore.guard('shops', 'lock_version')")
 end
 

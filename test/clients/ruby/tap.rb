@@ -43,7 +43,8 @@ module Tap
       deadline = Time.now + 60
       until watch.exec("SELECT count(*) FROM pg_catalog.pg_stat_activity
                         WHERE wait_event_type = 'Lock' AND datname = current_database()").getvalue(0, 0).to_i.positive?
-        raise "nobody waits for a lock: #{thread.value.inspect}" unless thread.alive? && Time.now < deadline
+        raise "nobody waits for a lock: #{thread.value.inspect}" unless thread.alive?
+        raise "nobody waits for a lock" if Time.now > deadline
         sleep 0.01
       end
       thread

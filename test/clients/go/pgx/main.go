@@ -40,6 +40,7 @@ type Shop struct {
 
 // begin entity
 // saveShop stores a shop with the version that was loaded. The guard compares it, and stores the next one, which the shop takes over.
+// pgx.ErrNoRows says that somebody has deleted it.
 func saveShop(ctx context.Context, db *pgxpool.Pool, shop *Shop) error {
 	return db.QueryRow(ctx, "UPDATE shops SET name = $1, opens = $2, version = $3 WHERE id = $4 RETURNING version",
 		shop.Name, shop.Opens, shop.Version, shop.ID).Scan(&shop.Version)
@@ -77,6 +78,8 @@ func entities(ctx context.Context, db *pgxpool.Pool) {
 	tap.Same(fmt.Sprintln(found[0].Kind, found[0].Table, found[0].ID, found[0].Reason, found[0].Actual), "row public.shops 1 stale 2\n",
 		"stale update: which names the row and its version")
 	tap.Same(tap.Must(loadShop(ctx, db, 1)), ann, "stale update: the row is as the other left it")
+	err := saveShop(ctx, db, &Shop{ID: 999})
+	tap.OK(errors.Is(err, pgx.ErrNoRows), "stale update: so it is when the row is gone")
 	tap.OK(deleteShop(ctx, db, ben) != nil, "stale delete: is an error")
 	tap.Same(tap.Must(loadShop(ctx, db, 1)), ann, "stale delete: the row is there")
 }
@@ -117,6 +120,8 @@ func twoSessions(ctx context.Context, db *pgxpool.Pool) {
 	tap.OK(conflict.Violations(err) != nil && name == "first", "two sessions: a shop that was loaded before is refused")
 	err, name = race(ctx, db, func(shop *Shop) error { return blind(ctx, db, shop.Name) })
 	tap.OK(conflict.Violations(err) != nil && name == "first", "two sessions: version + 1 that has waited is refused, too")
+	err, name = race(ctx, db, func(shop *Shop) error { return deleteShop(ctx, db, shop) })
+	tap.OK(err != nil && name == "first", "two sessions: a delete that has waited is refused, too")
 }
 
 // alone: the driver asks nobody about versions. A pool whose shops have no guard.
