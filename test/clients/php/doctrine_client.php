@@ -73,6 +73,13 @@ function delete_shop(EntityManager $em, Shop $shop): void
 // end entity
 
 // begin retry
+function entity_manager(Connection $connection): EntityManager
+{
+    static $configuration = null;
+    $configuration ??= ORMSetup::createAttributeMetadataConfiguration([__DIR__], true);
+    return new EntityManager($connection, $configuration);
+}
+
 /** Runs $work($em), which loads and changes, in a transaction, and once more when somebody else was faster. */
 function retried(Connection $connection, callable $work, int $attempts = 100): mixed
 {
@@ -94,13 +101,6 @@ function connection(string $driver = 'pdo_pgsql'): Connection
 {
     return DriverManager::getConnection(['driver' => $driver, 'host' => getenv('PGHOST'), 'port' => (int) getenv('PGPORT'),
         'user' => getenv('PGUSER'), 'password' => getenv('PGPASSWORD'), 'dbname' => getenv('PGDATABASE')]);
-}
-
-function entity_manager(Connection $connection): EntityManager
-{
-    static $configuration = null;
-    $configuration ??= ORMSetup::createAttributeMetadataConfiguration([__DIR__], true);
-    return new EntityManager($connection, $configuration);
 }
 
 function row(int $id): array|false
