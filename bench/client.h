@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fnmatch.h>
 #include <libpq-fe.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -56,6 +57,26 @@ text(const char *format,...)
 		die("out of memory");
 	va_end(arguments);
 	return result;
+}
+
+/*
+ * Move a process to our last processor.  We and the server processes that we
+ * measure are all there: they take turns anyway, and waking one another across
+ * processors costs an amount that changes with whatever else goes on.
+ */
+static inline void
+pin(pid_t pid)
+{
+	static int	processor = CPU_SETSIZE;
+	cpu_set_t	set;
+
+	if (processor == CPU_SETSIZE && sched_getaffinity(0, sizeof(set), &set) == 0)
+		while (--processor > 0 && !CPU_ISSET(processor, &set))
+			;
+	CPU_ZERO(&set);
+	CPU_SET(processor, &set);
+	if (sched_setaffinity(pid, sizeof(set), &set) != 0)
+		die("process %d cannot be moved to processor %d", (int) pid, processor);
 }
 
 static inline PGconn *

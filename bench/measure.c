@@ -32,7 +32,6 @@
 #include "client.h"
 
 #include <poll.h>
-#include <sched.h>
 
 #define FIRST_VERSION 7			/* of the documents that are there, so that 6 is stale */
 #define STATEMENT "measured"
@@ -683,26 +682,6 @@ enter(const Cell *cell, Entry *entries)
 	for (int s = 0; s < server_count; s++)
 		count = enter_server(cell, s, entries, count);
 	return count;
-}
-
-/*
- * Move a process to our last processor.  We and the server processes that we
- * measure are all there: they take turns anyway, and waking one another across
- * processors costs an amount that changes with whatever else goes on.
- */
-static void
-pin(pid_t pid)
-{
-	static int	processor = CPU_SETSIZE;
-	cpu_set_t	set;
-
-	if (processor == CPU_SETSIZE && sched_getaffinity(0, sizeof(set), &set) == 0)
-		while (--processor > 0 && !CPU_ISSET(processor, &set))
-			;
-	CPU_ZERO(&set);
-	CPU_SET(processor, &set);
-	if (sched_setaffinity(pid, sizeof(set), &set) != 0)
-		die("process %d cannot be moved to processor %d", (int) pid, processor);
 }
 
 static void

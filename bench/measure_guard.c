@@ -20,7 +20,6 @@
  */
 #include "client.h"
 
-#include <sched.h>
 
 #define STATEMENT "measured"
 #define ROWS 20000				/* in each table */
@@ -72,22 +71,6 @@ static const char *conninfo;
 static PGconn *keeper;
 static PGconn *sessions[CONTENDERS];
 static clockid_t clocks[CONTENDERS];
-
-/* Client and server processes share a processor: the last. */
-static void
-pin(pid_t pid)
-{
-	static int	processor = CPU_SETSIZE;
-	cpu_set_t	set;
-
-	if (processor == CPU_SETSIZE && sched_getaffinity(0, sizeof(set), &set) == 0)
-		while (--processor > 0 && !CPU_ISSET(processor, &set))
-			;
-	CPU_ZERO(&set);
-	CPU_SET(processor, &set);
-	if (sched_setaffinity(pid, sizeof(set), &set) != 0)
-		die("process %d cannot be moved to processor %d", (int) pid, processor);
-}
 
 /* A table as an application has it, half of each page free for new versions of its rows. */
 static void

@@ -42,6 +42,15 @@ ds_catalogue_relation(Oid relid, FormData_pg_class *relation)
 	return true;
 }
 
+/* The owner of a relation; InvalidOid when there is none. */
+Oid
+ds_catalogue_owner(Oid relid)
+{
+	FormData_pg_class relation;
+
+	return ds_catalogue_relation(relid, &relation) ? relation.relowner : InvalidOid;
+}
+
 /* Describe the column of that name; false when there is none. */
 bool
 ds_catalogue_column(Oid relid, const char *name, DsColumn *column)

@@ -21,6 +21,7 @@ typedef struct DsColumn
 } DsColumn;
 
 extern bool ds_catalogue_relation(Oid relid, FormData_pg_class *relation);
+extern Oid	ds_catalogue_owner(Oid relid);
 extern bool ds_catalogue_column(Oid relid, const char *name, DsColumn *column);
 extern bool ds_catalogue_is_deterministic(Oid collation);
 extern bool ds_catalogue_has_rules(Oid relid);

@@ -162,20 +162,24 @@ ds_guard_table_of(Oid trigger)
 	return origin.table;
 }
 
-/*
- * The table whose guard a table has: itself, one that it is a partition of, or
- * invalid.  A trigger of that name that calls another function guards nothing.
- */
+/* A trigger of the guard's; invalid when there is none, or one of that name that calls another function. */
+static Oid
+find_trigger(Oid relid, const char *name, const char *function)
+{
+	Oid			trigger = get_trigger_oid(relid, name, true);
+	Oid			called = OidIsValid(trigger) ? origin_of(trigger).function : InvalidOid;
+
+	return OidIsValid(called) && strcmp(get_func_name(called), function) == 0 &&
+		get_func_namespace(called) == get_namespace_oid("docstore", false) ? trigger : InvalidOid;
+}
+
+/* The table whose guard a table has: itself, one that it is a partition of, or invalid. */
 static Oid
 guarded_table(Oid relid)
 {
-	Oid			trigger = get_trigger_oid(relid, DS_GUARD, true);
-	Oid			function = OidIsValid(trigger) ? origin_of(trigger).function : InvalidOid;
+	Oid			trigger = find_trigger(relid, DS_GUARD, "guard_row");
 
-	if (!OidIsValid(function) || strcmp(get_func_name(function), "guard_row") != 0 ||
-		get_func_namespace(function) != get_namespace_oid("docstore", false))
-		return InvalidOid;
-	return ds_guard_table_of(trigger);
+	return OidIsValid(trigger) ? ds_guard_table_of(trigger) : InvalidOid;
 }
 
 /*
@@ -310,7 +314,15 @@ require_own_guard(Oid relid)
 Datum
 ds_unguard(PG_FUNCTION_ARGS)
 {
-	static const char *const triggers[] = {DS_GUARD, DS_GUARD "_delete", DS_GUARD "_truncate"};
+	static const struct
+	{
+		const char *name;
+		const char *function;
+	}			triggers[] = {
+		{DS_GUARD, "guard_row"},
+		{DS_GUARD "_delete", "guard_delete"},
+		{DS_GUARD "_truncate", "guard_truncate"},
+	};
 	Oid			relid;
 
 	ds_require_writable("docstore.unguard()");
@@ -324,8 +336,8 @@ ds_unguard(PG_FUNCTION_ARGS)
 	require_own_guard(relid);
 
 	for (size_t i = 0; i < lengthof(triggers); i++)
-		if (OidIsValid(get_trigger_oid(relid, triggers[i], true)))
-			ds_plan_execute_utility(psprintf("DROP TRIGGER %s ON %s", triggers[i],
+		if (OidIsValid(find_trigger(relid, triggers[i].name, triggers[i].function)))
+			ds_plan_execute_utility(psprintf("DROP TRIGGER %s ON %s", triggers[i].name,
 											 ds_collection_name(relid)));
 	PG_RETURN_VOID();
 }

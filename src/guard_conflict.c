@@ -16,6 +16,7 @@
 #include "access/htup_details.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
+#include "catalogue.h"
 #include "collection.h"
 #include "conflict.h"
 #include "executor/spi.h"
@@ -29,7 +30,6 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
-#include "utils/syscache.h"
 
 /*
  * Whether a SELECT from a table finds the row, by its place.  It takes a
@@ -129,23 +129,17 @@ append_key_value(StringInfo key, const Refused *refused, AttrNumber column, bool
 
 /* The columns of a table's primary key, in its own order; NIL when there is none. */
 static List *
-key_columns(Relation table)
+key_columns(Oid relid)
 {
-	List	   *indexes = RelationGetIndexList(table);
 	List	   *columns = NIL;
 	ListCell   *cell;
 
-	foreach(cell, indexes)
+	foreach(cell, ds_catalogue_indexes(relid))
 	{
-		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
-		Form_pg_index index;
+		Form_pg_index index = (Form_pg_index) GETSTRUCT((HeapTuple) lfirst(cell));
 
-		if (!HeapTupleIsValid(tuple))
-			elog(ERROR, "cache lookup failed for index %u", lfirst_oid(cell));
-		index = (Form_pg_index) GETSTRUCT(tuple);
 		for (int i = 0; index->indisprimary && i < index->indnkeyatts; i++)
 			columns = lappend_int(columns, index->indkey.values[i]);
-		ReleaseSysCache(tuple);
 	}
 	return columns;
 }
@@ -157,7 +151,7 @@ key_columns(Relation table)
 static const char *
 key_of(const Refused *refused)
 {
-	List	   *columns = key_columns(refused->guarded->table);
+	List	   *columns = key_columns(RelationGetRelid(refused->guarded->table));
 	bool		is_composite = list_length(columns) > 1;
 	StringInfoData key;
 	ListCell   *cell;

@@ -104,7 +104,7 @@ ds_guard_truncate(PG_FUNCTION_ARGS)
 	ListCell   *cell;
 
 	ds_guard_require_fit(trigger, TRIGGER_FIRED_BEFORE(trigger->tg_event) &&
-				TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event));
+						 TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event));
 	if (!ds_collection_recognise(relid, &collection))
 		return PointerGetDatum(NULL);
 	foreach(cell, find_all_inheritors(relid, NoLock, NULL))

@@ -11,17 +11,6 @@
 #include "identity.h"
 #include "miscadmin.h"
 
-/* The owner of a relation. */
-static Oid
-owner_of(Oid relid)
-{
-	FormData_pg_class relation;
-
-	if (!ds_catalogue_relation(relid, &relation))
-		elog(ERROR, "cache lookup failed for relation %u", relid);
-	return relation.relowner;
-}
-
 /*
  * Act as the owner of a relation until ds_identity_become() gives back the
  * caller, who is returned.  An error ends it, too.
@@ -29,9 +18,11 @@ owner_of(Oid relid)
 DsIdentity
 ds_identity_become_owner(Oid relid)
 {
-	Oid			owner = owner_of(relid);
+	Oid			owner = ds_catalogue_owner(relid);
 	DsIdentity	caller;
 
+	if (!OidIsValid(owner))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
 	GetUserIdAndSecContext(&caller.user, &caller.context);
 	SetUserIdAndSecContext(owner, caller.context | SECURITY_LOCAL_USERID_CHANGE);
 	return caller;

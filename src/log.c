@@ -186,15 +186,6 @@ ds_log_companion(const char *name, const char *suffix)
 	return psprintf("%s%s", name, suffix);
 }
 
-/* The owner of a table, or invalid when it has just been dropped. */
-static Oid
-owner_of(Oid relid)
-{
-	FormData_pg_class relation;
-
-	return ds_catalogue_relation(relid, &relation) ? relation.relowner : InvalidOid;
-}
-
 /*
  * A table that goes with a log: in its schema, of its owner; or invalid.  It
  * needs no lock on either.
@@ -207,7 +198,7 @@ ds_log_companion_of(Oid relid, const char *suffix)
 	Oid			found = name != NULL && strlen(name) < NAMEDATALEN
 		? get_relname_relid(name, get_rel_namespace(relid)) : InvalidOid;
 
-	return OidIsValid(found) && owner_of(found) == owner_of(relid) ? found : InvalidOid;
+	return OidIsValid(found) && ds_catalogue_owner(found) == ds_catalogue_owner(relid) ? found : InvalidOid;
 }
 
 /*

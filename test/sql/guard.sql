@@ -138,6 +138,8 @@ SELECT docstore.unguard('doubled');
 CREATE TRIGGER docstore_guard BEFORE UPDATE ON doubled FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
 CALL pg_temp.try($$ SELECT docstore.guard('doubled', 'nr') $$);
 CALL pg_temp.try($$ SELECT docstore.unguard('doubled') $$);
+ALTER TRIGGER docstore_guard ON doubled RENAME TO docstore_guard_delete;
+SELECT docstore.guard('doubled', 'nr'), docstore.unguard('doubled');
 SELECT tgname FROM pg_trigger WHERE tgrelid = 'doubled'::regclass;
 DROP TABLE doubled;
 

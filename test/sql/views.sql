@@ -84,6 +84,10 @@ SELECT docstore.upsert('own', '1', '{}'), docstore.delete('own', '1', 1);
 SELECT options ->> 'floor' AS floor FROM docstore.collections WHERE name = 'public.own';
 
 -- rows as the statistics know them, and what pg_total_relation_size() says
+ALTER TABLE shops SET (autovacuum_enabled = off);
+ALTER TABLE part_1 SET (autovacuum_enabled = off);
+ALTER TABLE ledger SET (autovacuum_enabled = off);
+ALTER TABLE ledger_streams SET (autovacuum_enabled = off);
 INSERT INTO shops SELECT n::text, 1, jsonb_build_object('n', n, 'long', repeat(md5(n::text), 200)), now(), now() FROM generate_series(1, 300) n;
 INSERT INTO parts SELECT n, 1, '{}' FROM generate_series(1, 15) n;
 SELECT count(*) FROM docstore.append('ledger', 'a', '[{"type": "T"}, {"type": "T"}]');
