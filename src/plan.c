@@ -57,7 +57,7 @@ static dlist_head by_recency = DLIST_STATIC_INIT(by_recency);	/* latest first */
 static CachedPlanSource *
 plan_source(SPIPlanPtr plan)
 {
-	return linitial_node(CachedPlanSource, SPI_plan_get_plan_sources(plan));
+	return (CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan));
 }
 
 /*
