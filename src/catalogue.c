@@ -182,8 +182,8 @@ ds_catalogue_index_is_where_not_null(HeapTuple index, AttrNumber column)
 }
 
 /*
- * The table that a partition is a part of, the topmost one; any other table
- * itself.  One whose DETACH .. CONCURRENTLY has begun is a part of none.
+ * The table or index that a partition is a part of, the topmost one; any other
+ * itself.  A table whose DETACH .. CONCURRENTLY has begun is a part of none.
  */
 Oid
 ds_catalogue_root(Oid relid)

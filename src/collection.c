@@ -15,6 +15,7 @@
 
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "catalog/index.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
@@ -402,13 +403,32 @@ ds_collection_floor(Oid relid)
 }
 
 /*
- * Decide for this call whether a batch can find rows that it has locked by
- * their ctid, which saves a second look into the index.  Partitions have each
- * their own, and to read ctid takes SELECT on the whole table.
+ * The table whose key keeps the ids of a collection apart: the topmost that its
+ * own key is a part of.  Partitions whose keys are their own can have an id
+ * each, so the table's parents do not tell.  Nor do they where a DETACH ..
+ * CONCURRENTLY has begun, while who has an older snapshot still finds the
+ * partition through them: its key is a part of theirs until that has ended.
+ */
+static Oid
+find_root(const DsCollection *collection)
+{
+	Oid			key = ds_catalogue_root(collection->key);
+
+	return key == collection->key ? collection->relid : IndexGetRelation(key, false);
+}
+
+/*
+ * Find out for a batch what is not remembered of a table.
+ *
+ * Whether rows that it has locked can be found by their ctid, which saves a
+ * second look into the index: partitions have each their own, and to read ctid
+ * takes SELECT on the whole table.  And the root: ALTER INDEX .. ATTACH
+ * PARTITION changes it without a word to the table's description.
  */
 void
-ds_collection_find_places(DsCollection *collection)
+ds_collection_prepare(DsCollection *collection)
 {
+	collection->root = find_root(collection);
 	collection->by_place = !collection->partitioned &&
 		pg_class_aclcheck(collection->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }

@@ -77,7 +77,8 @@ typedef struct DsCollection
 	bool		has_index[DS_EVENT_COLUMNS];	/* on that column and log_position */
 	int64		current_generation; /* see feed.c */
 
-	/* Not remembered, as it depends on the role: see ds_collection_find_places(). */
+	/* Not remembered, but found out for each batch: see ds_collection_prepare(). */
+	Oid			root;			/* the table in which an id stands for one row: the partitioned one */
 	bool		by_place;		/* rows that are locked are found again by ctid */
 } DsCollection;
 
@@ -90,7 +91,7 @@ extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
 extern bool ds_collection_recognise(Oid relid, DsCollection *collection);
 extern bool ds_collection_is(Oid relid, DsKind kind);
 extern Oid	ds_collection_floor(Oid relid);
-extern void ds_collection_find_places(DsCollection *collection);
+extern void ds_collection_prepare(DsCollection *collection);
 extern char *ds_collection_name(Oid relid);
 
 /* For those who describe a table of their kind. */

@@ -168,7 +168,7 @@ open_once(Reader *reader, Oid relid, int item)
 
 	collection = palloc(sizeof(DsCollection));
 	ds_collection_open(relid, RowExclusiveLock, item, collection);
-	ds_collection_find_places(collection);
+	ds_collection_prepare(collection);
 	reader->opened = lappend(reader->opened, collection);
 	return collection;
 }
@@ -322,7 +322,7 @@ read_log(Reader *reader, const JsonbValue *given, int item)
 	}
 	log = palloc(sizeof(DsLog));
 	ds_log_open(relid, RowExclusiveLock, item, log);
-	ds_collection_find_places(&log->streams);
+	ds_collection_prepare(&log->streams);
 	reader->logs = lappend(reader->logs, log);
 	return log;
 }

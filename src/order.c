@@ -3,13 +3,16 @@
  *
  * All sessions lock the documents and streams of a batch in the same order, whatever
  * order their callers gave: documents before streams, then by table (OID), then
- * by id (bytes).  That is why
- * no two batches can wait for each other in a circle.
+ * by id (bytes).  That is why no two batches can wait for each other in a circle.
+ *
+ * A document can be named through a partitioned table and through each partition
+ * that it is in.  It is the same row, so the table that counts is the root.
  */
 #include "postgres.h"
 
 #include "compat.h"
 #include "errors.h"
+#include "miscadmin.h"
 #include "order.h"
 
 static int
@@ -18,10 +21,11 @@ compare_items(const void *left, const void *right)
 	const DsItem *a = *(DsItem *const *) left;
 	const DsItem *b = *(DsItem *const *) right;
 
+	CHECK_FOR_INTERRUPTS();
 	if (a->collection->kind != b->collection->kind)
 		return a->collection->kind < b->collection->kind ? -1 : 1;
-	if (a->collection->relid != b->collection->relid)
-		return a->collection->relid < b->collection->relid ? -1 : 1;
+	if (a->collection->root != b->collection->root)
+		return a->collection->root < b->collection->root ? -1 : 1;
 	return ds_id_compare(a->collection->id_type, a->id, b->id);
 }
 
@@ -33,7 +37,7 @@ refuse_duplicate(const DsItem *a, const DsItem *b)
 			 errmsg("items %d and %d name the same document \"%s\" of collection \"%s\"",
 					Min(a->number, b->number), Max(a->number, b->number),
 					ds_id_to_cstring(a->collection->id_type, a->id),
-					ds_collection_name(a->collection->relid)),
+					ds_collection_name(a->collection->root)),
 			 errhint("Merge them into one item: a document has one new version in a batch.")));
 }
 

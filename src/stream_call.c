@@ -29,7 +29,7 @@ ds_stream_call_begin(FunctionCallInfo fcinfo, DsOp op, DsStreamCall *call)
 	call->item->expected_revision = DS_ANY_VERSION;
 	ds_stream_item_set_stream(call->item, PG_GETARG_TEXT_PP(1));
 	ds_log_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, &call->log);
-	ds_collection_find_places(&call->log.streams);
+	ds_collection_prepare(&call->log.streams);
 	call->item->log = &call->log;
 }
 

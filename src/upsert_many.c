@@ -65,7 +65,7 @@ read_items(FunctionCallInfo fcinfo, DsBatch *batch)
 
 	require_length(data.count, "data", ids.count);
 	ds_collection_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, collection);
-	ds_collection_find_places(collection);
+	ds_collection_prepare(collection);
 	ds_batch_init(batch, ids.count);
 	for (int i = 0; i < ids.count; i++)
 	{
