@@ -118,7 +118,13 @@ inspect_indexes(DsCollection *collection)
 		Form_pg_index index = (Form_pg_index) GETSTRUCT((HeapTuple) lfirst(cell));
 
 		if (!index->indisprimary)
-			collection->has_other_unique |= index->indisunique || index->indisexclusion;
+		{
+			if (index->indisunique || index->indisexclusion)
+			{
+				collection->has_other_unique = true;
+				collection->has_deferrable |= !index->indimmediate;
+			}
+		}
 		else if (index->indnkeyatts == 1 && index->indkey.values[0] == collection->id &&
 				 index->indimmediate && index->indisvalid)
 			collection->key = index->indexrelid;

@@ -57,6 +57,7 @@ typedef struct DsCollection
 	AttrNumber	updated_at;
 	Oid			key;			/* the index of the primary key */
 	bool		has_other_unique;	/* a unique or exclusion constraint besides id */
+	bool		has_deferrable; /* one of these can be checked later than at once */
 	bool		has_before_triggers;	/* for each row: they can undo or change a write */
 	bool		has_after_triggers; /* of any kind, those that do not fire now included */
 	bool		is_plain;		/* needs nothing of the executor: see direct.c */

@@ -27,6 +27,7 @@
 #include "executor/spi.h"
 #include "floor.h"
 #include "identity.h"
+#include "insert.h"
 #include "json.h"
 #include "merge.h"
 #include "miscadmin.h"
@@ -291,18 +292,81 @@ lift(const DsCollection *collection, Datum id, DsOutcome *outcome)
 		ds_document_refuse_unwritable(collection, id);
 }
 
+/* A new document, as it is inserted. */
+typedef struct New
+{
+	const DsCollection *collection;
+	Datum		id;
+	Datum		data;
+	int64		version;
+	DsOutcome  *outcome;
+} New;
+
+static bool
+insert_strictly(void *context)
+{
+	New		   *new = context;
+
+	return write_one(new->collection, DS_INSERT_STRICTLY, new->id, new->data,
+					 Int64GetDatum(new->version), new->outcome);
+}
+
+/* Whether a document is there by now, whatever this transaction's snapshot shows. */
+static bool
+is_taken(const New *new)
+{
+	int64		version;
+	bool		taken;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	taken = find_one(new->collection, DS_FIND, DS_READ, new->id, &version);
+	PopActiveSnapshot();
+	return taken;
+}
+
+/*
+ * Insert a document; false when its id is taken.  Where another unique index
+ * exists, an error of that one is no answer while the id is taken: insert.c.
+ */
+static bool
+insert_one(New *new)
+{
+	bool		asks_all = new->collection->has_other_unique && !new->collection->has_deferrable &&
+		!IsolationUsesXactSnapshot();
+	ErrorData  *violation;
+
+	if (asks_all || !new->collection->has_other_unique)
+	{
+		if (write_one(new->collection, DS_INSERT, new->id, new->data,
+					  Int64GetDatum(new->version), new->outcome))
+			return true;
+		if (!asks_all || is_taken(new))
+			return false;
+	}
+
+	violation = ds_insert_try(insert_strictly, new);
+	if (violation == NULL)
+		return new->outcome->written;
+	if (!is_taken(new))
+		ReThrowError(violation);
+	if (IsolationUsesXactSnapshot())
+		ds_document_refuse_old_snapshot();
+	return false;
+}
+
 static bool
 try_insert(const DsCollection *collection, Datum id, const Change *change, int64 expected,
 		   DsOutcome *outcome)
 {
-	int64		version;
+	New			new = {.collection = collection, .id = id, .outcome = outcome};
 
 	if (expected != DS_NO_VERSION && expected != DS_ANY_VERSION)
 		return false;
-	version = ds_floor_next_version(collection);
-	if (!write_one(collection, DS_INSERT, id, created_data(change), Int64GetDatum(version), outcome))
+	new.data = created_data(change);
+	new.version = ds_floor_next_version(collection);
+	if (!insert_one(&new))
 		return false;
-	if (outcome->version != version)
+	if (outcome->version != new.version)
 		ds_document_refuse_trigger(collection, id);
 	lift(collection, id, outcome);
 	return true;

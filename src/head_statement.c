@@ -50,11 +50,13 @@ ds_head_build_statement(const DsCollection *streams, DsStatement statement,
 			});
 			break;
 		case DS_INSERT_MANY:
+		case DS_INSERT_MANY_STRICTLY:
 			text->sql = psprintf("INSERT INTO %s AS t (stream, version, revision, properties, created_at, closed_at, generation, transaction_id) "
 								 "SELECT u.id, " AT("$2") ", 1, COALESCE(docstore.item_data(u.item), '{}'), pg_catalog.now(), "
 								 "CASE WHEN " AT("$3") " THEN pg_catalog.clock_timestamp() END, $4, " AT("$5") " "
 								 "FROM pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item) "
-								 "ON CONFLICT (stream) DO NOTHING RETURNING t.stream, t.version", name);
+								 "ON CONFLICT %s DO NOTHING RETURNING t.stream, t.version",
+								 name, ds_statement_arbiter(streams, statement));
 			set_types(text, 5, (const Oid[]) {
 				TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, INT8OID, XID8ARRAYOID
 			});

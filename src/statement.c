@@ -70,22 +70,36 @@ target(const DsCollection *collection)
 }
 
 /*
+ * What ON CONFLICT of an INSERT is about: the id alone, or any unique index,
+ * where insert.c finds out which.  The server cannot be asked about those that
+ * are checked later.
+ */
+const char *
+ds_statement_arbiter(const DsCollection *collection, DsStatement statement)
+{
+	if (statement == DS_INSERT_STRICTLY || statement == DS_INSERT_MANY_STRICTLY ||
+		!collection->has_other_unique || collection->has_deferrable)
+		return collection->kind == DS_STREAMS ? "(stream)" : "(id)";
+	return "";
+}
+
+/*
  * before and after stand around the list of values: id, version, data, times.
  * OVERRIDING: the caller's id counts, also where the column is an identity.
  */
 static char *
-insert_into(const DsCollection *collection, const char *before, const char *values,
-			const char *after)
+insert_into(const DsCollection *collection, DsStatement statement,
+			const char *before, const char *values, const char *after)
 {
 	return psprintf("INSERT INTO %s AS t (id, version, data%s%s) OVERRIDING SYSTEM VALUE %s%s%s%s%s "
-					"ON CONFLICT (id) DO NOTHING",
+					"ON CONFLICT %s DO NOTHING",
 					ds_collection_name(collection->relid),
 					collection->created_at ? ", created_at" : "",
 					collection->updated_at ? ", updated_at" : "",
 					before, values,
 					collection->created_at ? ", pg_catalog.now()" : "",
 					collection->updated_at ? ", pg_catalog.now()" : "",
-					after);
+					after, ds_statement_arbiter(collection, statement));
 }
 
 /*
@@ -147,8 +161,9 @@ build_for_one(const DsCollection *c, DsStatement statement, DsStatementText *tex
 			set_types(text, 2, id, JSONBOID, InvalidOid);
 			break;
 		case DS_INSERT:
+		case DS_INSERT_STRICTLY:
 			text->sql = psprintf("%s" RETURNING_WRITTEN("$1"),
-								 insert_into(c, "VALUES (", "$1, $3, $2", ")"));
+								 insert_into(c, statement, "VALUES (", "$1, $3, $2", ")"));
 			set_types(text, 3, id, JSONBOID, INT8OID);
 			break;
 		case DS_LIFT:
@@ -213,8 +228,9 @@ build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *te
 			set_types(text, 2, places, INT8ARRAYOID, InvalidOid);
 			break;
 		case DS_INSERT_MANY:
+		case DS_INSERT_MANY_STRICTLY:
 			text->sql = psprintf("%s RETURNING t.id, t.version",
-								 insert_into(c, "SELECT ", "u.id, $2, docstore.item_data(u.item)",
+								 insert_into(c, statement, "SELECT ", "u.id, $2, docstore.item_data(u.item)",
 											 " FROM pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item)"));
 			set_types(text, 2, ids, INT8OID, InvalidOid);
 			break;

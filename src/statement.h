@@ -32,7 +32,8 @@ typedef enum DsStatement
 	DS_UPDATE_ANY,				/* data */
 	DS_PATCH,					/* patch, version */
 	DS_PATCH_ANY,				/* patch */
-	DS_INSERT,					/* data, version; no row when the id is taken */
+	DS_INSERT,					/* data, version; no row when the id is taken: see insert.c */
+	DS_INSERT_STRICTLY,			/* likewise, and an error when another unique value is */
 	DS_LIFT,					/* version, higher version */
 	DS_DELETE,					/* version */
 	DS_DELETE_ANY,
@@ -46,6 +47,7 @@ typedef enum DsStatement
 	DS_UPDATE_MANY,				/* places, versions; data from docstore.item_data() */
 	DS_PATCH_MANY,				/* likewise, patches */
 	DS_INSERT_MANY,				/* ids, version; data likewise; returns (id, version) of those not taken */
+	DS_INSERT_MANY_STRICTLY,
 	DS_LIFT_MANY,				/* ids, the version of all of them, higher version */
 	DS_DELETE_MANY,				/* places, versions */
 	DS_LOAD_MANY
@@ -59,6 +61,7 @@ typedef struct DsStatementText
 	bool		in_order;		/* its rows are to come in the order of an index, never sorted */
 } DsStatementText;
 
+extern const char *ds_statement_arbiter(const DsCollection *collection, DsStatement statement);
 extern void ds_statement_build(const DsCollection *collection, DsStatement statement,
 							   DsStatementText *text);
 

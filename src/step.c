@@ -12,6 +12,7 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "commands/trigger.h"
 #include "direct_items.h"
 #include "document.h"
 #include "engine.h"
@@ -20,10 +21,12 @@
 #include "floor.h"
 #include "fmgr.h"
 #include "identity.h"
+#include "insert.h"
 #include "miscadmin.h"
 #include "step.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
+#include "utils/snapmgr.h"
 
 /* One statement takes at most this many documents. */
 #define CHUNK_ITEMS 1000
@@ -69,7 +72,8 @@ ds_item_data(PG_FUNCTION_ARGS)
 
 	/* Into a document that is there it is the statement that merges a patch. */
 	PG_RETURN_JSONB_P(ds_batch_stored(running->items[number - 1],
-									  running->statement == DS_INSERT_MANY));
+									  running->statement == DS_INSERT_MANY ||
+									  running->statement == DS_INSERT_MANY_STRICTLY));
 }
 
 static Datum
@@ -340,37 +344,133 @@ lift(Chunk *chunk, DsExecution execution, int64 found)
 			ds_document_refuse_unwritable(chunk->collection, chunk->items[i]->id);
 }
 
-/* Insert the documents of a chunk, right above the floor. */
+/*
+ * What is inserted: documents, right above the floor, or heads, whose versions
+ * know no floor.  The chunk's statement is that of INSERT, or INSERT strictly.
+ */
+typedef struct Insertion
+{
+	Chunk	   *chunk;
+	DsExecution execution;
+	int64		version;
+	uint64		rows;			/* that the statement has inserted */
+} Insertion;
+
+static void
+execute_insertion(Insertion *insertion)
+{
+	Chunk	   *chunk = insertion->chunk;
+	Datum		values[5] = {id_array(chunk), Int64GetDatum(insertion->version)};
+
+	if (chunk->collection->kind == DS_STREAMS)
+		set_head_values(chunk, values + 1);
+	insertion->rows = execute_chunk(chunk, insertion->execution, values);
+}
+
+static void
+insert_once(Insertion *insertion)
+{
+	execute_insertion(insertion);
+	absorb_inserted(insertion->chunk, insertion->rows, insertion->version);
+	SPI_freetuptable(SPI_tuptable);
+}
+
+/* Insert strictly only to see whether the server objects; no trigger is to remember it. */
+static bool
+probe(void *context)
+{
+	AfterTriggerBeginQuery();
+	execute_insertion(context);
+	return false;
+}
+
+/* The items of a chunk that are not written. */
+static Chunk *
+unwritten(const Chunk *chunk)
+{
+	Chunk	   *rest = palloc(sizeof(Chunk));
+
+	*rest = *chunk;
+	rest->count = 0;
+	for (int i = 0; i < chunk->count; i++)
+		if (!chunk->items[i]->written)
+			rest->items[rest->count++] = chunk->items[i];
+	return rest;
+}
+
+/* Drop the items from a chunk whose ids are taken by now; returns how many are left. */
+static int
+keep_free(Chunk *chunk)
+{
+	bool		taken[CHUNK_ITEMS] = {0};
+	Datum		ids = id_array(chunk);
+	uint64		rows;
+	int			count = 0;
+
+	chunk->statement = DS_FIND_MANY;
+	PushActiveSnapshot(GetLatestSnapshot());
+	rows = execute_chunk(chunk, DS_READ, &ids);
+	for (uint64 row = 0; row < rows; row++)
+		taken[ds_plan_int64(row, 1) - 1] = true;
+	SPI_freetuptable(SPI_tuptable);
+	PopActiveSnapshot();
+
+	for (int i = 0; i < chunk->count; i++)
+		if (!taken[i])
+			chunk->items[count++] = chunk->items[i];
+	chunk->count = count;
+	return count;
+}
+
+/*
+ * Where other unique indexes exist, an item that was not inserted need not have
+ * found its id taken: see insert.c.  Raises the error of the other index, unless
+ * more ids are taken after it than were before.
+ */
+static void
+insert_rest(Insertion *insertion)
+{
+	Chunk	   *rest = unwritten(insertion->chunk);
+	Insertion	again = {rest, insertion->execution, insertion->version, 0};
+
+	while (rest->count > 0 && keep_free(rest) > 0)
+	{
+		int			free = rest->count;
+		ErrorData  *violation;
+
+		CHECK_FOR_INTERRUPTS();
+		rest->statement = DS_INSERT_MANY_STRICTLY;
+		violation = ds_insert_try(probe, &again);
+		if (violation == NULL && again.rows == 0)
+			break;
+		if (violation != NULL && keep_free(rest) == free)
+			ReThrowError(violation);
+		if (rest->count == 0)
+			break;
+
+		rest->statement = DS_INSERT_MANY;
+		insert_once(&again);
+		rest = again.chunk = unwritten(rest);
+	}
+}
+
+/* Insert the rows of a chunk whose ids are not taken. */
 static void
 insert(Chunk *chunk, DsExecution execution)
 {
-	int64		version = ds_floor_next_version(chunk->collection);
+	bool		is_head = chunk->collection->kind == DS_STREAMS;
+	Insertion	insertion = {chunk, execution, is_head ? 0 : ds_floor_next_version(chunk->collection), 0};
 
 	if (ds_engine_inserts(chunk->collection))
-		ds_direct_insert_items(chunk->items, chunk->count, version);
+		ds_direct_insert_items(chunk->items, chunk->count, insertion.version);
 	else
 	{
-		Datum		values[] = {id_array(chunk), Int64GetDatum(version)};
-
-		absorb_inserted(chunk, execute_chunk(chunk, execution, values), version);
+		insert_once(&insertion);
+		if (chunk->collection->has_other_unique && !chunk->collection->has_deferrable)
+			insert_rest(&insertion);
 	}
-	lift(chunk, execution, version);
-}
-
-/* Insert the heads of a chunk; versions of streams know no floor. */
-static void
-insert_heads(Chunk *chunk, DsExecution execution)
-{
-	Datum		values[5];
-
-	if (ds_engine_inserts(chunk->collection))
-	{
-		ds_direct_insert_items(chunk->items, chunk->count, 0);
-		return;
-	}
-	values[0] = id_array(chunk);
-	set_head_values(chunk, values + 1);
-	absorb_inserted(chunk, execute_chunk(chunk, execution, values), 0);
+	if (!is_head)
+		lift(chunk, execution, insertion.version);
 }
 
 static void
@@ -387,10 +487,7 @@ run_chunk(Chunk *chunk, DsExecution execution)
 			write_locked(chunk, execution);
 			break;
 		case DS_INSERT_MANY:
-			if (chunk->collection->kind == DS_STREAMS)
-				insert_heads(chunk, execution);
-			else
-				insert(chunk, execution);
+			insert(chunk, execution);
 			break;
 		default:
 			look(chunk, execution);
