@@ -26,11 +26,11 @@
 #include "errors.h"
 #include "executor/spi.h"
 #include "floor.h"
-#include "identity.h"
 #include "json.h"
 #include "merge.h"
 #include "miscadmin.h"
 #include "plan.h"
+#include "subtransaction.h"
 #include "utils/jsonb.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
@@ -258,54 +258,47 @@ try_update(const DsCollection *collection, Datum id, const Change *change, int64
 		update_exact(collection, id, change, outcome->actual, outcome);
 }
 
-/*
- * Lift a new document above the floor, when that has risen since it got its
- * version: see floor.c.
- */
-static void
-lift(const DsCollection *collection, Datum id, DsOutcome *outcome)
+/* An insert that is taken back when it turns out too low. */
+typedef struct Insertion
 {
-	int64		found = outcome->version;
-	int64		version = ds_floor_next_version(collection);
-	DsIdentity	caller;
-	int64		outer;
+	const DsCollection *collection;
+	Datum		id;
+	Datum		data;
+	int64		version;
+	DsOutcome  *outcome;
+} Insertion;
 
-	if (version <= found)
-		return;
+/*
+ * Insert a document; false when its id is taken, or its version used up by the
+ * time that the id is won: see floor.c.
+ */
+static bool
+insert_above_floor(void *context)
+{
+	const Insertion *insertion = context;
+	DsOutcome  *outcome = insertion->outcome;
 
-	caller = ds_identity_become_owner(collection->relid);
-	outer = ds_floor_begin_lift(version);
-	SPI_connect();
-	PG_TRY();
-	{
-		write_one(collection, DS_LIFT, id, Int64GetDatum(found), Int64GetDatum(version), outcome);
-	}
-	PG_FINALLY();
-	{
-		ds_floor_end_lift(outer);
-	}
-	PG_END_TRY();
-	SPI_finish();
-	ds_identity_become(caller);
-	if (!outcome->written || outcome->version != version)
-		ds_document_refuse_unwritable(collection, id);
+	if (!write_one(insertion->collection, DS_INSERT, insertion->id, insertion->data,
+				   Int64GetDatum(insertion->version), outcome))
+		return false;
+	if (outcome->version != insertion->version)
+		ds_document_refuse_trigger(insertion->collection, insertion->id);
+	outcome->written = !ds_floor_has_reached(insertion->collection->relid, insertion->version);
+	return outcome->written;
 }
 
+/* One that is too low is taken back: to others it never was there. */
 static bool
 try_insert(const DsCollection *collection, Datum id, const Change *change, int64 expected,
-		   DsOutcome *outcome)
+		   int tries, DsOutcome *outcome)
 {
-	int64		version;
+	Insertion	insertion = {.collection = collection, .id = id, .outcome = outcome};
 
 	if (expected != DS_NO_VERSION && expected != DS_ANY_VERSION)
 		return false;
-	version = ds_floor_next_version(collection);
-	if (!write_one(collection, DS_INSERT, id, created_data(change), Int64GetDatum(version), outcome))
-		return false;
-	if (outcome->version != version)
-		ds_document_refuse_trigger(collection, id);
-	lift(collection, id, outcome);
-	return true;
+	insertion.data = created_data(change);
+	insertion.version = ds_floor_version_for_new(collection->relid, tries);
+	return ds_subtransaction_run(insert_above_floor, &insertion);
 }
 
 /* Create or change a document: what upserts and patches have in common. */
@@ -327,7 +320,7 @@ write_document(const DsCollection *collection, Datum id, const Change *change,
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (try_update(collection, id, change, expected, outcome) ||
-			try_insert(collection, id, change, expected, outcome))
+			try_insert(collection, id, change, expected, try, outcome))
 			return;
 
 		look(collection, DS_LOCK_FOR_UPSERT, id, expected, outcome);
@@ -368,8 +361,6 @@ ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
 		write_document(collection, id, &change, expected, outcome);
 		SPI_finish();
 	}
-	else if (outcome->written && !outcome->present)
-		lift(collection, id, outcome);
 }
 
 /* Create or patch a document, as ds_document_upsert(). */
@@ -396,7 +387,7 @@ delete_document(const DsCollection *collection, Datum id, int64 expected, DsOutc
 		CHECK_FOR_INTERRUPTS();
 		if (write_one(collection, statement, id, Int64GetDatum(expected), 0, outcome))
 		{
-			ds_floor_raise(collection, outcome->version);
+			ds_floor_raise(collection->relid, outcome->version);
 			return;
 		}
 
@@ -417,6 +408,7 @@ void
 ds_document_delete(const DsCollection *collection, Datum id, int64 expected,
 				   DsOutcome *outcome)
 {
+	ds_floor_require(collection->relid);
 	SPI_connect();
 	delete_document(collection, id, expected, outcome);
 	SPI_finish();

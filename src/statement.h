@@ -33,7 +33,6 @@ typedef enum DsStatement
 	DS_PATCH,					/* patch, version */
 	DS_PATCH_ANY,				/* patch */
 	DS_INSERT,					/* data, version; no row when the id is taken */
-	DS_LIFT,					/* version, higher version */
 	DS_DELETE,					/* version */
 	DS_DELETE_ANY,
 	DS_LOAD,					/* version not wanted: returns whole documents */
@@ -46,7 +45,6 @@ typedef enum DsStatement
 	DS_UPDATE_MANY,				/* places, versions; data from docstore.item_data() */
 	DS_PATCH_MANY,				/* likewise, patches */
 	DS_INSERT_MANY,				/* ids, version; data likewise; returns (id, version) of those not taken */
-	DS_LIFT_MANY,				/* ids, the version of all of them, higher version */
 	DS_DELETE_MANY,				/* places, versions */
 	DS_LOAD_MANY
 } DsStatement;

@@ -19,7 +19,6 @@
 #include "executor/spi.h"
 #include "floor.h"
 #include "fmgr.h"
-#include "identity.h"
 #include "miscadmin.h"
 #include "step.h"
 #include "utils/array.h"
@@ -31,6 +30,7 @@
 /* Neighbours in lock order that one statement takes. */
 typedef struct Chunk
 {
+	DsBatch    *batch;
 	DsStatement statement;
 	const DsCollection *collection;
 	int			count;
@@ -294,67 +294,31 @@ write_locked(Chunk *chunk, DsExecution execution)
 	highest = absorb_written(chunk, execute_chunk(chunk, execution, values));
 
 	if (chunk->statement == DS_DELETE_MANY && highest > 0)
-		ds_floor_raise(chunk->collection, highest);
+		ds_floor_raise(chunk->collection->relid, highest);
 }
 
 /*
- * Lift the new documents of a chunk above the floor, when that has risen
- * since they got their version: see floor.c.
+ * Insert the documents of a chunk, right above the floor.  One that turns out
+ * to be too low, once its id is won, cannot be taken back by itself: the whole
+ * batch is (floor.c, batch.c).
  */
-static void
-lift(Chunk *chunk, DsExecution execution, int64 found)
-{
-	int64		version = ds_floor_next_version(chunk->collection);
-	int			count = 0;
-	DsIdentity	caller;
-	int64		outer;
-	volatile uint64 rows = 0;
-
-	if (version <= found)
-		return;
-
-	for (int i = 0; i < chunk->count; i++)
-		if (chunk->items[i]->written)
-			chunk->items[count++] = chunk->items[i];
-	chunk->count = count;
-	chunk->statement = DS_LIFT_MANY;
-
-	SPI_freetuptable(SPI_tuptable);
-	caller = ds_identity_become_owner(chunk->collection->relid);
-	outer = ds_floor_begin_lift(version);
-	PG_TRY();
-	{
-		rows = execute_chunk(chunk, execution,
-							 (Datum[]) {id_array(chunk), Int64GetDatum(found), Int64GetDatum(version)});
-	}
-	PG_FINALLY();
-	{
-		ds_floor_end_lift(outer);
-	}
-	PG_END_TRY();
-	ds_identity_become(caller);
-	for (uint64 row = 0; row < rows; row++)
-		chunk->items[ds_plan_int64(row, 1) - 1]->version = ds_plan_int64(row, 2);
-	for (int i = 0; i < count; i++)
-		if (chunk->items[i]->version != version)
-			ds_document_refuse_unwritable(chunk->collection, chunk->items[i]->id);
-}
-
-/* Insert the documents of a chunk, right above the floor. */
 static void
 insert(Chunk *chunk, DsExecution execution)
 {
-	int64		version = ds_floor_next_version(chunk->collection);
+	Datum		values[2];
+	int64		version;
 
 	if (ds_engine_inserts(chunk->collection))
-		ds_direct_insert_items(chunk->items, chunk->count, version);
-	else
 	{
-		Datum		values[] = {id_array(chunk), Int64GetDatum(version)};
-
-		absorb_inserted(chunk, execute_chunk(chunk, execution, values), version);
+		ds_direct_insert_items(chunk->items, chunk->count);
+		return;
 	}
-	lift(chunk, execution, version);
+	version = ds_floor_version_for_new(chunk->collection->relid, chunk->batch->tries);
+	values[0] = id_array(chunk);
+	values[1] = Int64GetDatum(version);
+	absorb_inserted(chunk, execute_chunk(chunk, execution, values), version);
+	if (ds_floor_has_reached(chunk->collection->relid, version))
+		chunk->batch->is_too_low = true;
 }
 
 /* Insert the heads of a chunk; versions of streams know no floor. */
@@ -365,7 +329,7 @@ insert_heads(Chunk *chunk, DsExecution execution)
 
 	if (ds_engine_inserts(chunk->collection))
 	{
-		ds_direct_insert_items(chunk->items, chunk->count, 0);
+		ds_direct_insert_items(chunk->items, chunk->count);
 		return;
 	}
 	values[0] = id_array(chunk);
@@ -411,10 +375,11 @@ fits(const Chunk *chunk, const DsItem *item, DsStatement statement)
 }
 
 static Chunk *
-begin_chunk(void)
+begin_chunk(DsBatch *batch)
 {
 	Chunk	   *chunk = palloc(sizeof(Chunk));
 
+	chunk->batch = batch;
 	chunk->context = AllocSetContextCreate(CurrentMemoryContext, "docstore chunk",
 										   ALLOCSET_DEFAULT_SIZES);
 	chunk->count = 0;
@@ -446,7 +411,7 @@ ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)
 		if (statement == DS_NO_STATEMENT)
 			continue;
 		if (chunk == NULL)
-			chunk = begin_chunk();
+			chunk = begin_chunk(batch);
 		else if (!fits(chunk, item, statement))
 			run_chunk(chunk, execution);
 		chunk->statement = statement;
