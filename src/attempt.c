@@ -3,6 +3,7 @@
  *
  * A try goes through these steps:
  *
+ *	floors	that deletes are to raise, made where there is none: floor.c.
  *	scopes	what scopes need to be locked that have no row: scope_lock.c.
  *	lock	every document that is expected to be there, or may be there, in
  *			the order of order.c, in the strongest mode that its item will
@@ -35,6 +36,7 @@
 #include "attempt.h"
 #include "document.h"
 #include "event_id.h"
+#include "floor.h"
 #include "head.h"
 #include "scope_check.h"
 #include "scope_lock.h"
@@ -216,6 +218,24 @@ forget_findings(DsBatch *batch)
 		batch->order[i]->reason = DS_HOLDS;
 		batch->order[i]->written = false;
 	}
+	batch->is_too_low = false;
+}
+
+/* Deletes raise a floor; it is made before any row is locked, where there is none. */
+static void
+require_floors(const DsBatch *batch)
+{
+	const DsCollection *last = NULL;
+
+	for (int i = 0; i < batch->targets; i++)
+	{
+		const DsItem *item = batch->order[i];
+
+		if (item->op != DS_DELETE_ITEM || item->collection == last)
+			continue;
+		ds_floor_require(item->collection->relid);
+		last = item->collection;
+	}
 }
 
 /* Compare all expectations with what was found; returns how many items fail. */
@@ -378,6 +398,31 @@ settle_lost_inserts(DsBatch *batch, bool may_try_again)
 	return result;
 }
 
+/*
+ * A document was created at a version that was used up before its id was won:
+ * the batch begins again, above that.
+ */
+static DsAttempt
+settle_versions(const DsBatch *batch, bool may_try_again)
+{
+	if (!batch->is_too_low)
+		return DS_DONE;
+	if (!may_try_again || !batch->in_subtransaction)
+		ds_document_refuse_old_snapshot();
+	return DS_AGAIN;
+}
+
+/* Insert what is absent. */
+static DsAttempt
+write_absent(DsBatch *batch, bool may_try_again)
+{
+	DsAttempt	result;
+
+	ds_step_run(batch, choose_insert, DS_WRITE_BATCH);
+	result = settle_lost_inserts(batch, may_try_again);
+	return result == DS_DONE ? settle_versions(batch, may_try_again) : result;
+}
+
 /* Delete, update and patch what is there and not written yet. */
 static void
 write_present(DsBatch *batch)
@@ -418,12 +463,10 @@ write_items(DsBatch *batch, bool may_try_again)
 	if (any_item(batch, has_other_unique))
 	{
 		write_locked(batch);
-		ds_step_run(batch, choose_insert, DS_WRITE_BATCH);
-		return settle_lost_inserts(batch, may_try_again);
+		return write_absent(batch, may_try_again);
 	}
 
-	ds_step_run(batch, choose_insert, DS_WRITE_BATCH);
-	result = settle_lost_inserts(batch, may_try_again);
+	result = write_absent(batch, may_try_again);
 	if (result == DS_DONE)
 		write_locked(batch);
 	return result;
@@ -451,6 +494,7 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 
 	ds_scope_unlock_absence(batch);
 	forget_findings(batch);
+	require_floors(batch);
 	ds_scopes_lock(batch);
 	result = lock_and_compare(batch);
 	if (result == DS_AGAIN && !may_try_again)

@@ -16,7 +16,8 @@
  * very version that is expected, just while the batch waits; that is 40001.
  * A call that goes on after a violation, try_save() or any while conflicts are
  * deferred, needs the subtransaction as well, where it can find a violation
- * after it has written.
+ * after it has written.  So does one that may create documents by SQL, which
+ * can turn out to be too low for the floor (floor.c).
  */
 #include "postgres.h"
 
@@ -27,6 +28,7 @@
 #include "deferred.h"
 #include "direct_append.h"
 #include "document.h"
+#include "engine.h"
 #include "errors.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
@@ -35,6 +37,7 @@
 #include "metadata.h"
 #include "miscadmin.h"
 #include "order.h"
+#include "subtransaction.h"
 #include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
@@ -48,6 +51,9 @@ ds_batch_init(DsBatch *batch, int count)
 	batch->count = count;
 	batch->targets = count;
 	batch->heads = NIL;
+	batch->tries = 0;
+	batch->in_subtransaction = false;
+	batch->is_too_low = false;
 	batch->items = palloc_extended(mul_size(count, sizeof(DsItem)),
 								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 	batch->order = palloc_extended(mul_size(count, sizeof(DsItem *)), MCXT_ALLOC_HUGE);
@@ -226,9 +232,34 @@ raise_conflict(const DsBatch *batch)
  * What can be taken back
  */
 
+/*
+ * Whether documents may be created by SQL, which cannot take a single one back.
+ * Neighbours in the order of the locks are often of one table.
+ */
+static bool
+may_be_too_low(const DsBatch *batch)
+{
+	const DsCollection *direct = NULL;
+
+	for (int i = 0; i < batch->targets; i++)
+	{
+		const DsItem *item = batch->order[i];
+
+		if (item->head != NULL || item->collection == direct || !ds_op_stores(item->op) ||
+			(item->expected != DS_NO_VERSION && item->expected != DS_ANY_VERSION))
+			continue;
+		if (!ds_engine_inserts(item->collection))
+			return true;
+		direct = item->collection;
+	}
+	return false;
+}
+
 static bool
 needs_subtransaction(const DsBatch *batch, bool raise)
 {
+	if (may_be_too_low(batch))
+		return true;
 	if (batch->targets == 1)
 		return false;
 	for (int i = 0; i < batch->targets; i++)
@@ -277,7 +308,7 @@ fire_triggers(void)
  * wrote nothing has queued none; one that is taken back fires none.
  */
 static DsAttempt
-attempt_at_once(DsBatch *batch, bool may_try_again, bool raise, bool is_taken_back)
+attempt_at_once(DsBatch *batch, bool may_try_again, bool raise)
 {
 	bool		may_trigger = has_after_triggers(batch);
 	DsAttempt	result;
@@ -287,68 +318,55 @@ attempt_at_once(DsBatch *batch, bool may_try_again, bool raise, bool is_taken_ba
 	result = ds_attempt(batch, may_try_again);
 	if (result == DS_VIOLATED && raise)
 		raise_conflict(batch);
-	if (may_trigger && (result == DS_DONE || !is_taken_back))
+	if (may_trigger && (result == DS_DONE || !batch->in_subtransaction))
 		fire_triggers();
 	return result;
 }
 
-/*
- * One try that can be taken back, and is unless it was written.  An error
- * goes on, but only after the subtransaction has ended: nobody else would
- * end it.
- */
+/* One try that can be taken back, and is unless it was written. */
+typedef struct Try
+{
+	DsBatch    *batch;
+	bool		may_try_again;
+	bool		raise;
+	DsAttempt	result;
+} Try;
+
+static bool
+attempt(void *context)
+{
+	Try		   *try = context;
+
+	try->result = attempt_at_once(try->batch, try->may_try_again, try->raise);
+	return try->result == DS_DONE;
+}
+
 static DsAttempt
 attempt_in_subtransaction(DsBatch *batch, bool may_try_again, bool raise)
 {
-	MemoryContext context = CurrentMemoryContext;
-	ResourceOwner owner = CurrentResourceOwner;
-	volatile DsAttempt result = DS_AGAIN;
+	Try			try = {batch, may_try_again, raise, DS_AGAIN};
 
-	BeginInternalSubTransaction(NULL);
-	MemoryContextSwitchTo(context);
-	PG_TRY();
-	{
-		result = attempt_at_once(batch, may_try_again, raise, true);
-	}
-	PG_CATCH();
-	{
-		ErrorData  *error;
-
-		MemoryContextSwitchTo(context);
-		error = CopyErrorData();
-		FlushErrorState();
-		RollbackAndReleaseCurrentSubTransaction();
-		MemoryContextSwitchTo(context);
-		CurrentResourceOwner = owner;
-		ReThrowError(error);
-	}
-	PG_END_TRY();
-
-	if (result == DS_DONE)
-		ReleaseCurrentSubTransaction();
-	else
-		RollbackAndReleaseCurrentSubTransaction();
-	MemoryContextSwitchTo(context);
-	CurrentResourceOwner = owner;
-	return result;
+	(void) ds_subtransaction_run(attempt, &try);
+	return try.result;
 }
 
 /* Try until the batch is written, or violated; returns whether it was written. */
 static bool
 run(DsBatch *batch, bool raise)
 {
-	bool		is_subtransaction = needs_subtransaction(batch, raise);
-	DsAttempt		result = DS_AGAIN;
+	DsAttempt	result = DS_AGAIN;
 
+	batch->in_subtransaction = needs_subtransaction(batch, raise);
 	SPI_connect();
-	for (int try = 1; result == DS_AGAIN; try++)
+	for (; result == DS_AGAIN; batch->tries++)
 	{
-		bool		may_try_again = try < MAX_TRIES && (is_subtransaction || batch->targets == 1);
+		bool		may_try_again = batch->tries + 1 < MAX_TRIES &&
+			(batch->in_subtransaction || batch->targets == 1);
 
 		CHECK_FOR_INTERRUPTS();
-		result = is_subtransaction
+		result = batch->in_subtransaction
 			? attempt_in_subtransaction(batch, may_try_again, raise)
-			: attempt_at_once(batch, may_try_again, raise, false);
+			: attempt_at_once(batch, may_try_again, raise);
 	}
 	SPI_finish();
 	return result == DS_DONE;

@@ -107,6 +107,9 @@ typedef struct DsBatch
 	int			targets;
 	DsItem	  **order;			/* of documents and heads: in the order of the locks */
 	List	   *heads;			/* of DsHead */
+	int			tries;			/* so far, that were taken back */
+	bool		in_subtransaction;	/* so that a try can be */
+	bool		is_too_low;		/* it has created a document at a version that is used up: see floor.c */
 } DsBatch;
 
 extern void ds_batch_init(DsBatch *batch, int count);

@@ -399,13 +399,18 @@ ds_collection_is(Oid relid, DsKind kind)
 
 /*
  * The floor of a table that is locked, as the catalogue knows it now: the
- * first delete may have made it since the table was described.
+ * first delete may have made it since the table was described.  Also of a
+ * table that was a collection when it was guarded, and is none any more.
  */
 Oid
 ds_collection_floor(Oid relid)
 {
+	const char *obstacle;
+	Remembered *entry;
+
 	AcceptInvalidationMessages();
-	return current_collection(relid, DS_ONLY_ITEM)->collection.floor;
+	entry = current(relid, DS_DOCUMENTS, &obstacle);
+	return entry != NULL ? entry->collection.floor : ds_floor_find(relid);
 }
 
 /*

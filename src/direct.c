@@ -70,6 +70,8 @@ ds_direct_end(DsDirect *direct)
 		index_endscan(direct->scan);
 		index_close(direct->key, NoLock);
 	}
+	if (direct->has_floor)
+		ds_floor_close(&direct->floor);
 	ExecDropSingleTupleTableSlot(direct->found);
 	ExecDropSingleTupleTableSlot(direct->formed);
 	if (direct->target != NULL)
@@ -247,22 +249,39 @@ ds_direct_update(DsDirect *direct)
 	return true;
 }
 
+/* The version that a new document gets, of a table whose rows are documents. */
+int64
+ds_direct_next_version(DsDirect *direct)
+{
+	if (!direct->has_floor)
+		ds_floor_open(&direct->floor, direct->collection->relid);
+	direct->has_floor = true;
+	return ds_floor_next_version(&direct->floor, 0);
+}
+
 /*
- * Insert a row speculatively, as INSERT .. ON CONFLICT DO NOTHING does; false
- * when the id turns out to be taken, and the row is gone again.
+ * Insert a row speculatively, as INSERT .. ON CONFLICT DO NOTHING does; it is
+ * gone again when the id turns out to be taken.  Likewise when the version is
+ * used up, once the id is won (see floor.c): until the insertion is complete
+ * all others wait for its end, so nobody has seen the row.
  */
-static bool
-insert_speculatively(DsDirect *direct)
+static DsInsertion
+insert_speculatively(DsDirect *direct, int64 version)
 {
 	uint32		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
 	bool		is_taken = false;
+	DsInsertion result = DS_INSERTED;
 
 	table_tuple_insert_speculative(direct->table, direct->formed, GetCurrentCommandId(true),
 								   0, NULL, token);
 	insert_entries(direct, EIIT_NO_DUPE_ERROR, &is_taken);
-	table_tuple_complete_speculative(direct->table, direct->formed, token, !is_taken);
+	if (is_taken)
+		result = DS_TAKEN;
+	else if (direct->has_floor && ds_floor_reaches(&direct->floor, version))
+		result = DS_TOO_LOW;
+	table_tuple_complete_speculative(direct->table, direct->formed, token, result == DS_INSERTED);
 	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
-	return !is_taken;
+	return result;
 }
 
 /*
@@ -279,24 +298,25 @@ is_free(DsDirect *direct)
 }
 
 /*
- * Insert the row that was formed; false when its id is taken.  A row that
+ * Insert the row that was formed, of a document with its version.  A row that
  * turns out to be in the way of another leaves a dead one behind, so the id is
  * looked up first where that is likely.
  */
-bool
-ds_direct_insert(DsDirect *direct, Datum id)
+DsInsertion
+ds_direct_insert(DsDirect *direct, Datum id, int64 version)
 {
 	bool		is_found = direct->looks_first && ds_direct_find(direct, id);
+	DsInsertion result;
 
 	ds_direct_open_indexes(direct);
 	if (is_found && !is_free(direct))
-		return false;
-	while (!insert_speculatively(direct))
+		return DS_TAKEN;
+	while ((result = insert_speculatively(direct, version)) == DS_TAKEN)
 	{
 		CHECK_FOR_INTERRUPTS();
 		direct->looks_first = true;
 		if (!is_free(direct))
-			return false;
+			return DS_TAKEN;
 	}
-	return true;
+	return result;
 }

@@ -10,6 +10,7 @@
 #include "access/skey.h"
 #include "collection.h"
 #include "executor/tuptable.h"
+#include "floor.h"
 #include "nodes/execnodes.h"
 #include "utils/rel.h"
 
@@ -25,8 +26,18 @@ typedef struct DsDirect
 	TupleTableSlot *formed;		/* a new row */
 	ResultRelInfo *target;		/* with all indexes, once entries are due */
 	EState	   *estate;
+	DsFloor		floor;			/* of documents, once one is inserted */
+	bool		has_floor;		/* that is open */
 	bool		looks_first;	/* before it inserts: ids were taken, or may well be */
 } DsDirect;
+
+/* What became of an insert; nothing is there but after the first. */
+typedef enum DsInsertion
+{
+	DS_INSERTED,
+	DS_TAKEN,					/* the id is */
+	DS_TOO_LOW					/* the version is used up */
+} DsInsertion;
 
 extern void ds_direct_begin(DsDirect *direct, const DsCollection *collection);
 extern void ds_direct_end(DsDirect *direct);
@@ -40,7 +51,8 @@ extern void ds_direct_form_changed(DsDirect *direct);
 extern void ds_direct_begin_new(DsDirect *direct);
 extern void ds_direct_form_new(DsDirect *direct);
 extern bool ds_direct_update(DsDirect *direct);
-extern bool ds_direct_insert(DsDirect *direct, Datum id);
+extern int64 ds_direct_next_version(DsDirect *direct);
+extern DsInsertion ds_direct_insert(DsDirect *direct, Datum id, int64 version);
 extern void ds_direct_open_indexes(DsDirect *direct);
 extern void ds_direct_insert_entries_of(DsDirect *direct, TupleTableSlot *row);
 

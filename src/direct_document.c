@@ -12,7 +12,7 @@
 #include "direct_document.h"
 #include "engine.h"
 #include "executor/executor.h"
-#include "floor.h"
+#include "miscadmin.h"
 #include "utils/timestamp.h"
 
 /* Update the document that was found; false when somebody has changed it since. */
@@ -32,9 +32,9 @@ ds_direct_update_document(DsDirect *direct, Datum data, int64 version)
 	return ds_direct_update(direct);
 }
 
-/* Insert a document; false when its id is taken. */
-bool
-ds_direct_insert_document(DsDirect *direct, Datum id, Datum data, int64 version)
+/* Form a new document. */
+static void
+form_new(DsDirect *direct, Datum id, Datum data, int64 version)
 {
 	const DsCollection *collection = direct->collection;
 	Datum	   *values = direct->formed->tts_values;
@@ -48,7 +48,26 @@ ds_direct_insert_document(DsDirect *direct, Datum id, Datum data, int64 version)
 	ds_direct_set(values, nulls, collection->created_at, now);
 	ds_direct_set(values, nulls, collection->updated_at, now);
 	ds_direct_form_new(direct);
-	return ds_direct_insert(direct, id);
+}
+
+/*
+ * Insert a document above the floor, with the version that it gets; false when
+ * its id is taken.  Each further try takes somebody who has raised the floor
+ * since the last one.
+ */
+bool
+ds_direct_insert_document(DsDirect *direct, Datum id, Datum data, int64 *version)
+{
+	DsInsertion result;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		*version = ds_direct_next_version(direct);
+		form_new(direct, id, data, *version);
+		result = ds_direct_insert(direct, id, *version);
+	} while (result == DS_TOO_LOW);
+	return result == DS_INSERTED;
 }
 
 /* Write a document that is there, or say why it must not be where that is final. */
@@ -73,9 +92,9 @@ try_update(DsDirect *direct, Datum id, Datum data, int64 expected, DsOutcome *ou
 static bool
 try_insert(DsDirect *direct, Datum id, Datum data, DsOutcome *outcome)
 {
-	int64		version = ds_floor_next_version(direct->collection);
+	int64		version;
 
-	if (!ds_direct_insert_document(direct, id, data, version))
+	if (!ds_direct_insert_document(direct, id, data, &version))
 		return false;
 	memset(outcome, 0, sizeof(DsOutcome));
 	outcome->written = true;
@@ -85,8 +104,7 @@ try_insert(DsDirect *direct, Datum id, Datum data, DsOutcome *outcome)
 
 /*
  * Create or overwrite a document, as ds_document_upsert(); false when that is
- * left to it, with nothing written.  A new document may still have to be
- * lifted above the floor.
+ * left to it, with nothing written.
  */
 bool
 ds_direct_upsert(const DsCollection *collection, Datum id, Datum data, int64 expected,

@@ -10,7 +10,7 @@
 #include "document.h"
 
 extern bool ds_direct_update_document(DsDirect *direct, Datum data, int64 version);
-extern bool ds_direct_insert_document(DsDirect *direct, Datum id, Datum data, int64 version);
+extern bool ds_direct_insert_document(DsDirect *direct, Datum id, Datum data, int64 *version);
 extern bool ds_direct_upsert(const DsCollection *collection, Datum id, Datum data,
 							 int64 expected, DsOutcome *outcome);
 

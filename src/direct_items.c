@@ -88,11 +88,12 @@ ds_direct_update_items(DsItem **items, int count)
 }
 
 /*
- * Insert rows whose ids are not taken: DS_INSERT_MANY.  Most often none is, so
- * ids are looked up only after the first that was.
+ * Insert rows whose ids are not taken: DS_INSERT_MANY, each document right
+ * above the floor.  Most often none is taken, so ids are looked up only after
+ * the first that was.
  */
 void
-ds_direct_insert_items(DsItem **items, int count, int64 version)
+ds_direct_insert_items(DsItem **items, int count)
 {
 	MemoryContext row = begin_rows();
 	DsDirect	direct;
@@ -104,10 +105,13 @@ ds_direct_insert_items(DsItem **items, int count, int64 version)
 		Datum		data = stored_in(row, item, true);
 
 		CHECK_FOR_INTERRUPTS();
-		item->written = item->head == NULL
-			? ds_direct_insert_document(&direct, item->id, data, version)
-			: ds_direct_insert_head(&direct, item->head, data);
-		item->version = item->head == NULL ? version : item->head->growth;
+		if (item->head == NULL)
+			item->written = ds_direct_insert_document(&direct, item->id, data, &item->version);
+		else
+		{
+			item->written = ds_direct_insert_head(&direct, item->head, data);
+			item->version = item->head->growth;
+		}
 	}
 	ds_direct_end(&direct);
 	MemoryContextDelete(row);

@@ -10,6 +10,6 @@
 
 extern void ds_direct_lock_items(DsItem **items, int count);
 extern void ds_direct_update_items(DsItem **items, int count);
-extern void ds_direct_insert_items(DsItem **items, int count, int64 version);
+extern void ds_direct_insert_items(DsItem **items, int count);
 
 #endif							/* DS_DIRECT_ITEMS_H */

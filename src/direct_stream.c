@@ -76,7 +76,7 @@ ds_direct_insert_head(DsDirect *direct, const DsHead *head, Datum properties)
 				  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 	set_place(head, streams, values, nulls);
 	ds_direct_form_new(direct);
-	return ds_direct_insert(direct, head->item->id);
+	return ds_direct_insert(direct, head->item->id, 0) == DS_INSERTED;
 }
 
 /*

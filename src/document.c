@@ -26,12 +26,12 @@
 #include "errors.h"
 #include "executor/spi.h"
 #include "floor.h"
-#include "identity.h"
 #include "insert.h"
 #include "json.h"
 #include "merge.h"
 #include "miscadmin.h"
 #include "plan.h"
+#include "subtransaction.h"
 #include "utils/jsonb.h"
 #include "utils/rls.h"
 #include "utils/snapmgr.h"
@@ -259,117 +259,87 @@ try_update(const DsCollection *collection, Datum id, const Change *change, int64
 		update_exact(collection, id, change, outcome->actual, outcome);
 }
 
-/*
- * Lift a new document above the floor, when that has risen since it got its
- * version: see floor.c.
- */
-static void
-lift(const DsCollection *collection, Datum id, DsOutcome *outcome)
-{
-	int64		found = outcome->version;
-	int64		version = ds_floor_next_version(collection);
-	DsIdentity	caller;
-	int64		outer;
-
-	if (version <= found)
-		return;
-
-	caller = ds_identity_become_owner(collection->relid);
-	outer = ds_floor_begin_lift(version);
-	SPI_connect();
-	PG_TRY();
-	{
-		write_one(collection, DS_LIFT, id, Int64GetDatum(found), Int64GetDatum(version), outcome);
-	}
-	PG_FINALLY();
-	{
-		ds_floor_end_lift(outer);
-	}
-	PG_END_TRY();
-	SPI_finish();
-	ds_identity_become(caller);
-	if (!outcome->written || outcome->version != version)
-		ds_document_refuse_unwritable(collection, id);
-}
-
-/* A new document, as it is inserted. */
-typedef struct New
+/* An insert that is taken back when it turns out too low. */
+typedef struct Insertion
 {
 	const DsCollection *collection;
+	DsStatement statement;
 	Datum		id;
 	Datum		data;
 	int64		version;
 	DsOutcome  *outcome;
-} New;
+} Insertion;
 
+/*
+ * Insert a document; false when its id is taken, or its version used up by the
+ * time that the id is won: see floor.c.
+ */
 static bool
-insert_strictly(void *context)
+insert_above_floor(void *context)
 {
-	New		   *new = context;
+	const Insertion *insertion = context;
+	DsOutcome  *outcome = insertion->outcome;
 
-	return write_one(new->collection, DS_INSERT_STRICTLY, new->id, new->data,
-					 Int64GetDatum(new->version), new->outcome);
+	if (!write_one(insertion->collection, insertion->statement, insertion->id, insertion->data,
+				   Int64GetDatum(insertion->version), outcome))
+		return false;
+	if (outcome->version != insertion->version)
+		ds_document_refuse_trigger(insertion->collection, insertion->id);
+	outcome->written = !ds_floor_has_reached(insertion->collection->relid, insertion->version);
+	return outcome->written;
 }
 
 /* Whether a document is there by now, whatever this transaction's snapshot shows. */
 static bool
-is_taken(const New *new)
+is_taken(const DsCollection *collection, Datum id)
 {
 	int64		version;
 	bool		taken;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	taken = find_one(new->collection, DS_FIND, DS_READ, new->id, &version);
+	taken = find_one(collection, DS_FIND, DS_READ, id, &version);
 	PopActiveSnapshot();
 	return taken;
 }
 
 /*
- * Insert a document; false when its id is taken.  Where another unique index
- * exists, an error of that one is no answer while the id is taken: insert.c.
+ * The same where another unique index exists: an error of that one is no answer
+ * while the id is taken.  See insert.c.
  */
 static bool
-insert_one(New *new)
+insert_beside_others(Insertion *insertion)
 {
-	bool		asks_all = new->collection->has_other_unique && !new->collection->has_deferrable &&
-		!IsolationUsesXactSnapshot();
+	const DsCollection *collection = insertion->collection;
 	ErrorData  *violation;
 
-	if (asks_all || !new->collection->has_other_unique)
-	{
-		if (write_one(new->collection, DS_INSERT, new->id, new->data,
-					  Int64GetDatum(new->version), new->outcome))
-			return true;
-		if (!asks_all || is_taken(new))
-			return false;
-	}
+	if (!collection->has_deferrable && !IsolationUsesXactSnapshot() &&
+		(ds_subtransaction_run(insert_above_floor, insertion) || is_taken(collection, insertion->id)))
+		return insertion->outcome->written;
 
-	violation = ds_insert_try(insert_strictly, new);
+	insertion->statement = DS_INSERT_STRICTLY;
+	violation = ds_insert_try(insert_above_floor, insertion);
 	if (violation == NULL)
-		return new->outcome->written;
-	if (!is_taken(new))
+		return insertion->outcome->written;
+	if (!is_taken(collection, insertion->id))
 		ReThrowError(violation);
 	if (IsolationUsesXactSnapshot())
 		ds_document_refuse_old_snapshot();
 	return false;
 }
 
+/* One that is too low is taken back: to others it never was there. */
 static bool
 try_insert(const DsCollection *collection, Datum id, const Change *change, int64 expected,
-		   DsOutcome *outcome)
+		   int tries, DsOutcome *outcome)
 {
-	New			new = {.collection = collection, .id = id, .outcome = outcome};
+	Insertion	insertion = {collection, DS_INSERT, .id = id, .outcome = outcome};
 
 	if (expected != DS_NO_VERSION && expected != DS_ANY_VERSION)
 		return false;
-	new.data = created_data(change);
-	new.version = ds_floor_next_version(collection);
-	if (!insert_one(&new))
-		return false;
-	if (outcome->version != new.version)
-		ds_document_refuse_trigger(collection, id);
-	lift(collection, id, outcome);
-	return true;
+	insertion.data = created_data(change);
+	insertion.version = ds_floor_version_for_new(collection->relid, tries);
+	return collection->has_other_unique ? insert_beside_others(&insertion)
+		: ds_subtransaction_run(insert_above_floor, &insertion);
 }
 
 /* Create or change a document: what upserts and patches have in common. */
@@ -391,7 +361,7 @@ write_document(const DsCollection *collection, Datum id, const Change *change,
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (try_update(collection, id, change, expected, outcome) ||
-			try_insert(collection, id, change, expected, outcome))
+			try_insert(collection, id, change, expected, try, outcome))
 			return;
 
 		look(collection, DS_LOCK_FOR_UPSERT, id, expected, outcome);
@@ -432,8 +402,6 @@ ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
 		write_document(collection, id, &change, expected, outcome);
 		SPI_finish();
 	}
-	else if (outcome->written && !outcome->present)
-		lift(collection, id, outcome);
 }
 
 /* Create or patch a document, as ds_document_upsert(). */
@@ -460,7 +428,7 @@ delete_document(const DsCollection *collection, Datum id, int64 expected, DsOutc
 		CHECK_FOR_INTERRUPTS();
 		if (write_one(collection, statement, id, Int64GetDatum(expected), 0, outcome))
 		{
-			ds_floor_raise(collection, outcome->version);
+			ds_floor_raise(collection->relid, outcome->version);
 			return;
 		}
 
@@ -481,6 +449,7 @@ void
 ds_document_delete(const DsCollection *collection, Datum id, int64 expected,
 				   DsOutcome *outcome)
 {
+	ds_floor_require(collection->relid);
 	SPI_connect();
 	delete_document(collection, id, expected, outcome);
 	SPI_finish();

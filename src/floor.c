@@ -14,8 +14,9 @@
  *	- Whoever creates takes the version above the floor, inserts, and looks at
  *	  the floor again once the id is won.  Winning it means that any delete of
  *	  that id has committed, so its version is below the floor by then; a
- *	  document that started too low is lifted by its creator (document.c and
- *	  attempt.c), before anybody can see it.
+ *	  document that started too low is taken back by its creator, who inserts
+ *	  it once more (direct.c, document.c and attempt.c), before anybody can
+ *	  see it.
  *
  * A crash cannot lose the floor of a delete that survived: the sequence's WAL
  * is written before that of the commit.
@@ -24,6 +25,17 @@
  * made by hand gets one with its first delete, in the name of its owner; the
  * catalogue tells everybody else (collection.c).  Until then its versions
  * start at 1.
+ *
+ * All who delete and create share one floor, so it heeds whom it can trust.
+ * Anybody who may insert can forge a version: were the floor to follow that,
+ * one delete would use up the versions of all.  So roles other than the owner
+ * raise it no further than a clock could have counted.  And a floor is what others
+ * have deleted: who cannot see all documents is not told of it, and gets
+ * versions that the clock gives.
+ *
+ * Callers need no privilege on the sequence.  It is written in the name of its
+ * owner, by functions of the server that run nothing of a user's (identity.c);
+ * commands would fire event triggers.
  */
 #include "postgres.h"
 
@@ -32,29 +44,44 @@
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_sequence.h"
+#include "catalogue.h"
+#include "collection.h"
 #include "commands/defrem.h"
 #include "commands/sequence.h"
-#include "catalogue.h"
 #include "compat.h"
 #include "errors.h"
 #include "floor.h"
 #include "identity.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
+#include "nodes/parsenodes.h"
 #include "nodes/pg_list.h"
-#include "plan.h"
+#include "parser/parse_node.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
-#include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/rls.h"
 #include "utils/syscache.h"
+#include "utils/timestamp.h"
 
-/* The version that a new document is being lifted to, or 0. */
-static int64 lift_version = 0;
+/*
+ * What a clock may be ahead of the one here, and a version be ahead of the
+ * floor, for others than the owner: a server that has failed over to one whose
+ * clock is late, documents that have been written for long since they were
+ * created above the floor.
+ */
+#define CLOCK_SLACK USECS_PER_DAY
+#define FLOOR_SLACK 1000000
+
+/* From its third try on, who is always too low starts higher and higher. */
+#define MAX_HEADROOM_BITS 20
+
 
 /* A floor starts at 0, which tells it from a sequence that fills the column. */
 static bool
@@ -104,17 +131,49 @@ require_create(Oid owner, Oid schema)
 }
 
 /*
+ * Make the sequence; see identity.c for what must not run here.  Written as
+ * CREATE SEQUENCE .. MINVALUE 0 START 0 OWNED BY the version column.
+ */
+static void
+define_sequence(Oid owner)
+{
+	Oid			schema = get_rel_namespace(owner);
+	char	   *schema_name = get_namespace_name(schema);
+	char	   *name = ChooseRelationName(get_rel_name(owner), "version", "floor", schema, false);
+	CreateSeqStmt *statement = makeNode(CreateSeqStmt);
+	List	   *column = list_make3(makeString(schema_name), makeString(get_rel_name(owner)),
+									makeString("version"));
+
+	statement->sequence = makeRangeVar(schema_name, name, -1);
+	statement->options = list_make3(makeDefElem("minvalue", (Node *) makeInteger(0), -1),
+									makeDefElem("start", (Node *) makeInteger(0), -1),
+									makeDefElem("owned_by", (Node *) column, -1));
+	statement->ownerId = GetUserId();
+	(void) DefineSequence(make_parsestate(NULL), statement);
+}
+
+/* Let all sessions look again: the catalogue entries of the tables themselves are as they were. */
+static void
+announce_floor(Oid owner)
+{
+	ListCell   *cell;
+
+	foreach(cell, find_all_inheritors(owner, NoLock, NULL))
+		CacheInvalidateRelcacheByRelid(lfirst_oid(cell));
+	CommandCounterIncrement();
+}
+
+/*
  * Make the floor of a table that has none, in the name of its owner and
  * beside it.  Those who come at the same moment wait for each other, on a
- * lock that nothing else takes, until the first has committed.
+ * lock that nothing else takes, until the first has committed.  42501 when the
+ * owner of the table may not make it.
  */
 void
 ds_floor_create(Oid relid)
 {
 	Oid			owner = ds_catalogue_root(relid);
-	Oid			schema = get_rel_namespace(owner);
 	DsIdentity	caller;
-	char	   *name;
 
 	LockDatabaseObject(RelationRelationId, owner, 1, ExclusiveLock);
 	AcceptInvalidationMessages();
@@ -122,18 +181,10 @@ ds_floor_create(Oid relid)
 		return;
 
 	caller = ds_identity_become_owner(owner);
-	require_create(owner, schema);
-	name = ChooseRelationName(get_rel_name(owner), "version", "floor", schema, false);
-	ds_plan_execute_utility(psprintf("CREATE SEQUENCE %s MINVALUE 0 START 0 OWNED BY %s.version",
-									 quote_qualified_identifier(get_namespace_name(schema), name),
-									 ds_collection_name(owner)));
+	require_create(owner, get_rel_namespace(owner));
+	define_sequence(owner);
 	ds_identity_become(caller);
-
-	/* The catalogue entry of the table itself is as it was. */
-	CacheInvalidateRelcacheByRelid(relid);
-	if (owner != relid)
-		CacheInvalidateRelcacheByRelid(owner);
-	CommandCounterIncrement();
+	announce_floor(owner);
 }
 
 /* What a sequence holds, read as pg_sequence_last_value() does. */
@@ -153,113 +204,238 @@ last_value(Relation sequence)
 	return value;
 }
 
-/* The floor, opened and locked for the rest of the transaction, or NULL. */
+/*
+ * The floor, opened and locked for the rest of the transaction, or NULL.  The
+ * description of a table does not notice when its floor is dropped.
+ */
 static Relation
-open_floor(const DsCollection *collection, LOCKMODE lock)
+open_sequence(Oid relid, LOCKMODE lock)
 {
-	Oid			sequence = ds_collection_floor(collection->relid);
+	Oid			remembered = ds_collection_floor(relid);
+	Relation	sequence = OidIsValid(remembered) ? try_relation_open(remembered, lock) : NULL;
+	Oid			found;
 
-	return OidIsValid(sequence) ? try_relation_open(sequence, lock) : NULL;
+	if (sequence != NULL || !OidIsValid(remembered))
+		return sequence;
+	found = ds_floor_find(relid);
+	return OidIsValid(found) ? try_relation_open(found, lock) : NULL;
+}
+
+/* The same; made if there is none. */
+static Relation
+require_sequence(Oid relid, LOCKMODE lock)
+{
+	Relation	sequence = open_sequence(relid, lock);
+
+	if (sequence != NULL)
+		return sequence;
+	ds_floor_create(relid);
+	sequence = open_sequence(relid, lock);
+	if (sequence == NULL)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_SERIALIZATION),
+				 errmsg("the floor of collection \"%s\" was dropped during a delete", ds_collection_name(relid)),
+				 errhint("Try again, and leave the sequence that the version column owns where it is.")));
+	return sequence;
 }
 
 /*
- * Raise the floor to a version that is being deleted.  The floor is made if
- * there is none; 42501 when the owner of the table may not make it.
+ * Make the floor of a collection, where there is none, for a delete that is to
+ * come: who deletes holds locks on rows, with which nobody may wait for it.
+ */
+void
+ds_floor_require(Oid relid)
+{
+	relation_close(require_sequence(relid, RowExclusiveLock), NoLock);
+}
+
+/* The clock as a version: microseconds since 1970. */
+static int64
+clock_version(void)
+{
+	return GetCurrentTimestamp() + (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
+}
+
+/*
+ * Whether the caller is the table's owner, or has that role's privileges.  Not
+ * so who acts for another: functions of the owner's and foreign keys delete
+ * what their callers have put there.
+ */
+static bool
+is_owner(Oid relid)
+{
+	return !InLocalUserIdChange() &&
+		object_ownercheck(RelationRelationId, ds_catalogue_root(relid), GetUserId());
+}
+
+/* Refuse a version that nobody but the owner may use up: 42501. */
+static void
+require_trust(Oid relid, int64 floor, int64 version)
+{
+	if (version - floor <= FLOOR_SLACK || version <= clock_version() + CLOCK_SLACK || is_owner(relid))
+		return;
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_HIDDEN),
+			 errmsg("only the owner of collection \"%s\" can delete a document at so high a version",
+					ds_collection_name(relid)),
+			 errdetail("New documents start above every version that was deleted, and nobody else may use up that many."),
+			 errhint("Have the owner delete it, or first set its version to a lower number with UPDATE.")));
+}
+
+/* Raise the floor, in the name of its owner; see identity.c for what must not run here. */
+static void
+set_value(Relation sequence, int64 value)
+{
+	DsIdentity	caller = ds_identity_become_owner(RelationGetRelid(sequence));
+
+	DirectFunctionCall2(setval_oid, ObjectIdGetDatum(RelationGetRelid(sequence)),
+						Int64GetDatum(value));
+	ds_identity_become(caller);
+}
+
+/*
+ * Raise the floor of a table to a version that is being deleted.  The floor is
+ * made if there is none; 42501 when the owner of the table may not make it,
+ * and for others than the owner when the version is beyond belief.
  *
  * The lock on the sequence's page makes comparing and setting one step; it is
  * held for just that, and no SQL command takes it.
  */
 void
-ds_floor_raise(const DsCollection *collection, int64 version)
+ds_floor_raise(Oid relid, int64 version)
 {
-	Relation	sequence = open_floor(collection, RowExclusiveLock);
-
-	if (sequence == NULL)
-	{
-		ds_floor_create(collection->relid);
-		sequence = open_floor(collection, RowExclusiveLock);
-		if (sequence == NULL)
-			elog(ERROR, "relation %u has no floor", collection->relid);
-	}
+	Relation	sequence = require_sequence(relid, RowExclusiveLock);
 
 	if (last_value(sequence) < version)
 	{
 		LockPage(sequence, 0, ExclusiveLock);
 		if (last_value(sequence) < version)
 		{
-			DsIdentity	caller = ds_identity_become_owner(RelationGetRelid(sequence));
-
-			DirectFunctionCall2(setval_oid, ObjectIdGetDatum(RelationGetRelid(sequence)),
-								Int64GetDatum(version));
-			ds_identity_become(caller);
+			require_trust(relid, last_value(sequence), version);
+			set_value(sequence, version);
 		}
 		UnlockPage(sequence, 0, ExclusiveLock);
 	}
 	relation_close(sequence, NoLock);
 }
 
-/* Let a restart of the sequence leave the floor where it is: TRUNCATE .. RESTART IDENTITY. */
+/*
+ * Let a restart of the sequence leave the floor where it is: TRUNCATE .. RESTART
+ * IDENTITY.  Written as ALTER SEQUENCE .. START WITH; see identity.c for what
+ * must not run here.
+ */
 void
-ds_floor_keep(const DsCollection *collection)
+ds_floor_keep(Oid relid)
 {
-	Relation	sequence = open_floor(collection, RowExclusiveLock);
+	Relation	sequence = open_sequence(relid, RowExclusiveLock);
+	AlterSeqStmt *statement = makeNode(AlterSeqStmt);
+	char	   *value;
 	DsIdentity	caller;
-	char	   *sql;
 
 	if (sequence == NULL)
 		return;
-	sql = psprintf("ALTER SEQUENCE %s START WITH " INT64_FORMAT,
-				   ds_collection_name(RelationGetRelid(sequence)), last_value(sequence));
+	value = psprintf(INT64_FORMAT, last_value(sequence));
+	statement->sequence = makeRangeVar(get_namespace_name(RelationGetNamespace(sequence)),
+									   pstrdup(RelationGetRelationName(sequence)), -1);
+	statement->options = list_make1(makeDefElem("start", (Node *) makeFloat(value), -1));
 	caller = ds_identity_become_owner(RelationGetRelid(sequence));
 	relation_close(sequence, NoLock);
-	ds_plan_execute_utility(sql);
+	(void) AlterSequence(make_parsestate(NULL), statement);
 	ds_identity_become(caller);
-}
-
-/* The version that a new document gets; 22003 when there is none left. */
-int64
-ds_floor_next_version(const DsCollection *collection)
-{
-	Relation	sequence = open_floor(collection, AccessShareLock);
-	int64		floor = 0;
-
-	if (sequence != NULL)
-	{
-		floor = last_value(sequence);
-		relation_close(sequence, NoLock);
-	}
-	if (floor == PG_INT64_MAX)
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_VERSION_OVERFLOW),
-				 errmsg("collection \"%s\" has no version left for a new document",
-						ds_collection_name(collection->relid)),
-				 errdetail("A document was deleted at the highest possible version, and new ones start above it."),
-				 errhint("Set the sequence that the version column owns to a lower value with setval().")));
-	return floor + 1;
+	CommandCounterIncrement();
 }
 
 /*
- * While a new document is lifted to a version, the guard of its table has to
- * let that pass.  What was being lifted before, by a call further out, comes
- * back with the end of the lift; callers see to it that an error ends it, too.
+ * New documents
  */
-int64
-ds_floor_begin_lift(int64 version)
-{
-	int64		before = lift_version;
 
-	lift_version = version;
-	return before;
+/*
+ * Whether a table, or the one that it is a partition of, can have documents
+ * that the caller does not see.
+ */
+static bool
+hides_documents(Oid relid)
+{
+	Oid			root = ds_catalogue_root(relid);
+
+	return pg_class_aclcheck(root, GetUserId(), ACL_SELECT) != ACLCHECK_OK ||
+		check_enable_rls(root, InvalidOid, true) == RLS_ENABLED ||
+		(root != relid && check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED);
+}
+
+/* Open the floor of a table, for one who creates documents. */
+void
+ds_floor_open(DsFloor *floor, Oid relid)
+{
+	floor->relid = relid;
+	floor->sequence = open_sequence(relid, AccessShareLock);
+	floor->hides_documents = hides_documents(relid);
 }
 
 void
-ds_floor_end_lift(int64 before)
+ds_floor_close(DsFloor *floor)
 {
-	lift_version = before;
+	if (floor->sequence != NULL)
+		relation_close(floor->sequence, NoLock);
+	floor->sequence = NULL;
+}
+
+/*
+ * The version that a new document gets.  tries: how often one was too low; who
+ * needs long for a try, and meets others who delete all the time, gets above
+ * them in the end.  22003 when there is none left.
+ */
+int64
+ds_floor_next_version(const DsFloor *floor, int tries)
+{
+	int64		value = floor->sequence == NULL ? 0 : last_value(floor->sequence);
+	int64		headroom = tries < 2 ? 1 : (int64) 1 << Min(tries, MAX_HEADROOM_BITS);
+
+	if (value == PG_INT64_MAX)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_VERSION_OVERFLOW),
+				 errmsg("collection \"%s\" has no version left for a new document",
+						ds_collection_name(floor->relid)),
+				 errdetail("A document was deleted at the highest possible version, and new ones start above it."),
+				 errhint("Set the sequence that the version column owns to a lower value with setval().")));
+	if (value > PG_INT64_MAX - headroom)
+		headroom = 1;
+	if (value > 0 && floor->hides_documents)
+		return Max(value + headroom, clock_version());
+	return value + headroom;
+}
+
+/*
+ * Whether a version is used up by now: asked by its creator, who has won the
+ * id.  Where there was no floor, the first delete may have made it.
+ */
+bool
+ds_floor_reaches(DsFloor *floor, int64 version)
+{
+	if (floor->sequence == NULL)
+		floor->sequence = open_sequence(floor->relid, AccessShareLock);
+	return floor->sequence != NULL && last_value(floor->sequence) >= version;
+}
+
+/* The same two, for those who look once. */
+int64
+ds_floor_version_for_new(Oid relid, int tries)
+{
+	DsFloor		floor;
+	int64		version;
+
+	ds_floor_open(&floor, relid);
+	version = ds_floor_next_version(&floor, tries);
+	ds_floor_close(&floor);
+	return version;
 }
 
 bool
-ds_floor_is_lift(int64 version)
+ds_floor_has_reached(Oid relid, int64 version)
 {
-	return lift_version != 0 && version == lift_version;
+	DsFloor		floor = {.relid = relid};
+	bool		result = ds_floor_reaches(&floor, version);
+
+	ds_floor_close(&floor);
+	return result;
 }

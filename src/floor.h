@@ -6,15 +6,27 @@
 
 #include "postgres.h"
 
-#include "collection.h"
+#include "utils/relcache.h"
+
+/* The floor of a table, open for one who creates documents. */
+typedef struct DsFloor
+{
+	Oid			relid;			/* of the table */
+	Relation	sequence;		/* NULL: there was none yet */
+	bool		hides_documents;	/* from the caller, or can do so */
+} DsFloor;
 
 extern Oid	ds_floor_find(Oid relid);
 extern void ds_floor_create(Oid relid);
-extern void ds_floor_raise(const DsCollection *collection, int64 version);
-extern void ds_floor_keep(const DsCollection *collection);
-extern int64 ds_floor_next_version(const DsCollection *collection);
-extern int64 ds_floor_begin_lift(int64 version);
-extern void ds_floor_end_lift(int64 before);
-extern bool ds_floor_is_lift(int64 version);
+extern void ds_floor_require(Oid relid);
+extern void ds_floor_raise(Oid relid, int64 version);
+extern void ds_floor_keep(Oid relid);
+
+extern void ds_floor_open(DsFloor *floor, Oid relid);
+extern void ds_floor_close(DsFloor *floor);
+extern int64 ds_floor_next_version(const DsFloor *floor, int tries);
+extern bool ds_floor_reaches(DsFloor *floor, int64 version);
+extern int64 ds_floor_version_for_new(Oid relid, int tries);
+extern bool ds_floor_has_reached(Oid relid, int64 version);
 
 #endif							/* DS_FLOOR_H */

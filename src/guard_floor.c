@@ -7,6 +7,11 @@
  * use versions up as well.
  *
  * A document that moves to another partition is deleted there, for triggers.
+ *
+ * What they need are the columns version and id, by name, and no more of what
+ * makes a collection: a table that has just got a rule, or whose primary key
+ * is made anew, goes on to use versions up.  Without a version column that is
+ * fit for it they refuse, as the trigger of rows does.
  */
 #include "postgres.h"
 
@@ -15,7 +20,7 @@
 #include "access/tableam.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "collection.h"
+#include "catalog/pg_type.h"
 #include "floor.h"
 #include "guard.h"
 #include "miscadmin.h"
@@ -28,17 +33,55 @@
 PG_FUNCTION_INFO_V1(ds_guard_delete);
 PG_FUNCTION_INFO_V1(ds_guard_truncate);
 
-/* Whether an update has left the document its id. */
-static bool
-keeps_id(const TriggerData *trigger, const DsCollection *collection)
+/* The number of a table's version column; 42703 and 42804 when that cannot hold versions any more. */
+static AttrNumber
+version_column(Oid relid)
+{
+	ds_guard_require_version_column(relid, "version");
+	return get_attnum(relid, "version");
+}
+
+/* A version, in a column of one of the types that can hold it. */
+static int64
+version_from(Datum value, bool is_null, Oid type)
+{
+	if (is_null)
+		return 0;
+	if (type == INT2OID)
+		return DatumGetInt16(value);
+	return type == INT4OID ? DatumGetInt32(value) : DatumGetInt64(value);
+}
+
+/* The version of the row that is deleted, or gets another id. */
+static int64
+version_of_old(const TriggerData *trigger)
 {
 	TupleDesc	columns = RelationGetDescr(trigger->tg_relation);
-	Form_pg_attribute id = TupleDescAttr(columns, collection->id - 1);
+	AttrNumber	version = version_column(RelationGetRelid(trigger->tg_relation));
 	bool		is_null;
+	Datum		value = heap_getattr(trigger->tg_trigtuple, version, columns, &is_null);
 
-	return datum_image_eq(heap_getattr(trigger->tg_trigtuple, collection->id, columns, &is_null),
-						  heap_getattr(trigger->tg_newtuple, collection->id, columns, &is_null),
-						  id->attbyval, id->attlen);
+	return version_from(value, is_null, TupleDescAttr(columns, version - 1)->atttypid);
+}
+
+/* Whether an update has left the document its id. */
+static bool
+keeps_id(const TriggerData *trigger)
+{
+	TupleDesc	columns = RelationGetDescr(trigger->tg_relation);
+	AttrNumber	column = get_attnum(RelationGetRelid(trigger->tg_relation), "id");
+	Form_pg_attribute id;
+	bool		was_null;
+	bool		is_null;
+	Datum		before;
+	Datum		after;
+
+	if (column == InvalidAttrNumber)
+		return false;
+	id = TupleDescAttr(columns, column - 1);
+	before = heap_getattr(trigger->tg_trigtuple, column, columns, &was_null);
+	after = heap_getattr(trigger->tg_newtuple, column, columns, &is_null);
+	return !was_null && !is_null && datum_image_eq(before, after, id->attbyval, id->attlen);
 }
 
 /*
@@ -49,18 +92,12 @@ Datum
 ds_guard_delete(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = ds_guard_require_trigger(fcinfo, "guard_delete");
-	DsCollection collection;
-	bool		is_null;
 
 	ds_guard_require_fit(trigger, TRIGGER_FIRED_AFTER(trigger->tg_event) &&
 						 TRIGGER_FIRED_FOR_ROW(trigger->tg_event) &&
 						 !TRIGGER_FIRED_BY_INSERT(trigger->tg_event));
-	if (!ds_collection_recognise(RelationGetRelid(trigger->tg_relation), &collection) ||
-		(TRIGGER_FIRED_BY_UPDATE(trigger->tg_event) && keeps_id(trigger, &collection)))
-		return PointerGetDatum(NULL);
-	ds_floor_raise(&collection,
-				   DatumGetInt64(heap_getattr(trigger->tg_trigtuple, collection.version,
-											  RelationGetDescr(trigger->tg_relation), &is_null)));
+	if (TRIGGER_FIRED_BY_DELETE(trigger->tg_event) || !keeps_id(trigger))
+		ds_floor_raise(RelationGetRelid(trigger->tg_relation), version_of_old(trigger));
 	return PointerGetDatum(NULL);
 }
 
@@ -69,7 +106,8 @@ static int64
 highest_version(Oid relid)
 {
 	Relation	table = table_open(relid, NoLock);
-	AttrNumber	version = get_attnum(relid, "version");
+	AttrNumber	version = version_column(relid);
+	Oid			type = get_atttype(relid, version);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL, 0);
@@ -78,9 +116,10 @@ highest_version(Oid relid)
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		bool		is_null;
+		Datum		value = slot_getattr(slot, version, &is_null);
 
 		CHECK_FOR_INTERRUPTS();
-		highest = Max(highest, DatumGetInt64(slot_getattr(slot, version, &is_null)));
+		highest = Max(highest, version_from(value, is_null, type));
 	}
 	table_endscan(scan);
 	UnregisterSnapshot(snapshot);
@@ -100,16 +139,13 @@ ds_guard_truncate(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = ds_guard_require_trigger(fcinfo, "guard_truncate");
 	Oid			relid = RelationGetRelid(trigger->tg_relation);
-	DsCollection collection;
 	ListCell   *cell;
 
 	ds_guard_require_fit(trigger, TRIGGER_FIRED_BEFORE(trigger->tg_event) &&
 						 TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event));
-	if (!ds_collection_recognise(relid, &collection))
-		return PointerGetDatum(NULL);
 	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
 		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
-			ds_floor_raise(&collection, highest_version(lfirst_oid(cell)));
-	ds_floor_keep(&collection);
+			ds_floor_raise(relid, highest_version(lfirst_oid(cell)));
+	ds_floor_keep(relid);
 	return PointerGetDatum(NULL);
 }

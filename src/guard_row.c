@@ -29,7 +29,6 @@
 #include "errors.h"
 #include "executor/spi.h"
 #include "executor/tuptable.h"
-#include "floor.h"
 #include "guard.h"
 #include "miscadmin.h"
 #include "utils/datum.h"
@@ -321,13 +320,6 @@ is_cascade(const DsGuarded *guarded, HeapTuple old, HeapTuple new)
 	return false;
 }
 
-/* Whether docstore lifts a document that it has just created above the floor. */
-static bool
-is_lift(const DsGuarded *guarded, HeapTuple old, int64 version)
-{
-	return ds_floor_is_lift(version) && is_own(old) && version > version_of(guarded, old);
-}
-
 static HeapTuple
 guard_update(const TriggerData *trigger, const DsGuarded *guarded)
 {
@@ -344,9 +336,7 @@ guard_update(const TriggerData *trigger, const DsGuarded *guarded)
 			refuse_growth(guarded);
 		return after == before ? store_version(trigger, guarded, before + 1) : new;
 	}
-	if (!is_lift(guarded, old, after))
-		ds_guard_refuse_update(guarded, old, after);
-	return new;
+	ds_guard_refuse_update(guarded, old, after);
 }
 
 /*

@@ -1,9 +1,27 @@
 /*
- * identity.c - on whose behalf docstore acts: the caller's, but for book-keeping
+ * identity.c - on whose behalf docstore acts: the caller's, but for floors
  *
  * Documents are read and written with the caller's privileges and under the
  * caller's row security.  What docstore keeps beside them (floor.c, request.c)
  * is its own affair: callers need no privilege on it, and shall have none.
+ *
+ * The rule: while another identity than the caller's is in force nothing of a
+ * user's runs.  Triggers, policies, defaults, checks, expressions, operators,
+ * casts and event triggers would act with the owner's privileges, and find
+ * their names by the caller's search_path and temporary schema.  So nothing
+ * that the executor or ProcessUtility() runs may stand between become_owner()
+ * and become(), but functions of the server that write catalogues and
+ * sequences only:
+ *
+ *	setval_oid()		checks ACL_UPDATE, writes the sequence's one row in
+ *						its page.  No executor; sequences have no triggers.
+ *	DefineSequence()	checks ACL_CREATE, makes catalogue rows and a file.
+ *						Event triggers are fired by ProcessUtility(), which is
+ *						not called.  All names are qualified.
+ *	AlterSequence()		checks the owner, writes a row of pg_sequence.
+ *						Likewise.
+ *
+ * Hooks that a library in C has put there may run: those are the superuser's.
  */
 #include "postgres.h"
 

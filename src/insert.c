@@ -21,8 +21,9 @@
  * what its triggers have queued does not survive a subtransaction: with a
  * deferrable constraint it asks about id alone.
  *
- * Why not the second INSERT always.  A subtransaction for each create costs a
- * transaction id, and who has many of them slows down everybody's snapshots.
+ * Why not the second INSERT always.  Whoever loses a race would leave a dead row
+ * and an error to recover from; and two callers who both have their rows in the
+ * table before they look at an exclusion constraint wait for each other.
  */
 #include "postgres.h"
 

@@ -15,26 +15,33 @@
  * The table is open to all roles and has row security, so each role sees and
  * changes its own rows only.  The statements name the role as well, for those
  * that row security does not apply to.  Nobody has DELETE, which to the server
- * is the right to lock the whole table, too: rows are deleted by its owner.
+ * is the right to lock the whole table, too: rows are deleted without the
+ * executor, which would run what somebody has put on the table in the name of
+ * its owner.
  *
  * The row holds a hash of the changes, to tell a retry from another call that
  * was given the same id by mistake.
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "document.h"
 #include "errors.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "identity.h"
 #include "miscadmin.h"
 #include "request.h"
+#include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
@@ -50,7 +57,6 @@ typedef enum Statement
 	FIND,
 	CLAIM,
 	ANSWER,
-	FORGET,
 	STATEMENTS
 } Statement;
 
@@ -75,11 +81,6 @@ static struct
 	[ANSWER] = {
 		"UPDATE docstore.requests SET result = $3" OF_REQUEST,
 		3, {REGROLEOID, UUIDOID, JSONBOID}
-	},
-	[FORGET] = {
-		"DELETE FROM docstore.requests WHERE role OPERATOR(pg_catalog.=) $1"
-		" AND created_at OPERATOR(pg_catalog.<) $2",
-		2, {REGROLEOID, TIMESTAMPTZOID}
 	},
 };
 
@@ -257,30 +258,100 @@ time_before(Datum older_than)
 	return result;
 }
 
+/* The requests of a role, by the primary key, as a snapshot shows them. */
+typedef struct Requests
+{
+	Relation	table;
+	Relation	key;
+	TupleTableSlot *row;
+	IndexScanDesc scan;
+} Requests;
+
+static void
+begin_requests(Requests *requests, Oid role)
+{
+	ScanKeyData by_role;
+
+	requests->table = table_open(get_relname_relid("requests", get_namespace_oid("docstore", false)),
+								 RowExclusiveLock);
+	CheckCmdReplicaIdentity(requests->table, CMD_DELETE);
+	CommandCounterIncrement();
+	PushActiveSnapshot(GetTransactionSnapshot());
+	requests->key = index_open(RelationGetPrimaryKeyIndex(requests->table), RowExclusiveLock);
+	requests->row = table_slot_create(requests->table, NULL);
+	requests->scan = index_beginscan(requests->table, requests->key, GetActiveSnapshot(), NULL, 1, 0, 0);
+	ScanKeyInit(&by_role, 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(role));
+	index_rescan(requests->scan, &by_role, 1, NULL, 0);
+}
+
+static void
+end_requests(Requests *requests)
+{
+	index_endscan(requests->scan);
+	index_close(requests->key, NoLock);
+	ExecDropSingleTupleTableSlot(requests->row);
+	PopActiveSnapshot();
+	table_close(requests->table, NoLock);
+	CommandCounterIncrement();
+}
+
+/*
+ * Lock the request that was found, in its latest version; false when it is gone.
+ * 40001 when the snapshot does not show that.
+ */
+static bool
+lock_request(Requests *requests)
+{
+	ItemPointerData place = requests->row->tts_tid;
+	TM_FailureData failure;
+	TM_Result	result = table_tuple_lock(requests->table, &place, GetActiveSnapshot(), requests->row,
+										  GetCurrentCommandId(true), LockTupleExclusive, LockWaitBlock,
+										  IsolationUsesXactSnapshot() ? 0 : TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
+										  &failure);
+
+	if (result != TM_Ok && result != TM_SelfModified && IsolationUsesXactSnapshot())
+		ds_document_refuse_old_snapshot();
+	return result == TM_Ok;
+}
+
+/* Delete a role's requests that were made before a time; returns how many. */
+static int64
+forget(Oid role, TimestampTz before)
+{
+	Requests	requests;
+	AttrNumber	created_at;
+	int64		forgotten = 0;
+	bool		is_null;
+
+	begin_requests(&requests, role);
+	created_at = get_attnum(RelationGetRelid(requests.table), "created_at");
+	while (index_getnext_slot(requests.scan, ForwardScanDirection, requests.row))
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (DatumGetTimestampTz(slot_getattr(requests.row, created_at, &is_null)) >= before ||
+			!lock_request(&requests))
+			continue;
+		simple_table_tuple_delete(requests.table, &requests.row->tts_tid, GetActiveSnapshot());
+		forgotten++;
+	}
+	end_requests(&requests);
+	return forgotten;
+}
+
 /*
  * docstore.forget_requests(older_than interval) RETURNS bigint
  *
  * Deletes the caller's requests that are older, so that they are not answered
  * any more; returns how many.  22023 when older_than is NULL, negative, or
- * leads out of the calendar.  Locks: as the DELETE that it executes.
+ * leads out of the calendar.  Locks: as DELETE.
  */
 Datum
 ds_forget_requests(PG_FUNCTION_ARGS)
 {
-	Oid			requests = get_relname_relid("requests", get_namespace_oid("docstore", false));
-	DsIdentity	caller;
-	Datum		values[2];
-	uint64		forgotten;
+	Datum		before;
 
 	ds_require_writable("docstore.forget_requests()");
 	ds_require_argument(PG_ARGISNULL(0), "older_than");
-	values[0] = ObjectIdGetDatum(GetUserId());
-	values[1] = time_before(PG_GETARG_DATUM(0));
-
-	caller = ds_identity_become_owner(requests);
-	SPI_connect();
-	forgotten = execute(FORGET, false, values);
-	SPI_finish();
-	ds_identity_become(caller);
-	PG_RETURN_INT64((int64) forgotten);
+	before = time_before(PG_GETARG_DATUM(0));
+	PG_RETURN_INT64(forget(GetUserId(), DatumGetTimestampTz(before)));
 }

@@ -166,12 +166,6 @@ build_for_one(const DsCollection *c, DsStatement statement, DsStatementText *tex
 								 insert_into(c, statement, "VALUES (", "$1, $3, $2", ")"));
 			set_types(text, 3, id, JSONBOID, INT8OID);
 			break;
-		case DS_LIFT:
-			text->sql = psprintf("UPDATE %s SET version = $3 WHERE " SAME_ID("$1")
-								 " AND t.version OPERATOR(pg_catalog.=) $2" RETURNING_WRITTEN("$1"),
-								 target(c));
-			set_types(text, 3, id, INT8OID, INT8OID);
-			break;
 		case DS_DELETE:
 			text->sql = psprintf("DELETE FROM %s WHERE " SAME_ID("$1")
 								 " AND t.version OPERATOR(pg_catalog.=) $2" RETURNING_WRITTEN("$1"),
@@ -233,13 +227,6 @@ build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *te
 								 insert_into(c, statement, "SELECT ", "u.id, $2, docstore.item_data(u.item)",
 											 " FROM pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item)"));
 			set_types(text, 2, ids, INT8OID, InvalidOid);
-			break;
-		case DS_LIFT_MANY:
-			text->sql = psprintf("UPDATE %s SET version = $3 "
-								 "FROM pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item) WHERE "
-								 SAME_ID("u.id") " AND t.version OPERATOR(pg_catalog.=) $2"
-								 RETURNING_MANY, target(c));
-			set_types(text, 3, ids, INT8OID, INT8OID);
 			break;
 		case DS_DELETE_MANY:
 			text->sql = psprintf("DELETE FROM %s USING %s" HAS_VERSION RETURNING_MANY,

@@ -34,7 +34,6 @@ typedef enum DsStatement
 	DS_PATCH_ANY,				/* patch */
 	DS_INSERT,					/* data, version; no row when the id is taken: see insert.c */
 	DS_INSERT_STRICTLY,			/* likewise, and an error when another unique value is */
-	DS_LIFT,					/* version, higher version */
 	DS_DELETE,					/* version */
 	DS_DELETE_ANY,
 	DS_LOAD,					/* version not wanted: returns whole documents */
@@ -48,7 +47,6 @@ typedef enum DsStatement
 	DS_PATCH_MANY,				/* likewise, patches */
 	DS_INSERT_MANY,				/* ids, version; data likewise; returns (id, version) of those not taken */
 	DS_INSERT_MANY_STRICTLY,
-	DS_LIFT_MANY,				/* ids, the version of all of them, higher version */
 	DS_DELETE_MANY,				/* places, versions */
 	DS_LOAD_MANY
 } DsStatement;

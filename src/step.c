@@ -20,7 +20,6 @@
 #include "executor/spi.h"
 #include "floor.h"
 #include "fmgr.h"
-#include "identity.h"
 #include "insert.h"
 #include "miscadmin.h"
 #include "step.h"
@@ -34,6 +33,7 @@
 /* Neighbours in lock order that one statement takes. */
 typedef struct Chunk
 {
+	DsBatch    *batch;
 	DsStatement statement;
 	const DsCollection *collection;
 	int			count;
@@ -298,50 +298,7 @@ write_locked(Chunk *chunk, DsExecution execution)
 	highest = absorb_written(chunk, execute_chunk(chunk, execution, values));
 
 	if (chunk->statement == DS_DELETE_MANY && highest > 0)
-		ds_floor_raise(chunk->collection, highest);
-}
-
-/*
- * Lift the new documents of a chunk above the floor, when that has risen
- * since they got their version: see floor.c.
- */
-static void
-lift(Chunk *chunk, DsExecution execution, int64 found)
-{
-	int64		version = ds_floor_next_version(chunk->collection);
-	int			count = 0;
-	DsIdentity	caller;
-	int64		outer;
-	volatile uint64 rows = 0;
-
-	if (version <= found)
-		return;
-
-	for (int i = 0; i < chunk->count; i++)
-		if (chunk->items[i]->written)
-			chunk->items[count++] = chunk->items[i];
-	chunk->count = count;
-	chunk->statement = DS_LIFT_MANY;
-
-	SPI_freetuptable(SPI_tuptable);
-	caller = ds_identity_become_owner(chunk->collection->relid);
-	outer = ds_floor_begin_lift(version);
-	PG_TRY();
-	{
-		rows = execute_chunk(chunk, execution,
-							 (Datum[]) {id_array(chunk), Int64GetDatum(found), Int64GetDatum(version)});
-	}
-	PG_FINALLY();
-	{
-		ds_floor_end_lift(outer);
-	}
-	PG_END_TRY();
-	ds_identity_become(caller);
-	for (uint64 row = 0; row < rows; row++)
-		chunk->items[ds_plan_int64(row, 1) - 1]->version = ds_plan_int64(row, 2);
-	for (int i = 0; i < count; i++)
-		if (chunk->items[i]->version != version)
-			ds_document_refuse_unwritable(chunk->collection, chunk->items[i]->id);
+		ds_floor_raise(chunk->collection->relid, highest);
 }
 
 /*
@@ -454,23 +411,30 @@ insert_rest(Insertion *insertion)
 	}
 }
 
-/* Insert the rows of a chunk whose ids are not taken. */
+/*
+ * Insert the rows of a chunk whose ids are not taken.  A document that turns out
+ * to be too low, once its id is won, cannot be taken back by itself: the whole
+ * batch is (floor.c, batch.c).
+ */
 static void
 insert(Chunk *chunk, DsExecution execution)
 {
-	bool		is_head = chunk->collection->kind == DS_STREAMS;
-	Insertion	insertion = {chunk, execution, is_head ? 0 : ds_floor_next_version(chunk->collection), 0};
+	const DsCollection *collection = chunk->collection;
+	bool		is_head = collection->kind == DS_STREAMS;
+	Insertion	insertion = {chunk, execution, 0, 0};
 
-	if (ds_engine_inserts(chunk->collection))
-		ds_direct_insert_items(chunk->items, chunk->count, insertion.version);
-	else
+	if (ds_engine_inserts(collection))
 	{
-		insert_once(&insertion);
-		if (chunk->collection->has_other_unique && !chunk->collection->has_deferrable)
-			insert_rest(&insertion);
+		ds_direct_insert_items(chunk->items, chunk->count);
+		return;
 	}
 	if (!is_head)
-		lift(chunk, execution, insertion.version);
+		insertion.version = ds_floor_version_for_new(collection->relid, chunk->batch->tries);
+	insert_once(&insertion);
+	if (collection->has_other_unique && !collection->has_deferrable)
+		insert_rest(&insertion);
+	if (!is_head && ds_floor_has_reached(collection->relid, insertion.version))
+		chunk->batch->is_too_low = true;
 }
 
 static void
@@ -508,10 +472,11 @@ fits(const Chunk *chunk, const DsItem *item, DsStatement statement)
 }
 
 static Chunk *
-begin_chunk(void)
+begin_chunk(DsBatch *batch)
 {
 	Chunk	   *chunk = palloc(sizeof(Chunk));
 
+	chunk->batch = batch;
 	chunk->context = AllocSetContextCreate(CurrentMemoryContext, "docstore chunk",
 										   ALLOCSET_DEFAULT_SIZES);
 	chunk->count = 0;
@@ -543,7 +508,7 @@ ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)
 		if (statement == DS_NO_STATEMENT)
 			continue;
 		if (chunk == NULL)
-			chunk = begin_chunk();
+			chunk = begin_chunk(batch);
 		else if (!fits(chunk, item, statement))
 			run_chunk(chunk, execution);
 		chunk->statement = statement;
