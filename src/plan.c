@@ -2,17 +2,19 @@
  * plan.c - statements with kept plans
  *
  * A plan is made once for each {table, statement} and kept for the session,
- * as ri_triggers.c does for foreign keys.  It is always the generic plan: a
- * custom one for 1,000 ids flips to a hash join over a sequential scan.  And
- * it is planned with everything but index lookups disabled, since a plan that
- * was made while the table was small would otherwise scan it for as long as
- * the session lives.
+ * as ri_triggers.c does for foreign keys.  It is always the generic plan,
+ * whatever plan_cache_mode says: a custom one for 1,000 ids flips to a hash
+ * join over a sequential scan.  And it is planned with everything but index
+ * lookups disabled, since a plan that was made while the table was small would
+ * otherwise scan it for as long as the session lives.
  *
  * CAUTION: the server makes a stale plan again from its *text*, and the names
  * in it may mean another table by then (ALTER SCHEMA ... RENAME locks no
  * table).  So plans that are not current are thrown away here, and written
  * anew under the lock that the caller holds on the table; what was planned is
- * checked to be about that table.
+ * checked to be about that table.  A plan can still turn stale while it is about
+ * to be executed, as that takes more locks, those of partitions: what the server
+ * makes of it then serves that once, and is checked as well.
  *
  * Callers have connected to SPI and locked the table.  Results are in
  * SPI_tuptable until SPI_finish().
@@ -21,6 +23,8 @@
 
 #include "access/xact.h"
 #include "compat.h"
+#include "errors.h"
+#include "executor/executor.h"
 #include "executor/spi.h"
 #include "executor/tstoreReceiver.h"
 #include "lib/ilist.h"
@@ -47,6 +51,7 @@ typedef struct KeptPlan
 {
 	PlanKey		key;			/* hash key: must be first */
 	SPIPlanPtr	plan;			/* NULL: none */
+	int			generation;		/* the server's count of its plans, when it was planned here */
 	int			uses;			/* executions under way; a trigger can nest them */
 	dlist_node	recency;
 } KeptPlan;
@@ -61,16 +66,18 @@ plan_source(SPIPlanPtr plan)
 }
 
 /*
- * Whether executing the plan now would use it as it is, without parsing or
- * planning anything again.  The tests are those of plancache.c.
+ * Whether executing the plan now would use what was planned here as it is,
+ * without parsing or planning anything again.  The tests are those of
+ * plancache.c.
  */
 static bool
-is_current(SPIPlanPtr plan)
+is_current(const KeptPlan *kept)
 {
-	CachedPlanSource *source = plan_source(plan);
+	CachedPlanSource *source = plan_source(kept->plan);
 	CachedPlan *generic = source->gplan;
 
-	if (!source->is_valid || generic == NULL || !generic->is_valid)
+	if (!source->is_valid || generic == NULL || !generic->is_valid ||
+		source->generation != kept->generation)
 		return false;
 	if (!SearchPathMatchesCurrentEnvironment(source->search_path))
 		return false;
@@ -83,32 +90,44 @@ is_current(SPIPlanPtr plan)
 		TransactionIdEquals(generic->saved_xmin, TransactionXmin);
 }
 
+/* Names are looked up whenever a statement is parsed: they must have meant this table. */
 static void
-set_off(const char *setting)
+require_table(SPIPlanPtr plan, Oid relid)
 {
-	(void) set_config_option(setting, "off", PGC_USERSET, PGC_S_SESSION,
+	if (!list_member_oid(plan_source(plan)->relationOids, relid))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_SERIALIZATION),
+				 errmsg("table \"%s\" was renamed while it was used", ds_collection_name(relid)),
+				 errhint("The transaction might succeed if retried.")));
+}
+
+static void
+set(const char *setting, const char *value)
+{
+	(void) set_config_option(setting, value, PGC_USERSET, PGC_S_SESSION,
 							 GUC_ACTION_SAVE, true, 0, false);
 }
 
 /*
- * Make the generic plan: by the primary key, for any number of rows.  Where
- * rows are wanted in the order of an index, by that one.
+ * Make the generic plan: by the primary key, for any number of rows, whatever
+ * the caller has set.  Where rows are wanted in the order of an index, by that
+ * one.
  */
 static void
-plan_by_key(SPIPlanPtr plan, bool in_order)
+plan_by_key(SPIPlanPtr plan, bool in_order, bool is_kept)
 {
+	static const char *const wanted[] = {"enable_indexscan", "enable_nestloop", "enable_tidscan"};
+	static const char *const unwanted[] = {
+		"enable_sort", "enable_seqscan", "enable_bitmapscan", "enable_hashjoin",
+		"enable_mergejoin", "enable_material", "enable_memoize", "jit"
+	};
 	int			nest_level = NewGUCNestLevel();
 
-	if (in_order)
-		set_off("enable_sort");
-	set_off("enable_seqscan");
-	set_off("enable_bitmapscan");
-	set_off("enable_hashjoin");
-	set_off("enable_mergejoin");
-	set_off("enable_material");
-	set_off("enable_memoize");
-	set_off("jit");
-	ReleaseCachedPlan(SPI_plan_get_cached_plan(plan), CurrentResourceOwner);
+	for (size_t i = 0; i < lengthof(wanted); i++)
+		set(wanted[i], "on");
+	for (size_t i = in_order ? 0 : 1; i < lengthof(unwanted); i++)
+		set(unwanted[i], "off");
+	ReleaseCachedPlan(SPI_plan_get_cached_plan(plan), is_kept ? CurrentResourceOwner : NULL);
 	AtEOXact_GUC(true, nest_level);
 }
 
@@ -133,9 +152,7 @@ prepare(const Request *request, bool *in_order)
 	plan = SPI_prepare_cursor(text.sql, text.parameters, text.types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
-	if (!list_member_oid(plan_source(plan)->relationOids, request->key.relid))
-		elog(ERROR, "relation %u was renamed while a statement on it was prepared",
-			 request->key.relid);
+	require_table(plan, request->key.relid);
 	return plan;
 }
 
@@ -208,19 +225,59 @@ current_plan(const Request *request, KeptPlan *kept)
 	SPIPlanPtr	plan;
 	bool		in_order;
 
-	if (kept->plan != NULL && is_current(kept->plan))
+	if (kept->plan != NULL && is_current(kept))
 		return kept->plan;
 
 	plan = prepare(request, &in_order);
 	if (kept->uses > 1)
+	{
+		plan_by_key(plan, in_order, false);
 		return plan;
+	}
 
 	drop_plan(kept);
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_keepplan failed");
 	kept->plan = plan;
-	plan_by_key(plan, in_order);
+	plan_by_key(plan, in_order, true);
+	kept->generation = plan_source(plan)->generation;
 	return plan;
+}
+
+/*
+ * Where plan_cache_mode asks for custom plans, the server looks at it before it
+ * looks at what a plan was prepared for.  So it is hidden until the plan is
+ * chosen and the executor starts: whatever the statement runs sees the caller's.
+ */
+static int	hidden_mode = PLAN_CACHE_MODE_AUTO;
+static ExecutorStart_hook_type hidden_hook;
+
+static void
+show_mode(void)
+{
+	if (hidden_mode == PLAN_CACHE_MODE_AUTO)
+		return;
+	plan_cache_mode = hidden_mode;
+	ExecutorStart_hook = hidden_hook;
+	hidden_mode = PLAN_CACHE_MODE_AUTO;
+}
+
+static void
+start_with_mode(QueryDesc *query, int flags)
+{
+	show_mode();
+	ExecutorStart(query, flags);
+}
+
+static void
+hide_mode(void)
+{
+	if (plan_cache_mode != PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
+		return;
+	hidden_mode = plan_cache_mode;
+	hidden_hook = ExecutorStart_hook;
+	plan_cache_mode = PLAN_CACHE_MODE_AUTO;
+	ExecutorStart_hook = start_with_mode;
 }
 
 /* The parameters of a plan, as the executor wants them. */
@@ -264,10 +321,15 @@ run(const Request *request, DsExecution execution, Datum *values, const char *nu
 	kept->uses++;
 	PG_TRY();
 	{
-		result = execute(current_plan(request, kept), request->into, execution, values, nulls);
+		SPIPlanPtr	plan = current_plan(request, kept);
+
+		hide_mode();
+		result = execute(plan, request->into, execution, values, nulls);
+		require_table(plan, request->key.relid);
 	}
 	PG_FINALLY();
 	{
+		show_mode();
 		kept->uses--;
 	}
 	PG_END_TRY();
@@ -324,10 +386,15 @@ ds_plan_open(Oid relid, int32 number, DsPlanBuild build, const void *context,
 	kept->uses++;
 	PG_TRY();
 	{
-		portal = SPI_cursor_open(NULL, current_plan(&request, kept), values, nulls, true);
+		SPIPlanPtr	plan = current_plan(&request, kept);
+
+		hide_mode();
+		portal = SPI_cursor_open(NULL, plan, values, nulls, true);
+		require_table(plan, relid);
 	}
 	PG_FINALLY();
 	{
+		show_mode();
 		kept->uses--;
 	}
 	PG_END_TRY();
