@@ -29,6 +29,7 @@ typedef void (*DsPlanBuild) (const void *context, DsStatementText *text);
 #define DS_PLAN_EVENTS		1000
 #define DS_PLAN_SCOPE		2000
 #define DS_PLAN_READ		6000
+#define DS_PLAN_REQUEST		20000
 
 extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statement,
 							  DsExecution execution, Datum *values, const char *nulls);

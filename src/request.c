@@ -37,7 +37,9 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "plan.h"
 #include "request.h"
+#include "storage/lmgr.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
 #include "utils/lsyscache.h"
@@ -62,8 +64,8 @@ typedef enum Statement
 
 #define OF_REQUEST " WHERE role OPERATOR(pg_catalog.=) $1 AND request_id OPERATOR(pg_catalog.=) $2"
 
-/* The first parameter is always the role.  Not const, as SPI takes no const types. */
-static struct
+/* The first parameter is always the role. */
+static const struct
 {
 	const char *sql;
 	int			parameters;
@@ -84,35 +86,29 @@ static struct
 	},
 };
 
-static SPIPlanPtr kept_plans[STATEMENTS];
-
-/*
- * Execute a statement, with a plan that is kept for the session; returns the
- * number of rows.  The names in it are qualified, so the server may make the
- * plan again from its text, after CREATE EXTENSION too.
- */
-static uint64
-execute(Statement statement, bool read_only, Datum *values)
+static void
+build(const void *context, DsStatementText *text)
 {
-	int			result;
+	const Statement *statement = context;
 
-	if (kept_plans[statement] == NULL)
-	{
-		SPIPlanPtr	plan = SPI_prepare(statements[statement].sql, statements[statement].parameters,
-									   statements[statement].types);
-
-		if (plan == NULL || SPI_keepplan(plan) != 0)
-			elog(ERROR, "SPI_prepare failed: %s", SPI_result_code_string(SPI_result));
-		kept_plans[statement] = plan;
-	}
-	result = SPI_execute_plan(kept_plans[statement], values, NULL, read_only, 0);
-	if (result < 0)
-		elog(ERROR, "SPI_execute_plan failed: %s", SPI_result_code_string(result));
-	return SPI_processed;
+	text->sql = pstrdup(statements[*statement].sql);
+	text->parameters = statements[*statement].parameters;
+	memcpy(text->types, statements[*statement].types, sizeof(statements[*statement].types));
 }
 
-static char *
-id_text(const DsRequest *request)
+/* Execute a statement; returns the number of rows. */
+static uint64
+execute(Statement statement, DsExecution execution, Datum *values)
+{
+	Oid			requests = get_relname_relid("requests", get_namespace_oid("docstore", false));
+
+	LockRelationOid(requests, execution == DS_READ ? AccessShareLock : RowExclusiveLock);
+	return ds_plan_run(requests, DS_PLAN_REQUEST + statement, build, &statement, execution, values, NULL);
+}
+
+/* The request_id, for messages. */
+char *
+ds_request_id(const DsRequest *request)
 {
 	return DatumGetCString(DirectFunctionCall1(uuid_out, request->id));
 }
@@ -127,12 +123,12 @@ check_found(const DsRequest *request, bytea *hash)
 		memcmp(VARDATA_ANY(hash), VARDATA_ANY(expected), VARSIZE_ANY_EXHDR(hash)) != 0)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("request %s was made with other changes", id_text(request)),
+				 errmsg("request %s was made with other changes", ds_request_id(request)),
 				 errhint("Send the same changes again to learn what became of them, or use a new request_id.")));
 	if (request->result == NULL)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("request %s is still being executed by this transaction", id_text(request)),
+				 errmsg("request %s is still being executed by this transaction", ds_request_id(request)),
 				 errhint("Give each call of docstore.save() a request_id of its own.")));
 }
 
@@ -163,7 +159,7 @@ find(DsRequest *request)
 	bool		found;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	found = execute(FIND, true, values) > 0;
+	found = execute(FIND, DS_READ, values) > 0;
 	if (found)
 		read_result(request);
 	PopActiveSnapshot();
@@ -194,7 +190,7 @@ ds_request_claim(DsRequest *request, Datum id, Jsonb *changes)
 		Datum		values[] = {request->role, request->id, request->hash};
 
 		CHECK_FOR_INTERRUPTS();
-		if (execute(CLAIM, false, values) > 0)
+		if (execute(CLAIM, DS_WRITE, values) > 0)
 			break;
 		if (try == MAX_TRIES)
 			ds_document_refuse_old_snapshot();
@@ -212,10 +208,10 @@ ds_request_answer(const DsRequest *request, Jsonb *result)
 	Datum		values[] = {request->role, request->id, JsonbPGetDatum(result)};
 
 	SPI_connect();
-	if (execute(ANSWER, false, values) != 1)
+	if (execute(ANSWER, DS_WRITE, values) != 1)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_TRIGGER),
-				 errmsg("request %s was deleted while it was executed", id_text(request)),
+				 errmsg("request %s was deleted while it was executed", ds_request_id(request)),
 				 errhint("Let no trigger delete rows of docstore.requests.")));
 	SPI_finish();
 }
@@ -226,7 +222,7 @@ ds_request_refuse_result(const DsRequest *request)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("the stored result of request %s is damaged", id_text(request)),
+			 errmsg("the stored result of request %s is damaged", ds_request_id(request)),
 			 errhint("Somebody has changed it in docstore.requests: delete that row.")));
 }
 

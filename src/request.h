@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "compat.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
@@ -19,6 +20,7 @@ typedef struct DsRequest
 } DsRequest;
 
 extern void ds_request_claim(DsRequest *request, Datum id, Jsonb *changes);
+pg_nodiscard extern char *ds_request_id(const DsRequest *request);
 extern void ds_request_answer(const DsRequest *request, Jsonb *result);
 pg_noreturn extern void ds_request_refuse_result(const DsRequest *request);
 

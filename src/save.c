@@ -14,6 +14,7 @@
 #include "miscadmin.h"
 #include "request.h"
 #include "result.h"
+#include "retry.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/tuplestore.h"
@@ -124,12 +125,14 @@ run(Jsonb *changes, bool raise, Rows *result)
 
 /* Put the rows that a request was answered with; its items hold, and count. */
 static void
-answer_again(const DsRequest *request, Rows *result)
+answer_again(const DsRequest *request, Jsonb *changes, Rows *result)
 {
 	int			count = ds_result_count(request->result);
+	DsRetry		retry;
 
 	if (count < 0)
 		ds_request_refuse_result(request);
+	ds_retry_begin(&retry, request, changes);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[DS_RESULT_COLUMNS] = {0};
@@ -138,6 +141,8 @@ answer_again(const DsRequest *request, Rows *result)
 		CHECK_FOR_INTERRUPTS();
 		if (!ds_result_read(request->result, i, values, nulls))
 			ds_request_refuse_result(request);
+		if (!nulls[COLUMN_TARGET])
+			ds_retry_require_target(&retry, DatumGetTextPP(values[COLUMN_TARGET]));
 		tuplestore_putvalues(result->set->setResult, result->set->setDesc, values, nulls);
 	}
 	if (ds_deferred_is_on())
@@ -160,7 +165,7 @@ run_request(Datum request_id, Jsonb *changes, Rows *result)
 	ds_request_claim(&request, request_id, changes);
 	if (request.result != NULL)
 	{
-		answer_again(&request, result);
+		answer_again(&request, changes, result);
 		return;
 	}
 
@@ -182,7 +187,8 @@ run_request(Datum request_id, Jsonb *changes, Rows *result)
  * before any document is locked.  Locks: see batch.c.
  *
  * A request_id that the caller has committed before returns the same rows
- * again and writes nothing (request.c); 22023 when it was with other changes.
+ * again and writes nothing (request.c); 22023 when it was with other changes, or
+ * names other tables by them (retry.c).
  *
  * CAUTION: the function of version 0.1.0 has one argument.
  */
