@@ -38,6 +38,7 @@
 #include "event_id.h"
 #include "floor.h"
 #include "head.h"
+#include "miscadmin.h"
 #include "scope_check.h"
 #include "scope_lock.h"
 #include "store_events.h"
@@ -120,8 +121,11 @@ static bool
 any_item(const DsBatch *batch, bool (*test) (const DsItem *item))
 {
 	for (int i = 0; i < batch->targets; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (test(batch->order[i]))
 			return true;
+	}
 	return false;
 }
 
@@ -248,6 +252,7 @@ count_violations(DsBatch *batch)
 	{
 		DsItem	   *item = &batch->items[i];
 
+		CHECK_FOR_INTERRUPTS();
 		if (item->log == NULL)
 			item->reason = ds_expectation_compare(item->expected, item->present, item->actual);
 		else

@@ -59,6 +59,7 @@ ds_batch_init(DsBatch *batch, int count)
 	batch->order = palloc_extended(mul_size(count, sizeof(DsItem *)), MCXT_ALLOC_HUGE);
 	for (int i = 0; i < count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		batch->items[i].number = i + 1;
 		batch->order[i] = &batch->items[i];
 	}
@@ -210,6 +211,7 @@ add_violations(const DsBatch *batch, DsConflict *conflict)
 	{
 		const DsItem *item = &batch->items[i];
 
+		CHECK_FOR_INTERRUPTS();
 		if (item->log != NULL)
 			add_log_violations(item, conflict);
 		else if (item->reason != DS_HOLDS)

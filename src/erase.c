@@ -12,6 +12,7 @@
 #include "errors.h"
 #include "executor/spi.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "plan.h"
 #include "reading.h"
 
@@ -45,11 +46,14 @@ check_versions(ArrayType *given)
 	DsArray		versions = ds_array_read(given, "versions");
 
 	for (int i = 0; i < versions.count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (versions.nulls[i])
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_ARGUMENT),
 					 errmsg("%sversion must not be NULL", ds_item_prefix(i + 1)),
 					 errhint("For all events of the stream leave the versions out.")));
+	}
 }
 
 /*

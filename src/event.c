@@ -226,6 +226,7 @@ require_distinct_ids(const DsEvent *events, int count, int item)
 	{
 		bool		found;
 
+		CHECK_FOR_INTERRUPTS();
 		if (!events[i].has_id)
 			continue;
 		seen = hash_search(ids, &events[i].id, HASH_ENTER, &found);

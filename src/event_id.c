@@ -77,6 +77,7 @@ ds_event_ids_require_distinct(const DsBatch *batch)
 			Given	   *entry;
 			bool		found;
 
+			CHECK_FOR_INTERRUPTS();
 			if (!item->events[e].has_id)
 				continue;
 			entry = hash_search(ids, &given.key, HASH_ENTER, &found);
@@ -117,8 +118,11 @@ id_array(const DsItem *item)
 	int			count = 0;
 
 	for (int i = 0; i < item->event_count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (item->events[i].has_id)
 			ids[count++] = UUIDPGetDatum(&item->events[i].id);
+	}
 	return PointerGetDatum(construct_array(ids, count, UUIDOID, UUID_LEN, false, TYPALIGN_CHAR));
 }
 
@@ -136,6 +140,7 @@ find_stored(const DsItem *item)
 	{
 		Stored	   *entry = hash_search(stored, DatumGetUUIDP(ds_plan_datum(row, 1)), HASH_ENTER, NULL);
 
+		CHECK_FOR_INTERRUPTS();
 		entry->version = ds_plan_int64(row, 2);
 		entry->position = ds_plan_int64(row, 3);
 	}
@@ -179,6 +184,7 @@ take_places(const DsItem *item, HTAB *stored)
 	{
 		const Stored *entry = find(stored, &item->events[i]);
 
+		CHECK_FOR_INTERRUPTS();
 		if (entry == NULL || entry->version <= version)
 			return false;
 		version = entry->version;
@@ -214,6 +220,7 @@ ds_event_ids_find(DsBatch *batch)
 	{
 		DsItem	   *item = &batch->items[i];
 
+		CHECK_FOR_INTERRUPTS();
 		item->repeats = false;
 		if (item->op == DS_APPEND_ITEM && item->head->item->present &&
 			ds_events_have_ids(item->events, item->event_count))

@@ -21,6 +21,7 @@
 #include "event_id.h"
 #include "feed.h"
 #include "head.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 
 /* One mention of a stream, and where its head is noted. */
@@ -54,6 +55,7 @@ order_mentions(const void *left, const void *right)
 {
 	int			order = compare_mentions(left, right);
 
+	CHECK_FOR_INTERRUPTS();
 	return order != 0 ? order : ((const Mention *) left)->item->number - ((const Mention *) right)->item->number;
 }
 
@@ -78,6 +80,7 @@ list_mentions(DsBatch *batch, Mention *mentions)
 	{
 		DsItem	   *item = &batch->items[i];
 
+		CHECK_FOR_INTERRUPTS();
 		if (item->log == NULL)
 			continue;
 		if (item->id != (Datum) 0)
@@ -162,6 +165,7 @@ make_heads(DsBatch *batch)
 	{
 		Mention    *mention = &mentions[i];
 
+		CHECK_FOR_INTERRUPTS();
 		if (i == 0 || compare_mentions(&mentions[i - 1], mention) != 0)
 		{
 			head = make_head(mention);
@@ -324,6 +328,7 @@ give_versions(DsBatch *batch)
 		DsHead	   *head = item->head;
 		int64		version;
 
+		CHECK_FOR_INTERRUPTS();
 		if (item->op != DS_APPEND_ITEM || item->repeats)
 			continue;
 		version = head->item->present ? head->item->actual : 0;
@@ -371,6 +376,7 @@ ds_heads_finish(DsBatch *batch)
 		DsItem	   *item = &batch->items[i];
 		DsHead	   *head = item->head;
 
+		CHECK_FOR_INTERRUPTS();
 		if (item->log == NULL || head == NULL)
 			continue;
 		item->written = item->op == DS_APPEND_ITEM || head->is_due;

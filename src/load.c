@@ -15,6 +15,7 @@
 #include "executor/spi.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "nodes/supportnodes.h"
 #include "plan.h"
@@ -41,6 +42,7 @@ put_documents(FunctionCallInfo fcinfo, const DsIdType *type, uint64 rows)
 		Datum		values[COLUMNS];
 		bool		nulls[COLUMNS];
 
+		CHECK_FOR_INTERRUPTS();
 		for (int column = 0; column < COLUMNS; column++)
 			values[column] = ds_plan_value(row, column + 1, &nulls[column]);
 		if (type->oid != TEXTOID)
@@ -95,6 +97,7 @@ compare_wanted(const void *left, const void *right, void *arg)
 	int			b = *(const int *) right;
 	int			result = ds_id_compare(wanted->type, wanted->ids[a], wanted->ids[b]);
 
+	CHECK_FOR_INTERRUPTS();
 	return result != 0 ? result : a - b;
 }
 
@@ -111,7 +114,10 @@ drop_repeated(const DsIdType *type, Datum *ids, int count)
 		places[i] = i;
 	qsort_arg(places, count, sizeof(int), compare_wanted, &wanted);
 	for (int i = 1; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		repeated[places[i]] = ds_id_compare(type, ids[places[i - 1]], ids[places[i]]) == 0;
+	}
 	for (int i = 0; i < count; i++)
 		if (!repeated[i])
 			ids[kept++] = ids[i];
@@ -127,6 +133,7 @@ wanted_ids(ArrayType *given, const DsIdType *type)
 
 	for (int i = 0; i < ids.count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (ids.nulls[i])
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_ARGUMENT),

@@ -30,6 +30,8 @@
 #include "access/xact.h"
 #include "catalog/namespace.h"
 #include "catalog/pg_type.h"
+#include "common/cryptohash.h"
+#include "common/sha2.h"
 #include "compat.h"
 #include "document.h"
 #include "errors.h"
@@ -53,6 +55,9 @@ PG_FUNCTION_INFO_V1(ds_forget_requests);
 #define MAX_TRIES 20
 
 #define MAX_PARAMETERS 3
+
+/* In bytes. */
+#define HASHED_AT_ONCE 1048576
 
 typedef enum Statement
 {
@@ -167,6 +172,29 @@ find(DsRequest *request)
 	return found;
 }
 
+/* The SHA-256 of changes, as sha256() has it, but in pieces: they can be large. */
+static Datum
+hash_of(Jsonb *changes)
+{
+	pg_cryptohash_ctx *state = pg_cryptohash_create(PG_SHA256);
+	bytea	   *hash = palloc(VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
+	size_t		length = VARSIZE(changes) - VARHDRSZ;
+	bool		is_done = pg_cryptohash_init(state) == 0;
+
+	SET_VARSIZE(hash, VARHDRSZ + PG_SHA256_DIGEST_LENGTH);
+	for (size_t at = 0; is_done && at < length; at += HASHED_AT_ONCE)
+	{
+		CHECK_FOR_INTERRUPTS();
+		is_done = pg_cryptohash_update(state, (uint8 *) VARDATA(changes) + at,
+									   Min(length - at, HASHED_AT_ONCE)) == 0;
+	}
+	if (!is_done ||
+		pg_cryptohash_final(state, (uint8 *) VARDATA(hash), PG_SHA256_DIGEST_LENGTH) != 0)
+		elog(ERROR, "could not compute a hash: %s", pg_cryptohash_error(state));
+	pg_cryptohash_free(state);
+	return PointerGetDatum(hash);
+}
+
 /*
  * Make the call with these changes the one that executes the request, or find
  * out what the request was answered: then request->result is set.
@@ -181,7 +209,7 @@ ds_request_claim(DsRequest *request, Datum id, Jsonb *changes)
 {
 	request->role = ObjectIdGetDatum(GetUserId());
 	request->id = id;
-	request->hash = DirectFunctionCall1(sha256_bytea, JsonbPGetDatum(changes));
+	request->hash = hash_of(changes);
 	request->result = NULL;
 
 	SPI_connect();

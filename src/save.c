@@ -119,7 +119,10 @@ run(Jsonb *changes, bool raise, Rows *result)
 	ds_items_read(changes, &batch);
 	written = ds_batch_run(&batch, raise);
 	for (int i = 0; i < batch.count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		put_row(result, &batch.items[i], written);
+	}
 	return written;
 }
 

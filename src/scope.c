@@ -19,6 +19,7 @@
 #include "expectation.h"
 #include "json.h"
 #include "lib/stringinfo.h"
+#include "miscadmin.h"
 #include "scope.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -69,6 +70,7 @@ read_types(int item, const JsonbValue *value, DsScope *scope)
 	(void) JsonbIteratorNext(&iterator, &type, true);	/* WJB_BEGIN_ARRAY */
 	for (int i = 0; i < scope->type_count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		(void) JsonbIteratorNext(&iterator, &type, true);
 		if (type.type != jbvString || type.val.string.len == 0)
 			refuse_scope(item, "\"types\" must hold JSON strings that are not empty");
@@ -194,6 +196,7 @@ ds_scopes_read(const JsonbValue *given, int item, int *count)
 	(void) JsonbIteratorNext(&iterator, &value, true);	/* WJB_BEGIN_ARRAY */
 	for (int i = 0; i < *count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		(void) JsonbIteratorNext(&iterator, &value, true);
 		ds_scope_read(&value, item, &scopes[i]);
 		require_expected(&scopes[i], item);
@@ -280,7 +283,10 @@ ds_scope_parameters(const DsScope *scope, Datum *values, char *nulls)
 	for (int tag = 0; tag < DS_TAGS; tag++)
 		set_text(scope->filters[tag], &scope->tags[tag], &values[1 + tag], &nulls[1 + tag]);
 	for (int i = 0; i < scope->type_count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		types[i] = PointerGetDatum(cstring_to_text_with_len(scope->types[i].start, scope->types[i].length));
+	}
 	values[DS_SCOPE_PARAMETERS - 1] = PointerGetDatum(construct_array(types, scope->type_count, TEXTOID,
 																	  -1, false, TYPALIGN_INT));
 	nulls[DS_SCOPE_PARAMETERS - 1] = ' ';

@@ -66,6 +66,7 @@ ds_scopes_check(DsBatch *batch)
 	{
 		DsItem	   *item = &batch->items[i];
 
+		CHECK_FOR_INTERRUPTS();
 		if (item->scope_count > 0)
 			CommandCounterIncrement();
 		for (int s = 0; s < item->scope_count; s++)

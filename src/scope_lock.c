@@ -92,6 +92,7 @@ compare_locks(const void *left, const void *right)
 	const Lock *a = left;
 	const Lock *b = right;
 
+	CHECK_FOR_INTERRUPTS();
 	if (a->log != b->log)
 		return a->log < b->log ? -1 : 1;
 	return a->number < b->number ? -1 : a->number > b->number;
@@ -142,6 +143,7 @@ add_append(Locks *locks, const DsItem *item)
 		const DsEvent *event = &item->events[i];
 		const DsEvent *before = i > 0 ? event - 1 : NULL;
 
+		CHECK_FOR_INTERRUPTS();
 		if (before == NULL || !is_same(&event->type, &before->type))
 			add_lock(locks, item->log, TYPE, event->type.start, event->type.length, true);
 		for (int tag = 0; tag < DS_TAGS; tag++)
@@ -166,7 +168,10 @@ add_scope(Locks *locks, const DsLog *log, const DsScope *scope)
 		add_tag(locks, log, scope, DS_TAG_STREAM_ID);
 	else if (scope->type_count > 0)
 		for (int i = 0; i < scope->type_count; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
 			add_lock(locks, log, TYPE, scope->types[i].start, scope->types[i].length, false);
+		}
 	else if (scope->filters[DS_TAG_STREAM_TYPE] == DS_EQUAL)
 		add_tag(locks, log, scope, DS_TAG_STREAM_TYPE);
 	else if (scope->filters[DS_TAG_SOURCE_TYPE] == DS_EQUAL)
@@ -206,6 +211,7 @@ take_locks(Locks *locks)
 		qsort(locks->list, locks->count, sizeof(Lock), compare_locks);
 	for (int i = 0; i < locks->count; i++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (i + 1 < locks->count && compare_locks(&locks->list[i], &locks->list[i + 1]) == 0)
 			merge(&locks->list[i + 1], &locks->list[i]);
 		else
@@ -245,6 +251,7 @@ ds_scopes_lock(DsBatch *batch)
 	{
 		const DsItem *item = &batch->items[i];
 
+		CHECK_FOR_INTERRUPTS();
 		if (item->log == NULL)
 			continue;
 		require_privilege(item->log);
@@ -272,6 +279,7 @@ ds_scope_lock_absence(DsBatch *batch)
 		DsHead	   *head = lfirst(cell);
 		const text *stream = DatumGetTextPP(head->item->id);
 
+		CHECK_FOR_INTERRUPTS();
 		head->holds_absence = !head->item->present;
 		if (!head->holds_absence)
 			continue;

@@ -505,6 +505,7 @@ ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)
 		DsItem	   *item = batch->order[i];
 		DsStatement statement = choose(item);
 
+		CHECK_FOR_INTERRUPTS();
 		if (statement == DS_NO_STATEMENT)
 			continue;
 		if (chunk == NULL)

@@ -208,8 +208,11 @@ require_as_meant(const Storing *stored)
 	const DsEvent *event;
 
 	for (uint64 row = 0; (event = next_event(&meant, &item)) != NULL; row++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (!is_as_meant(item, event, row))
 			refuse_trigger(stored->log);
+	}
 }
 
 /* Store the new events of one log, however many items they come from. */

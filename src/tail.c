@@ -145,7 +145,10 @@ walk_types(const Question *question, Datum *values, const char *nulls, int64 abo
 	bool		found = false;
 
 	for (int i = 0; i < question->scope->type_count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		found |= walk(question, &question->scope->types[i], values, nulls, found ? *tail : above, tail);
+	}
 	return found;
 }
 

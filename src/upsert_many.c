@@ -9,6 +9,7 @@
 #include "document.h"
 #include "errors.h"
 #include "fmgr.h"
+#include "miscadmin.h"
 #include "storage/shmem.h"
 #include "utils/array.h"
 
@@ -71,6 +72,7 @@ read_items(FunctionCallInfo fcinfo, DsBatch *batch)
 	{
 		DsItem	   *item = &batch->items[i];
 
+		CHECK_FOR_INTERRUPTS();
 		require_element(ids.nulls[i], "id", i + 1);
 		require_element(data.nulls[i], "data", i + 1);
 		item->op = DS_UPSERT_ITEM;
@@ -87,7 +89,10 @@ new_versions(const DsBatch *batch)
 	Datum	   *versions = palloc(mul_size(batch->count, sizeof(Datum)));
 
 	for (int i = 0; i < batch->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		versions[i] = Int64GetDatum(batch->items[i].version);
+	}
 	return construct_array(versions, batch->count, INT8OID,
 						   sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE);
 }

@@ -8,6 +8,7 @@
 #include "expectation.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
@@ -47,6 +48,7 @@ find_end(const char *begin)
 
 	for (const char *c = begin; *c != '\0'; c++)
 	{
+		CHECK_FOR_INTERRUPTS();
 		if (in_string)
 		{
 			if (*c == '\\' && c[1] != '\0')
@@ -173,6 +175,7 @@ ds_violations(PG_FUNCTION_ARGS)
 	{
 		JsonbValue *violation = getIthJsonbValueFromContainer(list.val.binary.data, i);
 
+		CHECK_FOR_INTERRUPTS();
 		if (violation->type != jbvBinary || !JsonContainerIsObject(violation->val.binary.data))
 			refuse_detail();
 		put_violation(set, violation->val.binary.data);

@@ -4,6 +4,7 @@ use warnings FATAL => 'all';
 use PostgreSQL::Test::Cluster;
 use PostgreSQL::Test::Utils;
 use Test::More;
+use Time::HiRes qw(time);
 
 my $node = PostgreSQL::Test::Cluster->new('main');
 $node->init;
@@ -65,5 +66,53 @@ for my $function ('pg_cancel_backend', 'pg_terminate_backend')
 }
 
 $holder->quit;
+
+# Calls that wait for nobody, over many items. The time that they take is measured, and one that is stopped ends well before.
+$node->safe_psql('postgres', q{
+	CREATE TABLE arguments AS SELECT array_agg('many-' || n) AS ids, array_agg('{}'::jsonb) AS data,
+		jsonb_agg(jsonb_build_object('op', 'upsert', 'collection', 'shops', 'id', 'many-' || n, 'data', '{}'::jsonb)) AS changes
+	FROM generate_series(1, 100000) n;
+	CREATE TABLE ids AS SELECT array_agg('many-' || n ORDER BY md5(n::text)) AS ids, array_agg('{}'::jsonb) AS data FROM generate_series(1, 1500000) n;
+	SELECT docstore.create_log('ledger');
+	CREATE TABLE events AS SELECT jsonb_agg(jsonb_build_object('type', 't' || n, 'event_id', gen_random_uuid())) AS events FROM generate_series(1, 100000) n;
+});
+my %calls = (
+	save => q{SELECT count(*) FROM arguments, docstore.save(changes)},
+	'save with a request_id' => q{SELECT count(*) FROM arguments, docstore.save(changes, gen_random_uuid())},
+	upsert_many => q{SELECT cardinality(docstore.upsert_many('shops', ids, data, NULL)) FROM arguments},
+	append => q{SELECT count(*) FROM events, docstore.append('ledger', 's', events)});
+for my $engine ('auto', 'sql')
+{
+	for my $name (sort keys %calls)
+	{
+		my $call = "SET docstore.engine = $engine; BEGIN; $calls{$name}; ROLLBACK";
+		my $session = $node->background_psql('postgres', on_error_stop => 0);
+		my $pid = $session->query_safe('SELECT pg_backend_pid()');
+		my $begin = time;
+		$session->query_safe($call);
+		my $whole = time - $begin;
+
+		$begin = time;
+		$session->query_until(qr//, "$call;\n");
+		ok($node->poll_query_until('postgres', "SELECT state = 'active' FROM pg_stat_activity WHERE pid = $pid AND query ~ 'docstore.$1'"),
+			"$engine, $name: it runs") if $name =~ /^(\w+)/;
+		$node->safe_psql('postgres', "SELECT pg_cancel_backend($pid)");
+		ok($node->poll_query_until('postgres', "SELECT state <> 'active' FROM pg_stat_activity WHERE pid = $pid"), "$engine, $name: it ends");
+		cmp_ok(time - $begin, '<', 0.5 + 0.9 * $whole, "$engine, $name: at once, which takes $whole s in whole");
+		$session->query('ROLLBACK');
+		$session->quit;
+		is(documents(), '1|1', "$engine, $name: nothing was written");
+		is(locks(), '0', "$engine, $name: nothing is locked");
+	}
+}
+
+# What is read and sorted before the first statement is stopped there, and not by the statement.
+for my $call (q{upsert_many('shops', ids, data, NULL)}, q{load_many('shops', ids)})
+{
+	($status, $out, $err) = $node->psql('postgres', "SET docstore.engine = 'sql'; SET statement_timeout = '100ms'; SELECT docstore.$call FROM ids");
+	like($err, qr/canceling statement due to statement timeout/, "$call is stopped");
+	unlike($err, qr/CONTEXT:  SQL statement/, "$call is stopped before it executes a statement");
+}
+
 $node->stop;
 done_testing();
