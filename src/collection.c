@@ -234,6 +234,20 @@ look_at(Oid relid, DsKind kind, DsCollection *collection)
 	return missing.len > 0 ? psprintf("It lacks %s.", missing.data) : NULL;
 }
 
+/* The floor that partitions have brought along is remembered where whoever attaches one tells. */
+#define UNKNOWN_FLOOR (-1)
+
+static void
+describe_floor(DsCollection *collection)
+{
+	bool		is_fixed;
+
+	collection->floor = ds_floor_find(collection->relid);
+	collection->attached_floor = ds_floor_of_attached(collection->relid, &is_fixed);
+	if (!is_fixed)
+		collection->attached_floor = UNKNOWN_FLOOR;
+}
+
 /* Add what else there is to know of a table that is locked. */
 static void
 describe(DsCollection *collection)
@@ -242,7 +256,7 @@ describe(DsCollection *collection)
 
 	collection->has_before_triggers = has_before_triggers(rel);
 	if (collection->kind == DS_DOCUMENTS)
-		collection->floor = ds_floor_find(collection->relid);
+		describe_floor(collection);
 	if (collection->kind == DS_EVENTS)
 		collection->current_generation = ds_feed_find_generation(rel, collection->feed);
 	ds_engine_describe(rel, collection);
@@ -411,6 +425,25 @@ ds_collection_floor(Oid relid)
 	AcceptInvalidationMessages();
 	entry = current(relid, DS_DOCUMENTS, &obstacle);
 	return entry != NULL ? entry->collection.floor : ds_floor_find(relid);
+}
+
+/*
+ * The highest floor that partitions of a table that is locked have brought
+ * along.  Where partitions have partitions, whoever attaches one there does not
+ * tell the table, which is looked at each time.
+ */
+int64
+ds_collection_attached_floor(Oid relid)
+{
+	const char *obstacle;
+	Remembered *entry;
+	bool		is_fixed;
+
+	AcceptInvalidationMessages();
+	entry = current(relid, DS_DOCUMENTS, &obstacle);
+	if (entry != NULL && entry->collection.attached_floor != UNKNOWN_FLOOR)
+		return entry->collection.attached_floor;
+	return ds_floor_of_attached(relid, &is_fixed);
 }
 
 /*

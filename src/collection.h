@@ -63,6 +63,7 @@ typedef struct DsCollection
 	bool		is_plain;		/* needs nothing of the executor: see direct.c */
 	bool		is_plain_insert;	/* nor to insert */
 	Oid			floor;			/* see floor.c; ds_collection_floor() knows it as it is now */
+	int64		attached_floor; /* of partitions; see ds_collection_attached_floor() */
 
 	/* of streams */
 	AttrNumber	revision;
@@ -92,6 +93,7 @@ extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
 extern bool ds_collection_recognise(Oid relid, DsCollection *collection);
 extern bool ds_collection_is(Oid relid, DsKind kind);
 extern Oid	ds_collection_floor(Oid relid);
+extern int64 ds_collection_attached_floor(Oid relid);
 extern void ds_collection_prepare(DsCollection *collection);
 extern char *ds_collection_name(Oid relid);
 

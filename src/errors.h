@@ -11,7 +11,8 @@
  *	25006	a write in a read-only transaction or on a standby
  *	27000	a trigger of the table undid or changed a write
  *	40001	the engine's own, where a snapshot is too old to tell
- *	42501	row security lets the caller see a document but not write it
+ *	42501	row security lets the caller see a document but not write it; a version
+ *			that only the owner of the collection may use up
  *	39P01	a trigger function that is called by somebody else
  *	42622	a name that is too long for a log
  *	42703	a guarded table without that version column

@@ -26,6 +26,10 @@
  * catalogue tells everybody else (collection.c).  Until then its versions
  * start at 1.
  *
+ * Partitions share the floor of the table that they are a part of.  One that
+ * was a collection of its own still has the floor from then, and documents
+ * start above that, too.
+ *
  * All who delete and create share one floor, so it heeds whom it can trust.
  * Anybody who may insert can forge a version: were the floor to follow that,
  * one delete would use up the versions of all.  So roles other than the owner
@@ -43,6 +47,7 @@
 #include "access/xact.h"
 #include "catalog/dependency.h"
 #include "catalog/namespace.h"
+#include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
@@ -97,15 +102,14 @@ starts_at_zero(Oid sequence)
 	return result;
 }
 
-/* The sequence that is a table's floor, or InvalidOid while it has none. */
-Oid
-ds_floor_find(Oid relid)
+/* The sequence that is the floor of just this table, or InvalidOid. */
+static Oid
+find_own(Oid relid)
 {
-	Oid			owner = ds_catalogue_root(relid);
-	AttrNumber	version = get_attnum(owner, "version");
+	AttrNumber	version = get_attnum(relid, "version");
 	ListCell   *cell;
 
-	foreach(cell, getOwnedSequences(owner))
+	foreach(cell, getOwnedSequences(relid))
 	{
 		Oid			sequence = lfirst_oid(cell);
 		Oid			table;
@@ -116,6 +120,13 @@ ds_floor_find(Oid relid)
 			return sequence;
 	}
 	return InvalidOid;
+}
+
+/* The sequence that is a table's floor, or InvalidOid while it has none. */
+Oid
+ds_floor_find(Oid relid)
+{
+	return find_own(ds_catalogue_root(relid));
 }
 
 static void
@@ -346,6 +357,60 @@ ds_floor_keep(Oid relid)
 }
 
 /*
+ * Partitions that were tables of their own
+ */
+
+/*
+ * The tables that were attached to the one that a table is a part of, and can
+ * have its documents: itself, what it is a part of, its own partitions.
+ * *is_fixed: nobody attaches one without this table being described anew.
+ */
+static List *
+attached_tables(Oid relid, bool *is_fixed)
+{
+	List	   *tables = get_rel_relispartition(relid) ? get_partition_ancestors(relid) : NIL;
+	List	   *parts = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE
+		? find_all_inheritors(relid, NoLock, NULL) : list_make1_oid(relid);
+	ListCell   *cell;
+
+	*is_fixed = list_length(tables) <= 1;
+	foreach(cell, parts)
+		if (lfirst_oid(cell) != relid && get_rel_relkind(lfirst_oid(cell)) == RELKIND_PARTITIONED_TABLE)
+			*is_fixed = false;
+	return tables == NIL ? list_delete_first(parts) : list_concat(parts, list_delete_last(tables));
+}
+
+/* What a sequence holds, that may be dropped. */
+static int64
+last_value_if_any(Oid relid)
+{
+	Relation	sequence = OidIsValid(relid) ? try_relation_open(relid, AccessShareLock) : NULL;
+	int64		value = 0;
+
+	if (sequence != NULL)
+	{
+		value = last_value(sequence);
+		relation_close(sequence, NoLock);
+	}
+	return value;
+}
+
+/*
+ * The highest floor that partitions have of their own, from before they were
+ * attached: since then it is the floor of the whole table that rises.
+ */
+int64
+ds_floor_of_attached(Oid relid, bool *is_fixed)
+{
+	int64		highest = 0;
+	ListCell   *cell;
+
+	foreach(cell, attached_tables(relid, is_fixed))
+		highest = Max(highest, last_value_if_any(find_own(lfirst_oid(cell))));
+	return highest;
+}
+
+/*
  * New documents
  */
 
@@ -369,6 +434,7 @@ ds_floor_open(DsFloor *floor, Oid relid)
 {
 	floor->relid = relid;
 	floor->sequence = open_sequence(relid, AccessShareLock);
+	floor->attached = ds_collection_attached_floor(relid);
 	floor->hides_documents = hides_documents(relid);
 }
 
@@ -380,6 +446,12 @@ ds_floor_close(DsFloor *floor)
 	floor->sequence = NULL;
 }
 
+static int64
+value_of(const DsFloor *floor)
+{
+	return Max(floor->attached, floor->sequence == NULL ? 0 : last_value(floor->sequence));
+}
+
 /*
  * The version that a new document gets.  tries: how often one was too low; who
  * needs long for a try, and meets others who delete all the time, gets above
@@ -388,7 +460,7 @@ ds_floor_close(DsFloor *floor)
 int64
 ds_floor_next_version(const DsFloor *floor, int tries)
 {
-	int64		value = floor->sequence == NULL ? 0 : last_value(floor->sequence);
+	int64		value = value_of(floor);
 	int64		headroom = tries < 2 ? 1 : (int64) 1 << Min(tries, MAX_HEADROOM_BITS);
 
 	if (value == PG_INT64_MAX)
@@ -414,10 +486,12 @@ ds_floor_reaches(DsFloor *floor, int64 version)
 {
 	if (floor->sequence == NULL)
 		floor->sequence = open_sequence(floor->relid, AccessShareLock);
-	return floor->sequence != NULL && last_value(floor->sequence) >= version;
+	return value_of(floor) >= version;
 }
 
-/* The same two, for those who look once. */
+/*
+ * The same two, for those who look once; a partition may be attached in between.
+ */
 int64
 ds_floor_version_for_new(Oid relid, int tries)
 {
@@ -433,9 +507,11 @@ ds_floor_version_for_new(Oid relid, int tries)
 bool
 ds_floor_has_reached(Oid relid, int64 version)
 {
-	DsFloor		floor = {.relid = relid};
-	bool		result = ds_floor_reaches(&floor, version);
+	DsFloor		floor;
+	bool		result;
 
+	ds_floor_open(&floor, relid);
+	result = ds_floor_reaches(&floor, version);
 	ds_floor_close(&floor);
 	return result;
 }

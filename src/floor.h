@@ -13,6 +13,7 @@ typedef struct DsFloor
 {
 	Oid			relid;			/* of the table */
 	Relation	sequence;		/* NULL: there was none yet */
+	int64		attached;		/* the highest that partitions brought along */
 	bool		hides_documents;	/* from the caller, or can do so */
 } DsFloor;
 
@@ -21,6 +22,7 @@ extern void ds_floor_create(Oid relid);
 extern void ds_floor_require(Oid relid);
 extern void ds_floor_raise(Oid relid, int64 version);
 extern void ds_floor_keep(Oid relid);
+extern int64 ds_floor_of_attached(Oid relid, bool *is_fixed);
 
 extern void ds_floor_open(DsFloor *floor, Oid relid);
 extern void ds_floor_close(DsFloor *floor);

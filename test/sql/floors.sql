@@ -39,6 +39,16 @@ ROLLBACK;
 SELECT id, version FROM shops WHERE id = 'd';
 SELECT docstore.upsert('shops', 'new', '{}');
 
+-- a batch that deletes several raises the floor to the highest of their versions, in whatever order they come
+SELECT docstore.create_collection('several');
+SELECT docstore.upsert('several', id, '{}') FROM unnest('{a,b,c,d}'::text[]) id;
+SELECT docstore.upsert('several', id, '{}', 1), docstore.upsert('several', id, '{}', 2) FROM unnest('{a,d}'::text[]) id;
+SELECT item, id, version FROM docstore.save('[{"op": "delete", "collection": "several", "id": "a", "expected": 3}, {"op": "delete", "collection": "several", "id": "b", "expected": 1}]');
+SELECT docstore.upsert('several', 'a', '{}');
+SELECT item, id, version FROM docstore.save('[{"op": "delete", "collection": "several", "id": "c", "expected": 1}, {"op": "delete", "collection": "several", "id": "a", "expected": 4}]');
+SELECT docstore.upsert('several', 'a', '{}'), docstore.upsert('several', 'c', '{}');
+DROP TABLE several;
+
 -- also with the checks off
 SET docstore.checks = off;
 SELECT docstore.delete('shops', 'new', 1);
