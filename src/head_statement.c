@@ -62,11 +62,10 @@ ds_head_build_statement(const DsCollection *streams, DsStatement statement,
 			});
 			break;
 		default:
-			text->sql = psprintf("SELECT u.item, t.version, %s, t.revision, t.closed_at IS NOT NULL, t.generation, t.transaction_id "
-								 "FROM pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item) "
-								 "JOIN %s%s AS t ON t.stream OPERATOR(pg_catalog.=) u.id ORDER BY u.item %s",
-								 streams->by_place ? "t.ctid" : "NULL::pg_catalog.tid",
-								 only, name, lock_clause);
+			text->sql = psprintf("SELECT u.item, t.* FROM " DS_LISTED,
+								 psprintf("t.version, %s, t.revision, t.closed_at IS NOT NULL, t.generation, t.transaction_id",
+										  streams->by_place ? "t.ctid" : "NULL::pg_catalog.tid"),
+								 psprintf("%s%s AS t", only, name), "t.stream", lock_clause);
 			set_types(text, 1, (const Oid[]) {TEXTARRAYOID});
 			break;
 	}

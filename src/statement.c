@@ -15,9 +15,8 @@
  * change a key, so an upsert takes UPDATE there.
  *
  * The lock order of the statements on many documents is the order of the
- * array: ORDER BY its ordinality sorts below the node that locks the rows,
- * whatever the planner chooses underneath.  An INSERT takes its rows from
- * one function scan, in order.
+ * array: each is looked up, and locked, in a subquery of its own for the rows of
+ * one function scan (DS_LISTED), from which an INSERT takes its rows as well.
  */
 #include "postgres.h"
 
@@ -210,8 +209,6 @@ build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *te
 {
 	Oid			ids = c->id_type->array_oid;
 	Oid			places = c->by_place ? TIDARRAYOID : ids;
-	const char *listed = psprintf("pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item) "
-								  "JOIN %s ON " SAME_ID("u.id"), target(c));
 
 	switch (statement)
 	{
@@ -234,14 +231,15 @@ build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *te
 			set_types(text, 2, places, INT8ARRAYOID, InvalidOid);
 			break;
 		case DS_LOAD_MANY:
-			text->sql = psprintf("SELECT t.id, t.version, t.data, %s, %s FROM %s ORDER BY u.item",
-								 DOCUMENT_COLUMNS(c), listed);
+			text->sql = psprintf("SELECT t.* FROM " DS_LISTED,
+								 psprintf("t.id, t.version, t.data, %s, %s", DOCUMENT_COLUMNS(c)),
+								 target(c), "t.id", "");
 			set_types(text, 1, ids, InvalidOid, InvalidOid);
 			break;
 		default:
-			text->sql = psprintf("SELECT u.item, t.version, %s FROM %s ORDER BY u.item %s",
-								 c->by_place ? "t.ctid" : "NULL::pg_catalog.tid",
-								 listed, lock_clause(c, statement));
+			text->sql = psprintf("SELECT u.item, t.* FROM " DS_LISTED,
+								 c->by_place ? "t.version, t.ctid" : "t.version, NULL::pg_catalog.tid",
+								 target(c), "t.id", lock_clause(c, statement));
 			set_types(text, 1, ids, InvalidOid, InvalidOid);
 			break;
 	}

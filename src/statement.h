@@ -51,6 +51,17 @@ typedef enum DsStatement
 	DS_LOAD_MANY
 } DsStatement;
 
+/*
+ * The rows of listed ids, in their order: format for columns, table, column of
+ * the id, and lock clause.  In a subquery that nothing is pulled out of: a join
+ * with a table that seemed to have one row when it was planned would be made the
+ * other way round, and read the whole index.
+ */
+#define DS_LISTED \
+	"pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item) " \
+	"CROSS JOIN LATERAL (SELECT %s FROM %s WHERE %s OPERATOR(pg_catalog.=) u.id OFFSET 0 %s) AS t " \
+	"ORDER BY u.item"
+
 typedef struct DsStatementText
 {
 	char	   *sql;

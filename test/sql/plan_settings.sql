@@ -85,6 +85,33 @@ BEGIN; CALL pg_temp.check('enable_nestloop', 'off'); ROLLBACK;
 BEGIN; CALL pg_temp.check('enable_tidscan', 'off'); ROLLBACK;
 BEGIN; CALL pg_temp.check('random_page_cost', '1e+09'); ROLLBACK;
 RESET docstore.engine;
+-- planned while a table had one row: an id is looked up, and no index is read as a whole
+CREATE FUNCTION pg_temp.read(key regclass, query text) RETURNS bigint LANGUAGE plpgsql AS $$
+DECLARE
+	before bigint := pg_stat_get_xact_tuples_fetched(key);
+BEGIN
+	EXECUTE query;
+	RETURN pg_stat_get_xact_tuples_fetched(key) - before;
+END
+$$;
+CREATE TABLE lone (id text PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL);
+INSERT INTO lone VALUES ('a', 1, '{}');
+INSERT INTO ledger_streams (stream, version, revision, generation, transaction_id) VALUES ('a', 0, 1, 1, '3');
+VACUUM ANALYZE lone, ledger_streams;
+\set load '\'SELECT count(*) FROM docstore.load_many(\'\'lone\'\', \'\'{a,b}\'\')\''
+\set assert '\'SELECT docstore.try_save(\'\'[{"op": "assert", "collection": "lone", "id": "a", "expected": 7}, {"op": "assert", "collection": "lone", "id": "none", "expected": "none"}]\'\')\''
+\set stream '\'SELECT docstore.try_save(\'\'[{"op": "assert", "log": "ledger", "stream": "a", "expected": 7}, {"op": "assert", "log": "ledger", "stream": "none", "expected": 7}]\'\')\''
+SET docstore.engine = 'sql';
+SELECT pg_temp.read('lone_pkey', :load) AS load, pg_temp.read('lone_pkey', :assert) > 0 AS assert, pg_temp.read('ledger_streams_pkey', :stream) > 0 AS stream;
+BEGIN;
+INSERT INTO lone SELECT i, 1, '{}' FROM generate_series(1, 1000) i;
+INSERT INTO ledger_streams (stream, version, revision, generation, transaction_id) SELECT i, 0, 1, 1, '3' FROM generate_series(1, 1000) i;
+SELECT pg_temp.read('lone_pkey', :load) < 10 AS load, pg_temp.read('lone_pkey', :assert) < 10 AS assert, pg_temp.read('ledger_streams_pkey', :stream) < 10 AS stream;
+COMMIT;
+RESET docstore.engine;
+DROP TABLE lone;
+DELETE FROM ledger_streams;
+
 -- an error leaves the setting as it was
 SET plan_cache_mode = force_custom_plan;
 CALL pg_temp.try($$ SELECT docstore.patch('parts', 'x', '{}', 7) $$);
