@@ -265,6 +265,7 @@ typedef struct Insertion
 	Datum		id;
 	Datum		data;
 	int64		version;
+	bool		is_too_low;		/* it was inserted, and has to be taken back */
 	DsOutcome  *outcome;
 } Insertion;
 
@@ -275,7 +276,7 @@ typedef struct Insertion
 static bool
 insert_above_floor(void *context)
 {
-	const Insertion *insertion = context;
+	Insertion  *insertion = context;
 	DsOutcome  *outcome = insertion->outcome;
 
 	if (!write_one(insertion->collection, DS_INSERT, insertion->id, insertion->data,
@@ -283,11 +284,15 @@ insert_above_floor(void *context)
 		return false;
 	if (outcome->version != insertion->version)
 		ds_document_refuse_trigger(insertion->collection, insertion->id);
-	outcome->written = !ds_floor_has_reached(insertion->collection->relid, insertion->version);
+	insertion->is_too_low = ds_floor_has_reached(insertion->collection->relid, insertion->version);
+	outcome->written = !insertion->is_too_low;
 	return outcome->written;
 }
 
-/* One that is too low is taken back: to others it never was there. */
+/*
+ * One that is too low is taken back: to others it never was there.  Within a
+ * savepoint that is left to whoever has set it: 40001.
+ */
 static bool
 try_insert(const DsCollection *collection, Datum id, const Change *change, int64 expected,
 		   int tries, DsOutcome *outcome)
@@ -298,7 +303,11 @@ try_insert(const DsCollection *collection, Datum id, const Change *change, int64
 		return false;
 	insertion.data = created_data(change);
 	insertion.version = ds_floor_version_for_new(collection->relid, tries);
-	return ds_subtransaction_run(insert_above_floor, &insertion);
+	if (ds_subtransaction_is_free())
+		return ds_subtransaction_run(insert_above_floor, &insertion);
+	if (!insert_above_floor(&insertion) && insertion.is_too_low)
+		ds_document_refuse_old_snapshot();
+	return outcome->written;
 }
 
 /* Create or change a document: what upserts and patches have in common. */
