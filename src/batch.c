@@ -17,7 +17,8 @@
  * A call that goes on after a violation, try_save() or any while conflicts are
  * deferred, needs the subtransaction as well, where it can find a violation
  * after it has written.  So does one that may create documents by SQL, which
- * can turn out to be too low for the floor (floor.c).
+ * can turn out to be too low for the floor (floor.c); within a savepoint of
+ * the caller's that is 40001, see subtransaction.c.
  */
 #include "postgres.h"
 
@@ -260,7 +261,7 @@ may_be_too_low(const DsBatch *batch)
 static bool
 needs_subtransaction(const DsBatch *batch, bool raise)
 {
-	if (may_be_too_low(batch))
+	if (ds_subtransaction_is_free() && may_be_too_low(batch))
 		return true;
 	if (batch->targets == 1)
 		return false;

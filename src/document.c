@@ -267,6 +267,7 @@ typedef struct Insertion
 	Datum		id;
 	Datum		data;
 	int64		version;
+	bool		is_too_low;		/* it was inserted, and has to be taken back */
 	DsOutcome  *outcome;
 } Insertion;
 
@@ -277,7 +278,7 @@ typedef struct Insertion
 static bool
 insert_above_floor(void *context)
 {
-	const Insertion *insertion = context;
+	Insertion  *insertion = context;
 	DsOutcome  *outcome = insertion->outcome;
 
 	if (!write_one(insertion->collection, insertion->statement, insertion->id, insertion->data,
@@ -285,8 +286,23 @@ insert_above_floor(void *context)
 		return false;
 	if (outcome->version != insertion->version)
 		ds_document_refuse_trigger(insertion->collection, insertion->id);
-	outcome->written = !ds_floor_has_reached(insertion->collection->relid, insertion->version);
+	insertion->is_too_low = ds_floor_has_reached(insertion->collection->relid, insertion->version);
+	outcome->written = !insertion->is_too_low;
 	return outcome->written;
+}
+
+/*
+ * One that is too low is taken back: to others it never was there.  Within a
+ * savepoint that is left to whoever has set it: 40001.
+ */
+static bool
+insert_once(Insertion *insertion)
+{
+	if (ds_subtransaction_is_free())
+		return ds_subtransaction_run(insert_above_floor, insertion);
+	if (!insert_above_floor(insertion) && insertion->is_too_low)
+		ds_document_refuse_old_snapshot();
+	return insertion->outcome->written;
 }
 
 /* Whether a document is there by now, whatever this transaction's snapshot shows. */
@@ -313,7 +329,7 @@ insert_beside_others(Insertion *insertion)
 	ErrorData  *violation;
 
 	if (!collection->has_deferrable && !IsolationUsesXactSnapshot() &&
-		(ds_subtransaction_run(insert_above_floor, insertion) || is_taken(collection, insertion->id)))
+		(insert_once(insertion) || insertion->is_too_low || is_taken(collection, insertion->id)))
 		return insertion->outcome->written;
 
 	insertion->statement = DS_INSERT_STRICTLY;
@@ -327,7 +343,6 @@ insert_beside_others(Insertion *insertion)
 	return false;
 }
 
-/* One that is too low is taken back: to others it never was there. */
 static bool
 try_insert(const DsCollection *collection, Datum id, const Change *change, int64 expected,
 		   int tries, DsOutcome *outcome)
@@ -338,8 +353,7 @@ try_insert(const DsCollection *collection, Datum id, const Change *change, int64
 		return false;
 	insertion.data = created_data(change);
 	insertion.version = ds_floor_version_for_new(collection->relid, tries);
-	return collection->has_other_unique ? insert_beside_others(&insertion)
-		: ds_subtransaction_run(insert_above_floor, &insertion);
+	return collection->has_other_unique ? insert_beside_others(&insertion) : insert_once(&insertion);
 }
 
 /* Create or change a document: what upserts and patches have in common. */

@@ -5,6 +5,11 @@
  * have to be locked out of order, is rolled back and done once more: a single
  * create (document.c), or a whole batch (batch.c).
  *
+ * CAUTION: whoever waits for what a subtransaction has written goes on to wait
+ * for the whole transaction, once that has ended.  So a savepoint that its
+ * caller rolls back to would not let others go; ds_subtransaction_is_free()
+ * tells where there is none.
+ *
  * As PL/pgSQL's blocks with EXCEPTION do it: the caller stays connected to
  * SPI, in its own memory context and under its own resource owner.
  */
@@ -14,6 +19,13 @@
 #include "subtransaction.h"
 #include "utils/memutils.h"
 #include "utils/resowner.h"
+
+/* Whether no savepoint of the caller's can be rolled back to that would undo what is done now. */
+bool
+ds_subtransaction_is_free(void)
+{
+	return GetCurrentTransactionNestLevel() == 1;
+}
 
 /*
  * Run body in a subtransaction, and take everything back when it returns

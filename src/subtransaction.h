@@ -9,6 +9,7 @@
 /* Does something; whether that stays. */
 typedef bool (*DsSubtransactionBody) (void *context);
 
+extern bool ds_subtransaction_is_free(void);
 extern bool ds_subtransaction_run(DsSubtransactionBody body, void *context);
 
 #endif							/* DS_SUBTRANSACTION_H */
