@@ -313,13 +313,23 @@ refuse_growth(const DsBatch *batch)
 	}
 }
 
+/* What events that are committed say of the batch: which of its own are stored already, and which scopes hold. */
+static void
+look_at_events(DsBatch *batch)
+{
+	ds_event_ids_find(batch);
+	ds_scopes_check(batch);
+}
+
 /*
  * Lock what is there and compare.
  *
  * The locking read does not find what was created while it waited, even when
  * that took the place of what it waited for.  So before a violation counts,
  * everything that was absent is looked at again, at one instant; the report
- * is what was true then, of all items.
+ * is what was true then, of all items.  A stream that turns up can have the
+ * very events that the batch appends, so all that was concluded from its
+ * absence is concluded anew.
  */
 static DsAttempt
 lock_and_compare(DsBatch *batch)
@@ -329,8 +339,7 @@ lock_and_compare(DsBatch *batch)
 	ds_step_run(batch, choose_lock, DS_WRITE_BATCH);
 	if (batch->heads != NIL)
 		ds_scope_lock_absence(batch);
-	ds_event_ids_find(batch);
-	ds_scopes_check(batch);
+	look_at_events(batch);
 	if (count_violations(batch) > 0)
 		refuse_hidden(batch);
 	else if (!any_item(batch, is_vain_delete) && !any_item(batch, is_loose_head))
@@ -338,7 +347,7 @@ lock_and_compare(DsBatch *batch)
 
 	found = look_again(batch, choose_find_absent);
 	if (found > 0)
-		ds_event_ids_find(batch);
+		look_at_events(batch);
 	if (count_violations(batch) > 0)
 		return DS_VIOLATED;
 	return found > 0 ? DS_AGAIN : DS_DONE;
