@@ -45,6 +45,22 @@ ds_json_digits(const JsonbValue *number)
 }
 
 /*
+ * Whether a JSON string is a whole number just as bigint writes it, and not
+ * negative: "17", but neither "017" nor "+17".  It may be out of range.
+ */
+bool
+ds_json_is_bigint(const JsonbValue *string)
+{
+	const char *digits = string->val.string.val;
+	int			length = string->val.string.len;
+
+	for (int i = 0; i < length; i++)
+		if (digits[i] < '0' || digits[i] > '9')
+			return false;
+	return length == 1 || (length > 1 && digits[0] != '0');
+}
+
+/*
  * Whether a whole value is a JSON string.  Where an object or an array is
  * due, that is what some drivers make of a text that they encode again.
  */
