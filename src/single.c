@@ -70,7 +70,7 @@ ds_single_end(const DsSingle *call, const char *op, const DsOutcome *outcome)
 		ds_conflict_begin(&conflict);
 		ds_conflict_add_call(&conflict, 1);
 		add_violation(call, op, outcome, &conflict);
-		ds_conflict_raise(&conflict, DS_CONFLICT_HINT);
+		ds_conflict_raise(&conflict, "");
 	}
 	return holds;
 }
