@@ -13,7 +13,7 @@
  *	40001	the engine's own, where a snapshot is too old to tell
  *	42501	row security lets the caller see a document but not write it
  *	39P01	a trigger function that is called by somebody else
- *	42622	a name that is too long for a log
+ *	42622	a name that is too long for a collection or a log
  *	42703	a guarded table without that version column
  *	2BP01	a table to unguard that is guarded as a partition of another
  *	42704	a table that is not guarded
@@ -21,7 +21,8 @@
  *	42804	a version column of another type
  *	42P01	no such table
  *	42809	a table that is no collection, or no log, or cannot be guarded
- *	54000	more items in one transaction than can be counted: deferred.c
+ *	54000	an id, or a stream's name, that is too long for its index; more items in
+ *			one transaction than can be counted: deferred.c
  *
  * Everything else that leaves docstore is the server's own error, unchanged.
  * Of these the README and the view docstore.error_codes list those after which
@@ -45,6 +46,8 @@
 #define DS_ERRCODE_NOT_A_COLLECTION		ERRCODE_WRONG_OBJECT_TYPE
 #define DS_ERRCODE_NOT_A_LOG			ERRCODE_WRONG_OBJECT_TYPE
 #define DS_ERRCODE_TOO_MANY				ERRCODE_PROGRAM_LIMIT_EXCEEDED
+#define DS_ERRCODE_TOO_LONG				ERRCODE_PROGRAM_LIMIT_EXCEEDED
+#define DS_ERRCODE_NAME_TOO_LONG		ERRCODE_NAME_TOO_LONG
 
 /*
  * The number of an item in the caller's order, from 1; functions that take

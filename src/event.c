@@ -140,7 +140,10 @@ read_member(Place *place, const JsonbValue *key, const JsonbValue *value, DsEven
 			read_tag(place, ds_event_tags[tag], value, &event->tags[tag]);
 			return;
 		}
-	refuse_event(place, psprintf("unknown key %s", ds_json_quote(key)));
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sevent %d: unknown key %s", ds_item_prefix(place->item), place->event, ds_json_quote(key)),
+			 errhint("An event has the keys \"type\", \"data\", \"metadata\", \"event_id\", \"source_type\", \"stream_type\" and \"stream_id\".")));
 }
 
 static void
