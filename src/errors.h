@@ -56,6 +56,7 @@
 #define DS_ONLY_ITEM 0
 
 extern const char *ds_item_prefix(int item);
+extern bool ds_error_is_bad_value(void);
 extern void ds_require_argument(bool is_null, const char *name);
 extern void ds_require_writable(const char *function);
 

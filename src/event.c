@@ -83,6 +83,8 @@ event_id_error(void *arg)
 {
 	const Place *place = arg;
 
+	if (!ds_error_is_bad_value())
+		return;
 	errcode(DS_ERRCODE_ARGUMENT);
 	if (place->item == DS_ONLY_ITEM)
 		errdetail("It is the \"event_id\" of event %d.", place->event);

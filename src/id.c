@@ -60,6 +60,8 @@ id_input_error(void *arg)
 {
 	IdInput    *input = arg;
 
+	if (!ds_error_is_bad_value())
+		return;
 	errcode(DS_ERRCODE_ID_SYNTAX);
 	if (input->item != DS_ONLY_ITEM)
 		errdetail("Item %d names this id.", input->item);
