@@ -286,18 +286,32 @@ look_again(DsBatch *batch, DsChooseStatement choose)
 	return found;
 }
 
-/* Raise 42501 for an item that is missing only to those who would write it. */
-static void
-refuse_hidden(DsBatch *batch)
+/*
+ * Raise 42501 for an item that is missing only to those who would write it.
+ *
+ * One that was created since it was to be locked looks the same.  So the batch
+ * begins again, where it can, and the item is locked or is missing once more.
+ * A committed version above the expected one is told in any case.
+ */
+static DsAttempt
+refuse_hidden(DsBatch *batch, bool may_try_again)
 {
+	DsAttempt	result = DS_DONE;
+
 	ds_step_run(batch, choose_find_hidden, DS_WRITE_BATCH);
 	for (int i = 0; i < batch->targets; i++)
 	{
-		const DsItem *item = batch->order[i];
+		DsItem	   *item = batch->order[i];
 
-		if (item->reason == DS_MISSING && item->present)
+		if (item->reason != DS_MISSING || !item->present ||
+			ds_expectation_is_passed(item->expected, item->actual))
+			continue;
+		if (item->hidden || !may_try_again)
 			ds_document_refuse_unwritable(item->collection, item->id);
+		item->hidden = true;
+		result = DS_AGAIN;
 	}
+	return result;
 }
 
 /* A document at the highest version cannot be written once more. */
@@ -332,7 +346,7 @@ look_at_events(DsBatch *batch)
  * absence is concluded anew.
  */
 static DsAttempt
-lock_and_compare(DsBatch *batch)
+lock_and_compare(DsBatch *batch, bool may_try_again)
 {
 	int			found;
 
@@ -341,7 +355,10 @@ lock_and_compare(DsBatch *batch)
 		ds_scope_lock_absence(batch);
 	look_at_events(batch);
 	if (count_violations(batch) > 0)
-		refuse_hidden(batch);
+	{
+		if (refuse_hidden(batch, may_try_again) == DS_AGAIN)
+			return DS_AGAIN;
+	}
 	else if (!any_item(batch, is_vain_delete) && !any_item(batch, is_loose_head))
 		return DS_DONE;
 
@@ -461,7 +478,7 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 	ds_scope_unlock_absence(batch);
 	forget_findings(batch);
 	ds_scopes_lock(batch);
-	result = lock_and_compare(batch);
+	result = lock_and_compare(batch, may_try_again);
 	if (result == DS_AGAIN && !may_try_again)
 		ds_document_refuse_old_snapshot();
 	if (result != DS_DONE)
