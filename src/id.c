@@ -13,7 +13,7 @@
  */
 #include "postgres.h"
 
-#include "access/nbtree.h"
+#include "access/itup.h"
 #include "access/toast_internals.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
@@ -167,11 +167,8 @@ ds_id_generate(const DsIdType *type, int item)
 	return CStringGetTextDatum(ds_id_to_cstring(ds_id_type(UUIDOID), uuid));
 }
 
-/* What an entry of a btree has room for, of the rows that it can hold at least three of on a page. */
-#define MAX_ENTRY \
-	MAXALIGN_DOWN((BLCKSZ - \
-				   MAXALIGN(SizeOfPageHeaderData + 3 * (sizeof(ItemIdData) + sizeof(ItemPointerData))) - \
-				   MAXALIGN(sizeof(BTPageOpaqueData))) / 3)
+/* The longest entry of a btree: at least three are on a page, beside 72 bytes of its own. */
+#define MAX_ENTRY MAXALIGN_DOWN((BLCKSZ - 72) / 3)
 
 /* The bytes of a text that is long in an index on that column: compressed, where the column allows it. */
 static Size
