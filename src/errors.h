@@ -7,6 +7,7 @@
  *	22023	a bad argument: a value that breaks a rule of the call
  *	22P02	an id that is not of the collection's id type
  *	22003	a version or revision that cannot grow any more
+ *	23502	a row with NULL where the NOT NULL constraint was not validated
  *	23505	an append of which some events are stored already, and others not
  *	25006	a write in a read-only transaction or on a standby
  *	27000	a trigger of the table undid or changed a write
