@@ -286,32 +286,55 @@ look_again(DsBatch *batch, DsChooseStatement choose)
 	return found;
 }
 
+/* Count the tries in succession that have not found an item to lock. */
+static void
+count_missed(DsBatch *batch)
+{
+	for (int i = 0; i < batch->targets; i++)
+		batch->order[i]->missed = batch->order[i]->present ? 0 : batch->order[i]->missed + 1;
+}
+
 /*
- * Raise 42501 for an item that is missing only to those who would write it.
- *
- * One that was created since it was to be locked looks the same.  So the batch
- * begins again, where it can, and the item is locked or is missing once more.
- * A committed version above the expected one is told in any case.
+ * Begin again, as items are there by now that could not be locked.  They were
+ * created since; or else row security shows them and keeps them from being
+ * locked, which is 42501, and certain when they are missed once more.
  */
 static DsAttempt
-refuse_hidden(DsBatch *batch, bool may_try_again)
+try_again(DsBatch *batch)
 {
-	DsAttempt	result = DS_DONE;
-
-	ds_step_run(batch, choose_find_hidden, DS_WRITE_BATCH);
 	for (int i = 0; i < batch->targets; i++)
 	{
 		DsItem	   *item = batch->order[i];
 
+		if (!item->present)
+			item->missed = 0;
+		if (item->missed > 1 && ds_document_has_policies(item->collection))
+			ds_document_refuse_unwritable(item->collection, item->id);
+	}
+	return DS_AGAIN;
+}
+
+/*
+ * Look whether an item is missing only to those who would write it.  That is
+ * told before all conflicts, but for a committed version above the expected
+ * one, which is a conflict in any case.
+ */
+static DsAttempt
+refuse_hidden(DsBatch *batch, bool may_try_again)
+{
+	ds_step_run(batch, choose_find_hidden, DS_WRITE_BATCH);
+	for (int i = 0; i < batch->targets; i++)
+	{
+		const DsItem *item = batch->order[i];
+
 		if (item->reason != DS_MISSING || !item->present ||
 			ds_expectation_is_passed(item->expected, item->actual))
 			continue;
-		if (item->hidden || !may_try_again)
+		if (!may_try_again)
 			ds_document_refuse_unwritable(item->collection, item->id);
-		item->hidden = true;
-		result = DS_AGAIN;
+		return try_again(batch);
 	}
-	return result;
+	return DS_DONE;
 }
 
 /* A document at the highest version cannot be written once more. */
@@ -354,6 +377,7 @@ lock_and_compare(DsBatch *batch, bool may_try_again)
 	if (batch->heads != NIL)
 		ds_scope_lock_absence(batch);
 	look_at_events(batch);
+	count_missed(batch);
 	if (count_violations(batch) > 0)
 	{
 		if (refuse_hidden(batch, may_try_again) == DS_AGAIN)
@@ -367,7 +391,7 @@ lock_and_compare(DsBatch *batch, bool may_try_again)
 		look_at_events(batch);
 	if (count_violations(batch) > 0)
 		return DS_VIOLATED;
-	return found > 0 ? DS_AGAIN : DS_DONE;
+	return found > 0 ? try_again(batch) : DS_DONE;
 }
 
 /*
