@@ -311,18 +311,55 @@ look_again(DsBatch *batch, DsChooseStatement choose)
 	return found;
 }
 
-/* Raise 42501 for an item that is missing only to those who would write it. */
+/* Count the tries in succession that have not found an item to lock. */
 static void
-refuse_hidden(DsBatch *batch)
+count_missed(DsBatch *batch)
+{
+	for (int i = 0; i < batch->targets; i++)
+		batch->order[i]->missed = batch->order[i]->present ? 0 : batch->order[i]->missed + 1;
+}
+
+/*
+ * Begin again, as items are there by now that could not be locked.  They were
+ * created since; or else row security shows them and keeps them from being
+ * locked, which is 42501, and certain when they are missed once more.
+ */
+static DsAttempt
+try_again(DsBatch *batch)
+{
+	for (int i = 0; i < batch->targets; i++)
+	{
+		DsItem	   *item = batch->order[i];
+
+		if (!item->present)
+			item->missed = 0;
+		if (item->missed > 1 && ds_document_has_policies(item->collection))
+			ds_document_refuse_unwritable(item->collection, item->id);
+	}
+	return DS_AGAIN;
+}
+
+/*
+ * Look whether an item is missing only to those who would write it.  That is
+ * told before all conflicts, but for a committed version above the expected
+ * one, which is a conflict in any case.
+ */
+static DsAttempt
+refuse_hidden(DsBatch *batch, bool may_try_again)
 {
 	ds_step_run(batch, choose_find_hidden, DS_WRITE_BATCH);
 	for (int i = 0; i < batch->targets; i++)
 	{
 		const DsItem *item = batch->order[i];
 
-		if (item->reason == DS_MISSING && item->present)
+		if (item->reason != DS_MISSING || !item->present ||
+			ds_expectation_is_passed(item->expected, item->actual))
+			continue;
+		if (!may_try_again)
 			ds_document_refuse_unwritable(item->collection, item->id);
+		return try_again(batch);
 	}
+	return DS_DONE;
 }
 
 /* A document at the highest version cannot be written once more. */
@@ -338,35 +375,48 @@ refuse_growth(const DsBatch *batch)
 	}
 }
 
+/* What events that are committed say of the batch: which of its own are stored already, and which scopes hold. */
+static void
+look_at_events(DsBatch *batch)
+{
+	ds_event_ids_find(batch);
+	ds_scopes_check(batch);
+}
+
 /*
  * Lock what is there and compare.
  *
  * The locking read does not find what was created while it waited, even when
  * that took the place of what it waited for.  So before a violation counts,
  * everything that was absent is looked at again, at one instant; the report
- * is what was true then, of all items.
+ * is what was true then, of all items.  A stream that turns up can have the
+ * very events that the batch appends, so all that was concluded from its
+ * absence is concluded anew.
  */
 static DsAttempt
-lock_and_compare(DsBatch *batch)
+lock_and_compare(DsBatch *batch, bool may_try_again)
 {
 	int			found;
 
 	ds_step_run(batch, choose_lock, DS_WRITE_BATCH);
 	if (batch->heads != NIL)
 		ds_scope_lock_absence(batch);
-	ds_event_ids_find(batch);
-	ds_scopes_check(batch);
+	look_at_events(batch);
+	count_missed(batch);
 	if (count_violations(batch) > 0)
-		refuse_hidden(batch);
+	{
+		if (refuse_hidden(batch, may_try_again) == DS_AGAIN)
+			return DS_AGAIN;
+	}
 	else if (!any_item(batch, is_vain_delete) && !any_item(batch, is_loose_head))
 		return DS_DONE;
 
 	found = look_again(batch, choose_find_absent);
 	if (found > 0)
-		ds_event_ids_find(batch);
+		look_at_events(batch);
 	if (count_violations(batch) > 0)
 		return DS_VIOLATED;
-	return found > 0 ? DS_AGAIN : DS_DONE;
+	return found > 0 ? try_again(batch) : DS_DONE;
 }
 
 /*
@@ -501,7 +551,7 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 	forget_findings(batch);
 	require_floors(batch);
 	ds_scopes_lock(batch);
-	result = lock_and_compare(batch);
+	result = lock_and_compare(batch, may_try_again);
 	if (result == DS_AGAIN && !may_try_again)
 		ds_document_refuse_old_snapshot();
 	if (result != DS_DONE)

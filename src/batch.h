@@ -69,6 +69,7 @@ typedef struct DsItem
 	int64		failed;			/* the expectation that reason is about, of a stream's version or revision */
 	int64		actual;			/* the version found, when present */
 	ItemPointerData place;		/* of the row that is locked */
+	int			missed;			/* tries in succession that could not lock it, although it is there */
 	bool		repeats;		/* the events are all stored already */
 	bool		written;		/* or deleted */
 	int64		version;		/* the new version, or the one deleted, when written */

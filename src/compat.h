@@ -16,6 +16,7 @@
 #include "utils/acl.h"
 #include "utils/jsonb.h"
 #include "utils/regproc.h"
+#include "utils/relcache.h"
 #include "utils/selfuncs.h"
 
 #if PG_VERSION_NUM < 150000
@@ -75,6 +76,11 @@ typedef bool TU_UpdateIndexes;
 #define has_generated_columns(constr) ((constr)->has_generated_stored)
 #else
 #define has_generated_columns(constr) ((constr)->has_generated_stored || (constr)->has_generated_virtual)
+#endif
+
+/* 18 can be asked for a primary key that is deferrable. */
+#if PG_VERSION_NUM < 180000
+#define RelationGetPrimaryKeyIndex(table, deferrable_too) (RelationGetPrimaryKeyIndex) (table)
 #endif
 
 /* 18 counts the searches of an index scan, 19 has flags for scans. */

@@ -208,7 +208,7 @@ look(const DsCollection *collection, DsStatement lock, Datum id, int64 expected,
 		outcome->present = find_one(collection, lock, DS_WRITE, id, &outcome->actual);
 
 	outcome->reason = ds_expectation_compare(expected, outcome->present, outcome->actual);
-	if (outcome->reason == DS_MISSING && !is_final)
+	if (!outcome->present && !is_final && (outcome->reason == DS_MISSING || lock == DS_LOCK_FOR_DELETE))
 		refuse_unseen(collection, id);
 }
 

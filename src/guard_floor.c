@@ -37,7 +37,7 @@ PG_FUNCTION_INFO_V1(ds_guard_truncate);
 static AttrNumber
 version_column(Oid relid)
 {
-	ds_guard_require_version_column(relid, "version");
+	ds_guard_require_version_column(relid, "version", true);
 	return get_attnum(relid, "version");
 }
 

@@ -454,7 +454,11 @@ ds_plan_datum(uint64 row, int column)
 	Datum		value = ds_plan_value(row, column, &is_null);
 
 	if (is_null)
-		elog(ERROR, "unexpected NULL in column %d", column);
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("a row has NULL in column \"%s\", which is NOT NULL",
+						NameStr(TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attname)),
+				 errhint("Its constraint was not validated: give the rows that break it a value.")));
 	return value;
 }
 

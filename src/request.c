@@ -258,6 +258,8 @@ ds_request_refuse_result(const DsRequest *request)
 static void
 older_than_error(pg_attribute_unused() void *arg)
 {
+	if (!ds_error_is_bad_value())
+		return;
 	errcode(DS_ERRCODE_ARGUMENT);
 	errhint("Pass an interval such as '7 days'.");
 }
@@ -301,7 +303,7 @@ begin_requests(Requests *requests, Oid role)
 	CheckCmdReplicaIdentity(requests->table, CMD_DELETE);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
-	requests->key = index_open(RelationGetPrimaryKeyIndex(requests->table), RowExclusiveLock);
+	requests->key = index_open(RelationGetPrimaryKeyIndex(requests->table, false), RowExclusiveLock);
 	requests->row = table_slot_create(requests->table, NULL);
 	requests->scan = index_beginscan(requests->table, requests->key, GetActiveSnapshot(), NULL, 1, 0, 0);
 	ScanKeyInit(&by_role, 1, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(role));

@@ -103,7 +103,33 @@ SELECT pg_temp.verdict($$ SELECT docstore.upsert('shops', 'b2', '{"owner": "anna
 	pg_temp.verdict($$ SELECT docstore.upsert('shops', 'b2', '{"owner": "anna"}', 2) $$);
 SELECT pg_temp.verdict($$ SELECT docstore.patch('shops', 'b2', '{"owner": "anna"}', 3) $$), pg_temp.verdict($$ SELECT docstore.patch('shops', 'b2', '{}', -1) $$),
 	pg_temp.verdict($$ SELECT docstore.patch('shops', 'b2', '{}', 2) $$), pg_temp.verdict($$ SELECT docstore.put(docstore.get('shops', 'b2')) $$);
+-- whatever is expected, alone and in a batch; a delete that expects nothing is not told that nothing is there
+SELECT pg_temp.verdict($$ SELECT docstore.delete('shops', 'b2', -1) $$) AS single, pg_temp.verdict($$ SELECT docstore.delete('shops', 'absent', -1) $$) AS absent,
+	pg_temp.verdict($$ SELECT version FROM docstore.save('[{"op": "delete", "collection": "shops", "id": "b2", "expected": "any"}]') $$) AS alone,
+	pg_temp.verdict($$ SELECT version FROM docstore.save('[{"op": "delete", "collection": "shops", "id": "b2", "expected": "any"}, {"op": "delete", "collection": "shops", "id": "absent", "expected": "any"}]') $$) AS batch,
+	pg_temp.verdict($$ SELECT version FROM docstore.save('[{"op": "assert", "collection": "shops", "id": "b2", "expected": 3}, {"op": "delete", "collection": "shops", "id": "absent", "expected": "any"}]') $$) AS asserted;
 RESET ROLE;
+SELECT docstore.create_log('ledger');
+SELECT version FROM docstore.append('ledger', 'shown', '[{"type": "x"}]');
+ALTER TABLE ledger_streams ENABLE ROW LEVEL SECURITY;
+CREATE POLICY see ON ledger_streams FOR SELECT USING (true);
+CREATE POLICY make ON ledger_streams FOR INSERT WITH CHECK (true);
+CREATE POLICY change ON ledger_streams FOR UPDATE USING (stream <> 'shown');
+GRANT ALL ON ledger, ledger_streams TO regress_docstore_anna;
+GRANT ALL ON SEQUENCE ledger_log_position_seq TO regress_docstore_anna;
+SET ROLE regress_docstore_anna;
+SELECT pg_temp.verdict(format('SELECT version FROM docstore.save(%L)', jsonb_build_array(item::jsonb || '{"log": "ledger"}'))), item FROM unnest(ARRAY[
+	'{"op": "append", "stream": "shown", "events": [{"type": "x"}]}',
+	'{"op": "append", "stream": "shown", "events": [{"type": "x"}], "expected": 7}',
+	'{"op": "close_stream", "stream": "shown", "expected": "any"}',
+	'{"op": "set_properties", "stream": "shown", "properties": {}, "expected": "any"}',
+	'{"op": "assert", "stream": "shown", "expected": "any"}',
+	'{"op": "assert", "stream": "shown", "expected": "none"}',
+	'{"op": "assert", "scope": {"source": "shown", "expected": 100}}',
+	'{"op": "append", "stream": "new", "events": [{"type": "x"}], "scopes": [{"source": "shown", "expected": 100}]}',
+	'{"op": "append", "stream": "new", "events": [{"type": "x"}], "scopes": [{"source": "absent", "expected": 100}]}']) item;
+RESET ROLE;
+DROP TABLE ledger, ledger_streams, ledger_consumers;
 
 -- row_security = off refuses instead of filtering
 SET ROLE regress_docstore_anna;
