@@ -134,8 +134,9 @@ ds_direct_version(DsDirect *direct)
 	return DatumGetInt64(ds_direct_value(direct, direct->collection->version));
 }
 
-static bool
-is_still(DsDirect *direct, Datum id)
+/* Whether the row that was found has that id. */
+bool
+ds_direct_is(DsDirect *direct, Datum id)
 {
 	return ds_id_compare(direct->collection->id_type,
 						 ds_direct_value(direct, direct->collection->id), id) == 0;
@@ -160,7 +161,7 @@ ds_direct_lock_row(DsDirect *direct, Datum id)
 	switch (result)
 	{
 		case TM_Ok:
-			return !failure.traversed || is_still(direct, id);
+			return !failure.traversed || ds_direct_is(direct, id);
 		case TM_SelfModified:
 		case TM_Deleted:
 			return false;

@@ -21,6 +21,8 @@
  *	42804	a version column of another type
  *	42P01	no such table
  *	42809	a table that is no collection, or no log, or cannot be guarded
+ *	55006	a table that a trigger or function has altered while the call was using it
+ *	25000	a write in a worker of a parallel query, or beside one
  *	54000	more items in one transaction than can be counted: deferred.c
  *
  * Everything else that leaves docstore is the server's own error, unchanged.
@@ -39,12 +41,14 @@
 #define DS_ERRCODE_ID_SYNTAX			ERRCODE_INVALID_TEXT_REPRESENTATION
 #define DS_ERRCODE_VERSION_OVERFLOW		ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE
 #define DS_ERRCODE_READ_ONLY			ERRCODE_READ_ONLY_SQL_TRANSACTION
+#define DS_ERRCODE_PARALLEL				ERRCODE_INVALID_TRANSACTION_STATE
 #define DS_ERRCODE_TRIGGER				ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION
 #define DS_ERRCODE_SERIALIZATION		ERRCODE_T_R_SERIALIZATION_FAILURE
 #define DS_ERRCODE_HIDDEN				ERRCODE_INSUFFICIENT_PRIVILEGE
 #define DS_ERRCODE_NOT_A_COLLECTION		ERRCODE_WRONG_OBJECT_TYPE
 #define DS_ERRCODE_NOT_A_LOG			ERRCODE_WRONG_OBJECT_TYPE
 #define DS_ERRCODE_TOO_MANY				ERRCODE_PROGRAM_LIMIT_EXCEEDED
+#define DS_ERRCODE_ALTERED				ERRCODE_OBJECT_IN_USE
 
 /*
  * The number of an item in the caller's order, from 1; functions that take
@@ -54,6 +58,7 @@
 
 extern const char *ds_item_prefix(int item);
 extern void ds_require_argument(bool is_null, const char *name);
+extern void ds_require_no_parallel(const char *function);
 extern void ds_require_writable(const char *function);
 
 #endif							/* DS_ERRORS_H */

@@ -157,7 +157,7 @@ last_value(Relation sequence)
 static Relation
 open_floor(const DsCollection *collection, LOCKMODE lock)
 {
-	Oid			sequence = ds_collection_floor(collection->relid);
+	Oid			sequence = ds_collection_floor(collection);
 
 	return OidIsValid(sequence) ? try_relation_open(sequence, lock) : NULL;
 }
