@@ -107,14 +107,15 @@ ds_direct_find(DsDirect *direct, Datum id)
 	return index_getnext_slot(direct->scan, ForwardScanDirection, direct->found);
 }
 
-/* A column of the row that was found. */
+/* A column of the row that was found, which cannot be NULL. */
 Datum
 ds_direct_value(DsDirect *direct, AttrNumber column)
 {
 	bool		is_null;
 	Datum		value = slot_getattr(direct->found, column, &is_null);
 
-	Assert(!is_null);
+	if (is_null)
+		elog(ERROR, "unexpected NULL in column %d", column);
 	return value;
 }
 
