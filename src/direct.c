@@ -25,6 +25,7 @@
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -135,12 +136,25 @@ ds_direct_version(DsDirect *direct)
 	return DatumGetInt64(ds_direct_value(direct, direct->collection->version));
 }
 
-/* Whether the row that was found has that id. */
-bool
-ds_direct_is(DsDirect *direct, Datum id)
+static bool
+is_still(DsDirect *direct, Datum id)
 {
 	return ds_id_compare(direct->collection->id_type,
 						 ds_direct_value(direct, direct->collection->id), id) == 0;
+}
+
+/*
+ * Find the row of an id again at the place where it was locked.  What this
+ * transaction itself has done since can have taken it away, even the place.
+ */
+bool
+ds_direct_fetch(DsDirect *direct, ItemPointer place, Datum id)
+{
+	if (direct->blocks == 0)
+		direct->blocks = RelationGetNumberOfBlocks(direct->table);
+	return ItemPointerGetBlockNumber(place) < direct->blocks &&
+		table_tuple_fetch_row_version(direct->table, place, SnapshotAny, direct->found) &&
+		is_still(direct, id);
 }
 
 /*
@@ -162,7 +176,7 @@ ds_direct_lock_row(DsDirect *direct, Datum id)
 	switch (result)
 	{
 		case TM_Ok:
-			return !failure.traversed || ds_direct_is(direct, id);
+			return !failure.traversed || is_still(direct, id);
 		case TM_SelfModified:
 		case TM_Deleted:
 			return false;

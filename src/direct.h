@@ -18,6 +18,7 @@ typedef struct DsDirect
 {
 	const DsCollection *collection;
 	Relation	table;
+	BlockNumber blocks;			/* of the table, which does not shrink while it is open; 0: not looked at yet */
 	Relation	key;			/* the index on id, where rows are looked up */
 	IndexScanDesc scan;
 	ScanKeyData by_id;
@@ -31,10 +32,10 @@ typedef struct DsDirect
 extern void ds_direct_begin(DsDirect *direct, const DsCollection *collection);
 extern void ds_direct_end(DsDirect *direct);
 extern bool ds_direct_find(DsDirect *direct, Datum id);
+extern bool ds_direct_fetch(DsDirect *direct, ItemPointer place, Datum id);
 extern Datum ds_direct_value(DsDirect *direct, AttrNumber column);
 extern bool ds_direct_is_null(DsDirect *direct, AttrNumber column);
 extern int64 ds_direct_version(DsDirect *direct);
-extern bool ds_direct_is(DsDirect *direct, Datum id);
 extern bool ds_direct_lock_row(DsDirect *direct, Datum id);
 extern void ds_direct_set(Datum *values, bool *nulls, AttrNumber column, Datum value);
 extern void ds_direct_form_changed(DsDirect *direct);

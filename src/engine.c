@@ -96,6 +96,7 @@ is_plain(Relation rel, const DsCollection *collection)
 	return rel->rd_rel->relkind == RELKIND_RELATION &&
 		!rel->rd_rel->relispartition &&
 		!rel->rd_rel->relrowsecurity &&
+		!RELATION_IS_OTHER_TEMP(rel) &&
 		rel->rd_tableam == GetHeapamTableAmRoutine() &&
 		!fires_triggers(rel, collection) &&
 		!collection->has_other_unique &&
