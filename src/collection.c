@@ -282,8 +282,18 @@ recall(Oid relid)
 
 	entry = hash_search(remembered, &relid, HASH_ENTER, &found);
 	if (!found)
+	{
 		entry->valid = false;
+		entry->collection.schema = InvalidOid;
+	}
 	return entry;
+}
+
+/* The name that a table had when it was described. */
+static char *
+former_name(const DsCollection *collection)
+{
+	return quote_qualified_identifier(get_namespace_name(collection->schema), NameStr(collection->name));
 }
 
 /*
@@ -341,11 +351,12 @@ ds_collection_describe(Oid relid, DsKind kind, DsCollection *collection, const c
 /*
  * Lock a relation for the rest of the transaction.  Returns NULL, or what to
  * call it when it is not there: the name that it had before it was waited for,
- * and the bare number only where nobody knows a name.
+ * or when it was used last, and the bare number only where nobody knows a name.
  */
 const char *
 ds_collection_lock(Oid relid, LOCKMODE lock)
 {
+	const DsCollection *former;
 	const char *name = NULL;
 
 	if (!ConditionalLockRelationOid(relid, lock))
@@ -355,7 +366,10 @@ ds_collection_lock(Oid relid, LOCKMODE lock)
 	}
 	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
 		return NULL;
-	return name != NULL ? name : ds_collection_name(relid);
+	if (name != NULL)
+		return name;
+	former = &recall(relid)->collection;
+	return OidIsValid(former->schema) ? former_name(former) : ds_collection_name(relid);
 }
 
 /*
@@ -408,7 +422,7 @@ refuse_altered(const DsCollection *collection)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ALTERED),
 			 errmsg("table \"%s\" was %s while this call was using it",
-					quote_qualified_identifier(get_namespace_name(collection->schema), NameStr(collection->name)),
+					former_name(collection),
 					is_there ? "altered" : "dropped"),
 			 errhint("Something that this call fires did it, a trigger or a function: let that leave the tables of the call as they are.")));
 }
