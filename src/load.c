@@ -181,7 +181,7 @@ ds_load_many_support(PG_FUNCTION_ARGS)
 	if (!IsA(asked, SupportRequestRows))
 		PG_RETURN_POINTER(NULL);
 	request = (SupportRequestRows *) asked;
-	if (!is_funcclause(request->node))
+	if (!is_funcclause(request->node) || list_length(((FuncExpr *) request->node)->args) < 2)
 		PG_RETURN_POINTER(NULL);
 
 	request->rows = estimate_array_length(request->root,

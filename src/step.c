@@ -258,6 +258,7 @@ absorb_inserted(Chunk *chunk, uint64 rows, int64 version)
 		ds_document_refuse_trigger(chunk->collection, chunk->items[row]->id);
 }
 
+/* Execute the statement of a chunk; its rows are in SPI_tuptable. */
 static uint64
 execute_chunk(const Chunk *chunk, DsExecution execution, Datum *values)
 {
@@ -405,7 +406,7 @@ run_chunk(Chunk *chunk, DsExecution execution)
 	chunk->bytes = 0;
 }
 
-/* Whether a statement has what its items store. */
+/* Whether a statement takes what its items store. */
 static bool
 stores(DsStatement statement)
 {

@@ -72,6 +72,16 @@ CREATE TRIGGER note_old AFTER DELETE ON d REFERENCING OLD TABLE AS changed FOR E
 CREATE TRIGGER note AFTER INSERT ON l REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_rows();
 CREATE TRIGGER note AFTER UPDATE ON l_streams REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION note_rows();
 CALL pg_temp.both_engines();
+-- more rows than go into one statement are one to triggers as well, and in their order
+SELECT count(*), min(log_position) < max(log_position) AS grow
+FROM docstore.append('l', 'long', (SELECT jsonb_agg(jsonb_build_object('type', 'Happened', 'data', jsonb_build_object('n', n))) FROM generate_series(1, 2500) AS n));
+SELECT count(*), count(*) FILTER (WHERE data = jsonb_build_object('n', version)), bool_and(version = place) AS in_order
+FROM (SELECT version, data, row_number() OVER (ORDER BY log_position) AS place FROM l WHERE stream = 'long') AS e;
+SELECT cardinality(docstore.upsert_many('d', (SELECT array_agg('i' || n) FROM generate_series(1, 2500) AS n),
+	(SELECT array_agg(jsonb_build_object('n', n)) FROM generate_series(1, 2500) AS n), NULL));
+SELECT count(*) FROM d WHERE 'i' || (data ->> 'n') = id;
+SELECT what FROM fired ORDER BY what COLLATE "C";
+DELETE FROM fired; DELETE FROM d; DELETE FROM fired; TRUNCATE l, l_streams;
 -- beside ones before
 CREATE TRIGGER before BEFORE INSERT ON d FOR EACH STATEMENT EXECUTE FUNCTION note();
 CALL pg_temp.both_engines();
