@@ -60,6 +60,9 @@ CREATE OR REPLACE VIEW docstore.error_codes (sqlstate, condition, retry, meaning
 	('23505', 'unique_violation', 'no',
 		'an append of which some events are stored already, and others not; the DETAIL names them',
 		'send the append as it was, or give new events new ids'),
+	('25000', 'invalid_transaction_state', 'no',
+		'a write in a parallel query',
+		'mark the function that calls it PARALLEL UNSAFE'),
 	('25006', 'read_only_sql_transaction', 'no',
 		'a write in a read-only transaction, or on a standby',
 		'write on the primary, in a READ WRITE transaction'),
@@ -102,9 +105,21 @@ CREATE OR REPLACE VIEW docstore.error_codes (sqlstate, condition, retry, meaning
 	('42809', 'wrong_object_type', 'no',
 		'a table that is no collection, or no log, or cannot be guarded',
 		'the DETAIL says what it lacks'),
+	('55006', 'object_in_use', 'no',
+		'a trigger or function has altered or dropped a table of the very call that fired it',
+		'let it leave the tables of the call as they are'),
 	('55P03', 'lock_not_available', 'again',
 		'the server''s own: a lock was not to be had within lock_timeout',
 		'begin the transaction again'),
 	('54000', 'program_limit_exceeded', 'no',
 		'an id, or a name of a stream, that does not fit into an index; more than 2,147,483,647 items in one transaction with deferred conflicts',
 		'shorten it, or use a hash of it; commit now and then');
+
+--
+-- Functions that the statements of docstore had their rows from: the rows are
+-- parameters now, and nobody else can ask for them
+--
+
+DROP FUNCTION docstore.item_data(bigint);
+
+DROP FUNCTION docstore.events_to_store();

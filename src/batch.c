@@ -278,20 +278,6 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 }
 
 /* Whether a table of a batch has AFTER triggers, be they disabled. */
-static bool
-has_after_triggers(const DsBatch *batch)
-{
-	ListCell   *cell;
-
-	for (int i = 0; i < batch->targets; i++)
-		if (batch->order[i]->collection->has_after_triggers)
-			return true;
-	foreach(cell, batch->heads)
-		if (((DsHead *) lfirst(cell))->log->events.has_after_triggers)
-			return true;
-	return false;
-}
-
 /* Fire the AFTER triggers that the batch's statements have queued. */
 static void
 fire_triggers(void)
@@ -313,15 +299,13 @@ fire_triggers(void)
 static DsAttempt
 attempt_at_once(DsBatch *batch, bool may_try_again, bool raise)
 {
-	bool		may_trigger = has_after_triggers(batch);
 	DsAttempt	result;
 
-	if (may_trigger)
-		AfterTriggerBeginQuery();
+	AfterTriggerBeginQuery();
 	result = ds_attempt(batch, may_try_again);
 	if (result == DS_VIOLATED && raise)
 		raise_conflict(batch);
-	if (may_trigger && (result == DS_DONE || !batch->in_subtransaction))
+	if (result == DS_DONE || !batch->in_subtransaction)
 		fire_triggers();
 	return result;
 }

@@ -8,8 +8,10 @@
  * has changed.
  *
  * The callback only marks; entries are looked at again under a lock on the
- * table, so a description is true for as long as that lock is held.  Column
- * positions are not kept, as statements go by names (statement.c).
+ * table, which keeps others from changing what a description says but for
+ * indexes.  It does not keep this very session from it: a trigger of one table
+ * can alter the next one that the call is about.  So a copy of a description is
+ * looked at again before each use, ds_collection_look_again().
  */
 #include "postgres.h"
 
@@ -56,6 +58,9 @@ static HTAB *remembered = NULL;
 
 /* How often the callback was called. */
 static uint64 changes = 0;
+
+/* How many descriptions were made. */
+static uint64 editions = 0;
 
 /* Relation cache invalidation: mark one table, or all when relid is 0. */
 static void
@@ -254,6 +259,11 @@ describe(DsCollection *collection)
 {
 	Relation	rel = relation_open(collection->relid, NoLock);
 
+	collection->edition = ++editions;
+	collection->name = rel->rd_rel->relname;
+	collection->schema = rel->rd_rel->relnamespace;
+	collection->owner = rel->rd_rel->relowner;
+	collection->storage = rel->rd_locator.relNumber;
 	collection->has_before_triggers = has_before_triggers(rel);
 	if (collection->kind == DS_DOCUMENTS)
 		describe_floor(collection);
@@ -293,8 +303,18 @@ recall(Oid relid)
 
 	entry = hash_search(remembered, &relid, HASH_ENTER, &found);
 	if (!found)
+	{
 		entry->valid = false;
+		entry->collection.schema = InvalidOid;
+	}
 	return entry;
+}
+
+/* The name that a table had when it was described. */
+static char *
+former_name(const DsCollection *collection)
+{
+	return quote_qualified_identifier(get_namespace_name(collection->schema), NameStr(collection->name));
 }
 
 /*
@@ -335,19 +355,42 @@ current(Oid relid, DsKind kind, const char **obstacle)
 	return remember(&collection, changes_before);
 }
 
-/* The same, of a collection; raises 42P01 or 42809 when it is none. */
-static Remembered *
-current_collection(Oid relid, int item)
+/*
+ * Describe a table that is locked as one of any kind; false, with what stands
+ * in the way, when it is not of that kind.
+ */
+bool
+ds_collection_describe(Oid relid, DsKind kind, DsCollection *collection, const char **obstacle)
 {
-	const char *obstacle = NULL;
-	Remembered *entry;
+	Remembered *entry = current(relid, kind, obstacle);
 
-	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
-		refuse_unknown(psprintf("%u", relid), item);
-	entry = current(relid, DS_DOCUMENTS, &obstacle);
-	if (entry == NULL)
-		refuse_table(relid, item, obstacle);
-	return entry;
+	if (entry != NULL)
+		*collection = entry->collection;
+	return entry != NULL;
+}
+
+/*
+ * Lock a relation for the rest of the transaction.  Returns NULL, or what to
+ * call it when it is not there: the name that it had before it was waited for,
+ * or when it was used last, and the bare number only where nobody knows a name.
+ */
+const char *
+ds_collection_lock(Oid relid, LOCKMODE lock)
+{
+	const DsCollection *former;
+	const char *name = NULL;
+
+	if (!ConditionalLockRelationOid(relid, lock))
+	{
+		name = ds_collection_name(relid);
+		LockRelationOid(relid, lock);
+	}
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		return NULL;
+	if (name != NULL)
+		return name;
+	former = &recall(relid)->collection;
+	return OidIsValid(former->schema) ? former_name(former) : ds_collection_name(relid);
 }
 
 /*
@@ -363,28 +406,74 @@ current_collection(Oid relid, int item)
 void
 ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection)
 {
-	LockRelationOid(relid, lock);
-	*collection = current_collection(relid, item)->collection;
+	const char *gone = ds_collection_lock(relid, lock);
+	const char *obstacle;
+
+	if (gone != NULL)
+		refuse_unknown(gone, item);
+	if (!ds_collection_describe(relid, DS_DOCUMENTS, collection, &obstacle))
+		refuse_table(relid, item, obstacle);
 }
 
 /*
- * Lock a table and describe it as one of any kind; false, with what stands in
- * the way, when it is not of that kind.  The table must be there.
+ * Whether a table is still what it was: made of the same columns and rows,
+ * and of a log, found by the same name.
  */
-bool
-ds_collection_open_as(Oid relid, DsKind kind, LOCKMODE lock, DsCollection *collection,
-					  const char **obstacle)
+static bool
+is_same(const DsCollection *now, const DsCollection *then)
 {
-	Remembered *entry;
-
-	LockRelationOid(relid, lock);
-	*obstacle = "It has just been dropped.";
-	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+	if (now->kind != DS_DOCUMENTS &&
+		(strcmp(NameStr(now->name), NameStr(then->name)) != 0 ||
+		 now->schema != then->schema || now->owner != then->owner))
 		return false;
-	entry = current(relid, kind, obstacle);
-	if (entry != NULL)
-		*collection = entry->collection;
-	return entry != NULL;
+	return now->storage == then->storage && now->id_type == then->id_type &&
+		now->partitioned == then->partitioned && now->id == then->id &&
+		now->version == then->version && now->data == then->data &&
+		now->created_at == then->created_at && now->updated_at == then->updated_at &&
+		now->revision == then->revision && now->closed_at == then->closed_at &&
+		now->generation == then->generation && now->transaction_id == then->transaction_id &&
+		memcmp(now->columns, then->columns, sizeof(now->columns)) == 0;
+}
+
+pg_noreturn static void
+refuse_altered(const DsCollection *collection)
+{
+	bool		is_there = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(collection->relid));
+
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ALTERED),
+			 errmsg("table \"%s\" was %s while this call was using it",
+					former_name(collection),
+					is_there ? "altered" : "dropped"),
+			 errhint("Something that this call fires did it, a trigger or a function: let that leave the tables of the call as they are.")));
+}
+
+/*
+ * Look at a table again before its description is used once more; callers
+ * have opened it in this call, and hold its lock.
+ *
+ * Raises 55006 when it is not what it was.  What is merely to be heeded in the
+ * next statement, triggers and constraints and indexes, is taken into the
+ * description: others may make and drop indexes while a call runs.  It costs
+ * one look into a hash table when nothing has changed.
+ */
+void
+ds_collection_look_again(const DsCollection *described)
+{
+	const Remembered *entry = recall(described->relid);
+	const char *obstacle;
+	DsCollection now;
+
+	if (entry->valid && entry->collection.edition == described->edition)
+		return;
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(described->relid)) ||
+		!ds_collection_describe(described->relid, described->kind, &now, &obstacle) ||
+		!is_same(&now, described))
+		refuse_altered(described);
+	now.root = described->root;
+	now.by_place = described->by_place;
+	now.current_generation = described->current_generation;
+	*unconstify(DsCollection *, described) = now;
 }
 
 /* Describe a table that is locked, if it is a collection; false when it is none. */
@@ -392,11 +481,8 @@ bool
 ds_collection_recognise(Oid relid, DsCollection *collection)
 {
 	const char *obstacle;
-	Remembered *entry = current(relid, DS_DOCUMENTS, &obstacle);
 
-	if (entry != NULL)
-		*collection = entry->collection;
-	return entry != NULL;
+	return ds_collection_describe(relid, DS_DOCUMENTS, collection, &obstacle);
 }
 
 /*
@@ -536,10 +622,15 @@ ds_collection_find(const char *name, LOCKMODE lock, int item)
 	return relid;
 }
 
-/* The name that results and conflicts show: qualified, and quoted if need be. */
+/*
+ * The name that results and conflicts show: qualified, and quoted if need be.
+ * A relation that is not there, which may have been dropped, has its number.
+ */
 char *
 ds_collection_name(Oid relid)
 {
-	return quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)),
-									  get_rel_name(relid));
+	char	   *name = get_rel_name(relid);
+	char	   *schema = name == NULL ? NULL : get_namespace_name(get_rel_namespace(relid));
+
+	return schema == NULL ? psprintf("%u", relid) : quote_qualified_identifier(schema, name);
 }

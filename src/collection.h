@@ -42,12 +42,22 @@ typedef enum DsEventColumn
 /*
  * A description, never a decision: nothing that is remembered depends on the
  * role, the search_path or a setting.  Copied to the caller by value, so that no
- * invalidation can pull it away.
+ * invalidation can pull it away; whoever has the copy looks again before each
+ * use, as a trigger of the call can alter the table: ds_collection_look_again().
  */
 typedef struct DsCollection
 {
 	Oid			relid;			/* hash key: must be first */
 	DsKind		kind;
+	uint64		edition;		/* tells this description from all others */
+
+	/* What it goes by; that of the tables of a log is how they are found. */
+	NameData	name;
+	Oid			schema;
+	Oid			owner;
+
+	/* What it is made of: rows are found again by their place in the storage. */
+	Oid			storage;
 	const DsIdType *id_type;
 	bool		partitioned;
 	AttrNumber	id;				/* of streams: the column stream */
@@ -59,7 +69,6 @@ typedef struct DsCollection
 	bool		has_other_unique;	/* a unique or exclusion constraint besides id */
 	bool		has_deferrable; /* one of these can be checked later than at once */
 	bool		has_before_triggers;	/* for each row: they can undo or change a write */
-	bool		has_after_triggers; /* of any kind, those that do not fire now included */
 	bool		is_plain;		/* needs nothing of the executor: see direct.c */
 	bool		is_plain_insert;	/* nor to insert */
 	Oid			floor;			/* see floor.c; ds_collection_floor() knows it as it is now */
@@ -85,11 +94,13 @@ typedef struct DsCollection
 } DsCollection;
 
 extern void ds_collection_init(void);
+extern const char *ds_collection_lock(Oid relid, LOCKMODE lock);
 extern void ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection);
-extern bool ds_collection_open_as(Oid relid, DsKind kind, LOCKMODE lock, DsCollection *collection,
-								  const char **obstacle);
+extern bool ds_collection_describe(Oid relid, DsKind kind, DsCollection *collection,
+								   const char **obstacle);
 extern RangeVar *ds_collection_read_name(const char *name, int item);
 extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
+extern void ds_collection_look_again(const DsCollection *described);
 extern bool ds_collection_recognise(Oid relid, DsCollection *collection);
 extern bool ds_collection_is(Oid relid, DsKind kind);
 extern Oid	ds_collection_floor(Oid relid);

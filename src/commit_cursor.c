@@ -52,7 +52,7 @@ begin(FunctionCallInfo fcinfo, DsSingle *call)
 				 errmsg("consumer must not be empty"),
 				 errhint("Give each consumer of a log a name of its own.")));
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
-	ds_collection_open(ds_log_consumers(log.events.relid), RowExclusiveLock, DS_ONLY_ITEM,
+	ds_collection_open(ds_log_consumers(log.events.relid, RowExclusiveLock), RowExclusiveLock, DS_ONLY_ITEM,
 					   &call->collection);
 	call->id = ds_id_from_text(call->collection.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	ds_id_require_short(call->collection.id_type, call->id, call->collection.relid, call->collection.id, DS_ONLY_ITEM);

@@ -39,6 +39,12 @@
 #define object_ownercheck(class, oid, role) pg_class_ownercheck(oid, role)
 #endif
 
+/* 16 says locator and number where files were nodes. */
+#if PG_VERSION_NUM < 160000
+#define rd_locator rd_node
+#define relNumber relNode
+#endif
+
 /* 16 has a name for results that must be looked at. */
 #if PG_VERSION_NUM < 160000
 #define pg_nodiscard __attribute__((warn_unused_result))

@@ -69,7 +69,7 @@ count_behind(const DsLog *log, const char *stored, int64 *behind)
 		return false;
 
 	ds_cursor_parameters(&cursor, values);
-	ds_plan_run(log->events.relid, DS_READING_BEHIND, build_behind, log, DS_READ, values, NULL);
+	ds_plan_run(&log->events, DS_READING_BEHIND, build_behind, log, DS_READ, values, NULL);
 	*behind = ds_plan_int64(0, 1);
 	SPI_freetuptable(SPI_tuptable);
 	return true;
@@ -79,7 +79,7 @@ count_behind(const DsLog *log, const char *stored, int64 *behind)
 static void
 put_consumers(const DsLog *log, const DsCollection *consumers, ReturnSetInfo *set)
 {
-	uint64		rows = ds_plan_run(consumers->relid, DS_READING_CONSUMERS, build_consumers, consumers,
+	uint64		rows = ds_plan_run(consumers, DS_READING_CONSUMERS, build_consumers, consumers,
 								   DS_READ, NULL, NULL);
 	SPITupleTable *found = SPI_tuptable;
 
@@ -116,7 +116,7 @@ ds_consumers(PG_FUNCTION_ARGS)
 	ds_require_argument(PG_ARGISNULL(0), "log");
 	InitMaterializedSRF(fcinfo, 0);
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
-	ds_collection_open(ds_log_consumers(log.events.relid), AccessShareLock, DS_ONLY_ITEM, &consumers);
+	ds_collection_open(ds_log_consumers(log.events.relid, AccessShareLock), AccessShareLock, DS_ONLY_ITEM, &consumers);
 
 	SPI_connect();
 	put_consumers(&log, &consumers, (ReturnSetInfo *) fcinfo->resultinfo);

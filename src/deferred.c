@@ -21,6 +21,7 @@
 #include "access/xact.h"
 #include "compat.h"
 #include "deferred.h"
+#include "errors.h"
 #include "fmgr.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
@@ -199,11 +200,13 @@ ds_deferred_add_call(int items)
  * docstore.check_conflicts() RETURNS void
  *
  * Raises one conflict with all violations that are pending, and does nothing
- * when there is none.  Locks: none.
+ * when there is none; 25000 in a worker of a parallel query, which could not
+ * know.  Locks: none.
  */
 Datum
 ds_check_conflicts(pg_attribute_unused() PG_FUNCTION_ARGS)
 {
+	ds_require_no_parallel("docstore.check_conflicts()");
 	if (pending.total > 0)
 		ds_conflict_raise(&pending, "");
 	PG_RETURN_VOID();

@@ -25,6 +25,7 @@
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
+#include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -109,14 +110,15 @@ ds_direct_find(DsDirect *direct, Datum id)
 	return index_getnext_slot(direct->scan, ForwardScanDirection, direct->found);
 }
 
-/* A column of the row that was found. */
+/* A column of the row that was found, which cannot be NULL. */
 Datum
 ds_direct_value(DsDirect *direct, AttrNumber column)
 {
 	bool		is_null;
 	Datum		value = slot_getattr(direct->found, column, &is_null);
 
-	Assert(!is_null);
+	if (is_null)
+		elog(ERROR, "unexpected NULL in column %d", column);
 	return value;
 }
 
@@ -141,6 +143,20 @@ is_still(DsDirect *direct, Datum id)
 {
 	return ds_id_compare(direct->collection->id_type,
 						 ds_direct_value(direct, direct->collection->id), id) == 0;
+}
+
+/*
+ * Find the row of an id again at the place where it was locked.  What this
+ * transaction itself has done since can have taken it away, even the place.
+ */
+bool
+ds_direct_fetch(DsDirect *direct, ItemPointer place, Datum id)
+{
+	if (direct->blocks == 0)
+		direct->blocks = RelationGetNumberOfBlocks(direct->table);
+	return ItemPointerGetBlockNumber(place) < direct->blocks &&
+		table_tuple_fetch_row_version(direct->table, place, SnapshotAny, direct->found) &&
+		is_still(direct, id);
 }
 
 /*

@@ -19,6 +19,7 @@ typedef struct DsDirect
 {
 	const DsCollection *collection;
 	Relation	table;
+	BlockNumber blocks;			/* of the table, which does not shrink while it is open; 0: not looked at yet */
 	Relation	key;			/* the index on id, where rows are looked up */
 	IndexScanDesc scan;
 	ScanKeyData by_id;
@@ -42,6 +43,7 @@ typedef enum DsInsertion
 extern void ds_direct_begin(DsDirect *direct, const DsCollection *collection);
 extern void ds_direct_end(DsDirect *direct);
 extern bool ds_direct_find(DsDirect *direct, Datum id);
+extern bool ds_direct_fetch(DsDirect *direct, ItemPointer place, Datum id);
 extern Datum ds_direct_value(DsDirect *direct, AttrNumber column);
 extern bool ds_direct_is_null(DsDirect *direct, AttrNumber column);
 extern int64 ds_direct_version(DsDirect *direct);

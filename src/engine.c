@@ -88,22 +88,6 @@ fires_triggers(Relation rel, const DsCollection *collection)
 	return false;
 }
 
-/*
- * Whether AFTER triggers can be queued for a table, or for its partitions: the
- * executor asks where to before it sees that a trigger is disabled.
- */
-static bool
-has_after_triggers(Relation rel)
-{
-	const TriggerDesc *triggers = rel->trigdesc;
-
-	return rel->rd_rel->relkind != RELKIND_RELATION ||
-		(triggers != NULL &&
-		 (triggers->trig_insert_after_row || triggers->trig_insert_after_statement ||
-		  triggers->trig_update_after_row || triggers->trig_update_after_statement ||
-		  triggers->trig_delete_after_row || triggers->trig_delete_after_statement));
-}
-
 static bool
 is_plain(Relation rel, const DsCollection *collection)
 {
@@ -112,6 +96,7 @@ is_plain(Relation rel, const DsCollection *collection)
 	return rel->rd_rel->relkind == RELKIND_RELATION &&
 		!rel->rd_rel->relispartition &&
 		!rel->rd_rel->relrowsecurity &&
+		!RELATION_IS_OTHER_TEMP(rel) &&
 		rel->rd_tableam == GetHeapamTableAmRoutine() &&
 		!fires_triggers(rel, collection) &&
 		!collection->has_other_unique &&
@@ -159,7 +144,6 @@ ds_engine_describe(Relation rel, DsCollection *collection)
 {
 	TupleDesc	desc = RelationGetDescr(rel);
 
-	collection->has_after_triggers = has_after_triggers(rel);
 	collection->is_plain = is_plain(rel, collection);
 	collection->is_plain_insert = collection->is_plain;
 	for (int i = 0; i < desc->natts; i++)
@@ -194,6 +178,7 @@ is_usable(void)
 bool
 ds_engine_updates(const DsCollection *collection)
 {
+	ds_collection_look_again(collection);
 	return collection->is_plain && is_usable() &&
 		has_privileges(collection, ACL_SELECT | ACL_UPDATE);
 }
@@ -202,6 +187,7 @@ ds_engine_updates(const DsCollection *collection)
 bool
 ds_engine_inserts(const DsCollection *collection)
 {
+	ds_collection_look_again(collection);
 	return collection->is_plain_insert && is_usable() &&
 		has_privileges(collection, ACL_SELECT | ACL_INSERT);
 }

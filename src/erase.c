@@ -84,7 +84,7 @@ ds_erase(PG_FUNCTION_ARGS)
 	ds_log_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, &log);
 
 	SPI_connect();
-	erased = ds_plan_run(log.events.relid, erasing.all ? DS_READING_ERASE_ALL : DS_READING_ERASE_SOME,
+	erased = ds_plan_run(&log.events, erasing.all ? DS_READING_ERASE_ALL : DS_READING_ERASE_SOME,
 						 build, &erasing, DS_WRITE, values, NULL);
 	SPI_finish();
 	PG_RETURN_INT64((int64) erased);

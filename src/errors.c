@@ -41,13 +41,27 @@ ds_require_argument(bool is_null, const char *name)
 				 errhint("Pass a value for %s.", name)));
 }
 
+/* Refuse to run in a parallel query: its workers do not share what a transaction has done. */
+void
+ds_require_no_parallel(const char *function)
+{
+	if (IsInParallelMode())
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_PARALLEL),
+				 errmsg("cannot execute %s during a parallel operation", function),
+				 errhint("Mark the function that calls it PARALLEL UNSAFE.")));
+}
+
 /*
  * Refuse to write where the server would refuse it later, with a message
- * that names our function and a hint that says what to do.
+ * that names our function and a hint that says what to do: in a transaction
+ * that is read only, and in a parallel query, which a function gets into that
+ * calls this one and is marked PARALLEL SAFE.
  */
 void
 ds_require_writable(const char *function)
 {
+	ds_require_no_parallel(function);
 	if (!XactReadOnly)
 		return;
 

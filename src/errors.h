@@ -23,6 +23,8 @@
  *	42804	a version column of another type
  *	42P01	no such table
  *	42809	a table that is no collection, or no log, or cannot be guarded
+ *	55006	a table that a trigger or function has altered while the call was using it
+ *	25000	a write in a worker of a parallel query, or beside one
  *	54000	an id, or a stream's name, that is too long for its index; more items in
  *			one transaction than can be counted: deferred.c
  *
@@ -42,6 +44,7 @@
 #define DS_ERRCODE_ID_SYNTAX			ERRCODE_INVALID_TEXT_REPRESENTATION
 #define DS_ERRCODE_VERSION_OVERFLOW		ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE
 #define DS_ERRCODE_READ_ONLY			ERRCODE_READ_ONLY_SQL_TRANSACTION
+#define DS_ERRCODE_PARALLEL				ERRCODE_INVALID_TRANSACTION_STATE
 #define DS_ERRCODE_TRIGGER				ERRCODE_TRIGGERED_DATA_CHANGE_VIOLATION
 #define DS_ERRCODE_SERIALIZATION		ERRCODE_T_R_SERIALIZATION_FAILURE
 #define DS_ERRCODE_HIDDEN				ERRCODE_INSUFFICIENT_PRIVILEGE
@@ -50,6 +53,7 @@
 #define DS_ERRCODE_TOO_MANY				ERRCODE_PROGRAM_LIMIT_EXCEEDED
 #define DS_ERRCODE_TOO_LONG				ERRCODE_PROGRAM_LIMIT_EXCEEDED
 #define DS_ERRCODE_NAME_TOO_LONG		ERRCODE_NAME_TOO_LONG
+#define DS_ERRCODE_ALTERED				ERRCODE_OBJECT_IN_USE
 
 /*
  * The number of an item in the caller's order, from 1; functions that take
@@ -60,6 +64,7 @@
 extern const char *ds_item_prefix(int item);
 extern bool ds_error_is_bad_value(void);
 extern void ds_require_argument(bool is_null, const char *name);
+extern void ds_require_no_parallel(const char *function);
 extern void ds_require_writable(const char *function);
 
 #endif							/* DS_ERRORS_H */

@@ -133,12 +133,12 @@ find_stored(const DsItem *item)
 	HASHCTL		control = {.keysize = sizeof(pg_uuid_t), .entrysize = sizeof(Stored), .hcxt = CurrentMemoryContext};
 	HTAB	   *stored = hash_create("docstore stored ids", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	Datum		values[] = {item->id, id_array(item)};
-	uint64		rows = ds_plan_run(item->log->events.relid, DS_PLAN_EVENTS, build, item->log,
+	uint64		rows = ds_plan_run(&item->log->events, DS_PLAN_EVENTS, build, item->log,
 								   DS_WRITE_BATCH, values, NULL);
 
 	for (uint64 row = 0; row < rows; row++)
 	{
-		Stored	   *entry = hash_search(stored, DatumGetUUIDP(ds_plan_datum(row, 1)), HASH_ENTER, NULL);
+		Stored	   *entry = hash_search(stored, DatumGetUUIDP(ds_plan_datum(row, 1, UUIDOID)), HASH_ENTER, NULL);
 
 		CHECK_FOR_INTERRUPTS();
 		entry->version = ds_plan_int64(row, 2);

@@ -171,10 +171,13 @@ widen(TransactionId xid, FullTransactionId next)
 DsHorizon
 ds_feed_find_horizon(const DsCollection *events, Snapshot snapshot)
 {
-	Relation	rel = table_open(events->relid, NoLock);
+	Relation	rel;
 	DsHorizon	horizon = {PG_INT64_MAX, FirstNormalFullTransactionId};
 	int64		generation;
 	FullTransactionId next;
+
+	ds_collection_look_again(events);
+	rel = table_open(events->relid, NoLock);
 
 	/*
 	 * Look at events that are not committed first: there can be many.  If the
@@ -303,8 +306,7 @@ ds_replicate_event(PG_FUNCTION_ARGS)
 
 	check_trigger_call(fcinfo);
 	desc = RelationGetDescr(call->tg_relation);
-	if (!ds_collection_open_as(RelationGetRelid(call->tg_relation), DS_EVENTS, RowExclusiveLock,
-							   &events, &obstacle))
+	if (!ds_collection_describe(RelationGetRelid(call->tg_relation), DS_EVENTS, &events, &obstacle))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_NOT_A_LOG),
 				 errmsg("\"%s\" is not a log", ds_collection_name(RelationGetRelid(call->tg_relation))),

@@ -38,7 +38,7 @@ read_document(const DsCollection *collection, Datum id, int64 *version)
 	SPI_connect();
 	if (ds_plan_execute(collection, DS_LOAD, DS_READ, values, " n") > 0)
 	{
-		Datum		stored = ds_plan_value(0, 3, &is_null);
+		Datum		stored = ds_plan_value(0, 3, JSONBOID, &is_null);
 
 		*version = ds_plan_int64(0, 2);
 		MemoryContextSwitchTo(caller);

@@ -49,16 +49,22 @@ PG_FUNCTION_INFO_V1(ds_unguard);
  * Making and dropping the triggers
  */
 
+pg_noreturn static void
+refuse_unknown(const char *name)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("table \"%s\" does not exist", name),
+			 errhint("Check its name and the search_path.")));
+}
+
 static void
 require_table(Oid relid)
 {
 	char		kind = get_rel_relkind(relid);
 
 	if (kind == '\0')
-		ereport(ERROR,
-				(errcode(ERRCODE_UNDEFINED_TABLE),
-				 errmsg("table \"%u\" does not exist", relid),
-				 errhint("Check its name and the search_path.")));
+		refuse_unknown(ds_collection_name(relid));
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
@@ -120,6 +126,17 @@ ds_guard_require_version_column(Oid relid, const char *name, bool is_guarded)
 				 errmsg("column \"%s\" of table \"%s\" cannot hold versions", name,
 						ds_collection_name(relid)),
 				 errhint("The version is a smallint, integer or bigint that is not generated.")));
+}
+
+/* Lock a table; 42P01 when it is gone by then, and 42809 when it has become a view. */
+static void
+lock_table(Oid relid, LOCKMODE lock)
+{
+	const char *gone = ds_collection_lock(relid, lock);
+
+	if (gone != NULL)
+		refuse_unknown(gone);
+	require_table(relid);
 }
 
 /* What the catalogue says of a trigger. */
@@ -290,8 +307,7 @@ ds_guard(PG_FUNCTION_ARGS)
 
 	require_table(relid);
 	require_trigger_privilege(relid);
-	LockRelationOid(relid, ShareRowExclusiveLock);
-	require_table(relid);
+	lock_table(relid, ShareRowExclusiveLock);
 	ds_guard_require_version_column(relid, column, is_guarded_by(relid, column));
 	ds_log_refuse_guard(relid, column);
 	require_unguarded(relid);
@@ -353,8 +369,7 @@ ds_unguard(PG_FUNCTION_ARGS)
 
 	require_table(relid);
 	require_owner(relid);
-	LockRelationOid(relid, AccessExclusiveLock);
-	require_table(relid);
+	lock_table(relid, AccessExclusiveLock);
 	require_own_guard(relid);
 
 	for (size_t i = 0; i < lengthof(triggers); i++)

@@ -129,6 +129,18 @@ highest_version(Oid relid)
 }
 
 /*
+ * The tables whose documents TRUNCATE of a table takes: its partitions, or
+ * itself.  What inherits from it has ids of its own, and may not even be locked.
+ */
+static List *
+tables_of(Oid relid)
+{
+	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)
+		return find_all_inheritors(relid, NoLock, NULL);
+	return list_make1_oid(relid);
+}
+
+/*
  * docstore.guard_truncate() RETURNS trigger: raise the floor of a collection
  * to the highest version of all that are about to go, which takes a look at
  * every row.  TRUNCATE .. RESTART IDENTITY restarts the floor, too, so it is
@@ -143,7 +155,7 @@ ds_guard_truncate(PG_FUNCTION_ARGS)
 
 	ds_guard_require_fit(trigger, TRIGGER_FIRED_BEFORE(trigger->tg_event) &&
 						 TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event));
-	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
+	foreach(cell, tables_of(relid))
 		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
 			ds_floor_raise(relid, highest_version(lfirst_oid(cell)));
 	ds_floor_keep(relid);

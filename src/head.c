@@ -306,6 +306,7 @@ next_transaction_id(const DsHead *head)
 	if (head->generation == head->log->events.current_generation)
 		return Max(own, head->transaction_id);
 	/* The head was restored, or logical replication has brought it. */
+	ds_collection_look_again(&head->log->events);
 	return U64FromFullTransactionId(ds_feed_follow(&head->log->events, head->item->id, head->item->actual));
 }
 

@@ -35,6 +35,7 @@ PG_FUNCTION_INFO_V1(ds_load_many_support);
 static void
 put_documents(FunctionCallInfo fcinfo, const DsIdType *type, uint64 rows)
 {
+	const Oid	types[COLUMNS] = {type->oid, INT8OID, JSONBOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
 	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
 
 	for (uint64 row = 0; row < rows; row++)
@@ -44,7 +45,7 @@ put_documents(FunctionCallInfo fcinfo, const DsIdType *type, uint64 rows)
 
 		CHECK_FOR_INTERRUPTS();
 		for (int column = 0; column < COLUMNS; column++)
-			values[column] = ds_plan_value(row, column + 1, &nulls[column]);
+			values[column] = ds_plan_value(row, column + 1, types[column], &nulls[column]);
 		if (type->oid != TEXTOID)
 			values[0] = CStringGetTextDatum(ds_id_to_cstring(type, values[0]));
 		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
@@ -187,7 +188,7 @@ ds_load_many_support(PG_FUNCTION_ARGS)
 	if (!IsA(asked, SupportRequestRows))
 		PG_RETURN_POINTER(NULL);
 	request = (SupportRequestRows *) asked;
-	if (!is_funcclause(request->node))
+	if (!is_funcclause(request->node) || list_length(((FuncExpr *) request->node)->args) < 2)
 		PG_RETURN_POINTER(NULL);
 
 	request->rows = estimate_array_length(request->root,

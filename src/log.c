@@ -40,7 +40,7 @@ const char *const ds_event_columns[DS_EVENT_COLUMNS] = {
 	[DS_METADATA] = "metadata",
 };
 
-static const Oid event_types[DS_EVENT_COLUMNS] = {
+const Oid	ds_event_types[DS_EVENT_COLUMNS] = {
 	[DS_LOG_POSITION] = INT8OID,
 	[DS_VERSION] = INT8OID,
 	[DS_RECORDED_AT] = TIMESTAMPTZOID,
@@ -141,8 +141,8 @@ ds_log_inspect_events(DsCollection *events, StringInfo missing)
 		ds_collection_lacks(missing, "a single table: partitions have no common order");
 	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
 		events->columns[i] = i <= DS_TRANSACTION_ID && i != DS_RECORDED_AT
-			? require_filled_column(events->relid, ds_event_columns[i], event_types[i], missing)
-			: require_column(events->relid, ds_event_columns[i], event_types[i], missing);
+			? require_filled_column(events->relid, ds_event_columns[i], ds_event_types[i], missing)
+			: require_column(events->relid, ds_event_columns[i], ds_event_types[i], missing);
 	if (missing->len > 0)
 		return;
 
@@ -226,11 +226,32 @@ require_companion(Oid relid, const char *suffix, int item)
 	return found;
 }
 
-/* The collection with the cursors of a log that is locked; 42809 when it is gone. */
-Oid
-ds_log_consumers(Oid relid)
+/*
+ * Find a table that goes with a log that is locked, and lock it.  Whoever was
+ * waited for may have put another one in its place.
+ */
+static Oid
+lock_companion(Oid relid, const char *suffix, LOCKMODE lock, int item)
 {
-	return require_companion(relid, DS_LOG_CONSUMERS, DS_ONLY_ITEM);
+	Oid			found = require_companion(relid, suffix, item);
+	Oid			locked;
+
+	do
+	{
+		locked = found;
+		(void) ds_collection_lock(locked, lock);
+		found = require_companion(relid, suffix, item);
+		if (found != locked)
+			UnlockRelationOid(locked, lock);
+	} while (found != locked);
+	return locked;
+}
+
+/* Lock the collection with the cursors of a log that is locked; 42809 when it is gone. */
+Oid
+ds_log_consumers(Oid relid, LOCKMODE lock)
+{
+	return lock_companion(relid, DS_LOG_CONSUMERS, lock, DS_ONLY_ITEM);
 }
 
 /*
@@ -245,8 +266,8 @@ ds_log_refuse_guard(Oid relid, const char *version_column)
 	const char *obstacle;
 
 	if (strcmp(version_column, "version") == 0 &&
-		(ds_collection_open_as(relid, DS_EVENTS, ShareRowExclusiveLock, &table, &obstacle) ||
-		 ds_collection_open_as(relid, DS_STREAMS, ShareRowExclusiveLock, &table, &obstacle)))
+		(ds_collection_describe(relid, DS_EVENTS, &table, &obstacle) ||
+		 ds_collection_describe(relid, DS_STREAMS, &table, &obstacle)))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
 				 errmsg("\"%s\" cannot be guarded", ds_collection_name(relid)),
@@ -264,15 +285,16 @@ ds_log_refuse_guard(Oid relid, const char *version_column)
 void
 ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log)
 {
+	const char *gone = ds_collection_lock(relid, lock);
 	const char *obstacle;
 	Oid			streams;
 
-	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
-		refuse_unknown(psprintf("%u", relid), item);
-	if (!ds_collection_open_as(relid, DS_EVENTS, lock, &log->events, &obstacle))
+	if (gone != NULL)
+		refuse_unknown(gone, item);
+	if (!ds_collection_describe(relid, DS_EVENTS, &log->events, &obstacle))
 		refuse_table(relid, item, obstacle);
-	streams = require_companion(relid, DS_LOG_STREAMS, item);
-	if (!ds_collection_open_as(streams, DS_STREAMS, lock, &log->streams, &obstacle))
+	streams = lock_companion(relid, DS_LOG_STREAMS, lock, item);
+	if (!ds_collection_describe(streams, DS_STREAMS, &log->streams, &obstacle))
 		refuse_table(relid, item, psprintf("Its table \"%s\" will not do. %s",
 										   ds_collection_name(streams), obstacle));
 }

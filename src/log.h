@@ -21,12 +21,13 @@ typedef struct DsLog
 } DsLog;
 
 extern const char *const ds_event_columns[DS_EVENT_COLUMNS];
+extern const Oid ds_event_types[DS_EVENT_COLUMNS];
 
 extern void ds_log_inspect_streams(DsCollection *streams, StringInfo missing);
 extern void ds_log_inspect_events(DsCollection *events, StringInfo missing);
 extern void ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log);
 extern Oid	ds_log_find(const char *name, LOCKMODE lock, int item);
-extern Oid	ds_log_consumers(Oid relid);
+extern Oid	ds_log_consumers(Oid relid, LOCKMODE lock);
 extern bool ds_log_is(Oid relid);
 extern Oid	ds_log_companion_of(Oid relid, const char *suffix);
 extern void ds_log_refuse_guard(Oid relid, const char *version_column);

@@ -43,6 +43,17 @@ enum
 	COLUMNS
 };
 
+static const Oid types[COLUMNS] = {
+	[SAFE_END] = TEXTOID,
+	[WAITING_EVENTS] = INT8OID,
+	[LAG] = INTERVALOID,
+	[BLOCKED_BY_PID] = INT4OID,
+	[BLOCKED_BY_PREPARED] = TEXTOID,
+	[BLOCKED_BY_ROLE] = NAMEOID,
+	[BLOCKED_BY_APPLICATION] = TEXTOID,
+	[BLOCKED_SINCE] = TIMESTAMPTZOID,
+};
+
 typedef struct Row
 {
 	Datum		values[COLUMNS];
@@ -86,7 +97,7 @@ take(Row *status, int column, uint64 rows, int from)
 {
 	status->nulls[column] = true;
 	if (rows > 0)
-		status->values[column] = ds_plan_value(0, from, &status->nulls[column]);
+		status->values[column] = ds_plan_value(0, from, types[column], &status->nulls[column]);
 }
 
 /* Up to where events are safe, and how many wait since when; returns how many. */
@@ -100,11 +111,11 @@ find_events(const DsLog *log, const DsHorizon *horizon, Row *status)
 	Datum		since;
 	bool		none;
 
-	take(status, SAFE_END, ds_plan_run(log->events.relid, DS_READING_SAFE_END, build_safe_end, log,
+	take(status, SAFE_END, ds_plan_run(&log->events, DS_READING_SAFE_END, build_safe_end, log,
 									   DS_READ, values, NULL), 1);
-	take(status, WAITING_EVENTS, ds_plan_run(log->events.relid, DS_READING_WAITING, build_waiting, log,
+	take(status, WAITING_EVENTS, ds_plan_run(&log->events, DS_READING_WAITING, build_waiting, log,
 											 DS_READ, values, NULL), 1);
-	since = ds_plan_value(0, 2, &none);
+	since = ds_plan_value(0, 2, TIMESTAMPTZOID, &none);
 	if (!none)
 		lag->time = Max(GetCurrentTimestamp() - DatumGetTimestampTz(since), 0);
 	status->values[LAG] = IntervalPGetDatum(lag);
@@ -120,7 +131,7 @@ find_events(const DsLog *log, const DsHorizon *horizon, Row *status)
 static void
 find_holder(TransactionId xid, Row *status)
 {
-	Oid			types[] = {XIDOID};
+	Oid			xid_types[] = {XIDOID};
 	Datum		values[] = {TransactionIdGetDatum(xid)};
 
 	SPI_execute_with_args(
@@ -130,7 +141,7 @@ find_holder(TransactionId xid, Row *status)
 		"LEFT JOIN pg_catalog.pg_prepared_xacts AS p ON p.transaction OPERATOR(pg_catalog.=) l.transactionid "
 		"WHERE l.locktype OPERATOR(pg_catalog.=) 'transactionid' AND l.granted "
 		"AND l.mode OPERATOR(pg_catalog.=) 'ExclusiveLock' AND l.transactionid OPERATOR(pg_catalog.=) $1",
-		1, types, values, NULL, true, 1);
+		1, xid_types, values, NULL, true, 1);
 	for (int column = BLOCKED_BY_PID; column < COLUMNS; column++)
 		take(status, column, SPI_processed, column - BLOCKED_BY_PID + 1);
 }

@@ -24,7 +24,8 @@ ds_notify_log(PG_FUNCTION_ARGS)
 {
 	TriggerData *call = (TriggerData *) fcinfo->context;
 
-	if (!CALLED_AS_TRIGGER(fcinfo))
+	if (!CALLED_AS_TRIGGER(fcinfo) || !TRIGGER_FIRED_AFTER(call->tg_event) ||
+		!TRIGGER_FIRED_BY_INSERT(call->tg_event) || !TRIGGER_FIRED_FOR_STATEMENT(call->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("docstore.notify_log() is called by its trigger only"),

@@ -16,12 +16,13 @@
  * to be executed, as that takes more locks, those of partitions: what the server
  * makes of it then serves that once, and is checked as well.
  *
- * Callers have connected to SPI and locked the table.  Results are in
- * SPI_tuptable until SPI_finish().
+ * Callers have connected to SPI and locked the table, which is looked at again
+ * each time (collection.c).  Results are in SPI_tuptable until SPI_finish().
  */
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "catalog/pg_type.h"
 #include "compat.h"
 #include "errors.h"
 #include "executor/executor.h"
@@ -31,6 +32,7 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "plan.h"
+#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/hsearch.h"
 #include "utils/plancache.h"
@@ -346,8 +348,17 @@ run(const Request *request, DsExecution execution, Datum *values, const char *nu
  * when there are none.
  */
 uint64
-ds_plan_run(Oid relid, int32 number, DsPlanBuild build, const void *context,
+ds_plan_run(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
 			DsExecution execution, Datum *values, const char *nulls)
+{
+	ds_collection_look_again(table);
+	return ds_plan_run_on(table->relid, number, build, context, execution, values, nulls);
+}
+
+/* The same on a table that is none of a user's: docstore.requests. */
+uint64
+ds_plan_run_on(Oid relid, int32 number, DsPlanBuild build, const void *context,
+			   DsExecution execution, Datum *values, const char *nulls)
 {
 	Request		request = {{relid, number}, build, context, NULL};
 
@@ -361,12 +372,14 @@ ds_plan_run(Oid relid, int32 number, DsPlanBuild build, const void *context,
  * Reads what the active snapshot shows.
  */
 void
-ds_plan_return(Oid relid, int32 number, DsPlanBuild build, const void *context,
+ds_plan_return(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
 			   Datum *values, const char *nulls, ReturnSetInfo *set)
 {
-	Request		request = {{relid, number}, build, context, CreateDestReceiver(DestTuplestore)};
+	Request		request = {{table->relid, number}, build, context, CreateDestReceiver(DestTuplestore)};
 
-	SetTuplestoreDestReceiverParams(request.into, set->setResult, CurrentMemoryContext, false, NULL, NULL);
+	ds_collection_look_again(table);
+	SetTuplestoreDestReceiverParams(request.into, set->setResult, CurrentMemoryContext, false,
+									set->setDesc, "the rows do not have the columns of the result");
 	(void) run(&request, DS_READ, values, nulls);
 }
 
@@ -375,14 +388,17 @@ ds_plan_return(Oid relid, int32 number, DsPlanBuild build, const void *context,
  * reads what the active snapshot shows.
  */
 Portal
-ds_plan_open(Oid relid, int32 number, DsPlanBuild build, const void *context,
+ds_plan_open(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
 			 Datum *values, const char *nulls)
 {
-	Request		request = {{relid, number}, build, context, NULL};
-	KeptPlan   *volatile kept = recall(&request.key);
+	Request		request = {{table->relid, number}, build, context, NULL};
+	KeptPlan   *volatile kept;
 	Portal volatile portal = NULL;
 
+	ds_collection_look_again(table);
+
 	/* The portal keeps the plan from going, but only once it is open. */
+	kept = recall(&request.key);
 	kept->uses++;
 	PG_TRY();
 	{
@@ -390,7 +406,7 @@ ds_plan_open(Oid relid, int32 number, DsPlanBuild build, const void *context,
 
 		hide_mode();
 		portal = SPI_cursor_open(NULL, plan, values, nulls, true);
-		require_table(plan, relid);
+		require_table(plan, table->relid);
 	}
 	PG_FINALLY();
 	{
@@ -422,7 +438,7 @@ ds_plan_execute(const DsCollection *collection, DsStatement statement,
 {
 	OnCollection on = {collection, statement};
 
-	return ds_plan_run(collection->relid, DS_PLAN_STATEMENT + 2 * statement + collection->by_place,
+	return ds_plan_run(collection, DS_PLAN_STATEMENT + 2 * statement + collection->by_place,
 					   build_on_collection, &on, execution, values, nulls);
 }
 
@@ -439,19 +455,26 @@ ds_plan_execute_utility(const char *sql)
 	SPI_finish();
 }
 
-/* A value of the last result; columns count from 1. */
+/*
+ * A value of the last result; columns count from 1.  It is of the type that is
+ * asked for, or it is not looked at: what is taken for a pointer must be one.
+ */
 Datum
-ds_plan_value(uint64 row, int column, bool *is_null)
+ds_plan_value(uint64 row, int column, Oid type, bool *is_null)
 {
+	if (SPI_tuptable == NULL || SPI_gettypeid(SPI_tuptable->tupdesc, column) != type)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATATYPE_MISMATCH),
+				 errmsg("column %d of a result is not of type %s", column, format_type_be(type))));
 	return SPI_getbinval(SPI_tuptable->vals[row], SPI_tuptable->tupdesc, column, is_null);
 }
 
 /* Values of the last result that cannot be NULL. */
 Datum
-ds_plan_datum(uint64 row, int column)
+ds_plan_datum(uint64 row, int column, Oid type)
 {
 	bool		is_null;
-	Datum		value = ds_plan_value(row, column, &is_null);
+	Datum		value = ds_plan_value(row, column, type, &is_null);
 
 	if (is_null)
 		ereport(ERROR,
@@ -465,11 +488,11 @@ ds_plan_datum(uint64 row, int column)
 int64
 ds_plan_int64(uint64 row, int column)
 {
-	return DatumGetInt64(ds_plan_datum(row, column));
+	return DatumGetInt64(ds_plan_datum(row, column, INT8OID));
 }
 
 bool
 ds_plan_bool(uint64 row, int column)
 {
-	return DatumGetBool(ds_plan_datum(row, column));
+	return DatumGetBool(ds_plan_datum(row, column, BOOLOID));
 }

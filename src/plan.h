@@ -33,15 +33,17 @@ typedef void (*DsPlanBuild) (const void *context, DsStatementText *text);
 
 extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statement,
 							  DsExecution execution, Datum *values, const char *nulls);
-extern uint64 ds_plan_run(Oid relid, int32 number, DsPlanBuild build, const void *context,
+extern uint64 ds_plan_run(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
 						  DsExecution execution, Datum *values, const char *nulls);
-extern void ds_plan_return(Oid relid, int32 number, DsPlanBuild build, const void *context,
+extern uint64 ds_plan_run_on(Oid relid, int32 number, DsPlanBuild build, const void *context,
+							 DsExecution execution, Datum *values, const char *nulls);
+extern void ds_plan_return(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
 						   Datum *values, const char *nulls, ReturnSetInfo *set);
-extern Portal ds_plan_open(Oid relid, int32 number, DsPlanBuild build, const void *context,
+extern Portal ds_plan_open(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
 						   Datum *values, const char *nulls);
 extern void ds_plan_execute_utility(const char *sql);
-extern Datum ds_plan_value(uint64 row, int column, bool *is_null);
-extern Datum ds_plan_datum(uint64 row, int column);
+extern Datum ds_plan_value(uint64 row, int column, Oid type, bool *is_null);
+extern Datum ds_plan_datum(uint64 row, int column, Oid type);
 extern int64 ds_plan_int64(uint64 row, int column);
 extern bool ds_plan_bool(uint64 row, int column);
 

@@ -138,7 +138,7 @@ ds_read_log(PG_FUNCTION_ARGS)
 	values[HORIZON] = Int64GetDatum(horizon.generation);
 	values[HORIZON + 1] = FullTransactionIdGetDatum(horizon.transaction_id);
 	ds_scope_parameters(&scope, &values[SCOPE], &nulls[SCOPE]);
-	ds_plan_return(log.events.relid, DS_PLAN_READ + ds_scope_shape(&scope), build, &reading,
+	ds_plan_return(&log.events, DS_PLAN_READ + ds_scope_shape(&scope), build, &reading,
 				   values, nulls, (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();
 	return (Datum) 0;

@@ -87,7 +87,7 @@ ds_read_stream(PG_FUNCTION_ARGS)
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
 
 	SPI_connect();
-	ds_plan_return(log.events.relid, reading.backwards ? DS_READING_BACKWARDS : DS_READING_FORWARDS,
+	ds_plan_return(&log.events, reading.backwards ? DS_READING_BACKWARDS : DS_READING_FORWARDS,
 				   build, &reading, values, nulls, (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();
 	return (Datum) 0;

@@ -63,9 +63,10 @@ ds_reading_contradicts(const DsLog *log, const DsCursor *cursor)
 	Datum		position = Int64GetDatum(cursor->log_position);
 	uint64		rows;
 
+	ds_collection_look_again(&log->events);
 	if (ds_feed_has(&log->events, cursor))
 		return false;
-	rows = ds_plan_run(log->events.relid, DS_READING_PLACE, build_place, log, DS_READ, &position, NULL);
+	rows = ds_plan_run(&log->events, DS_READING_PLACE, build_place, log, DS_READ, &position, NULL);
 	SPI_freetuptable(SPI_tuptable);
 	return rows > 0;
 }

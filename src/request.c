@@ -108,7 +108,7 @@ execute(Statement statement, DsExecution execution, Datum *values)
 	Oid			requests = get_relname_relid("requests", get_namespace_oid("docstore", false));
 
 	LockRelationOid(requests, execution == DS_READ ? AccessShareLock : RowExclusiveLock);
-	return ds_plan_run(requests, DS_PLAN_REQUEST + statement, build, &statement, execution, values, NULL);
+	return ds_plan_run_on(requests, DS_PLAN_REQUEST + statement, build, &statement, execution, values, NULL);
 }
 
 /* The request_id, for messages. */

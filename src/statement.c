@@ -16,7 +16,8 @@
  *
  * The lock order of the statements on many documents is the order of the
  * array: each is looked up, and locked, in a subquery of its own for the rows of
- * one function scan (DS_LISTED), from which an INSERT takes its rows as well.
+ * one function scan (DS_LISTED), from which an INSERT takes its rows as well;
+ * arrays side by side are one scan, ROWS FROM.
  */
 #include "postgres.h"
 
@@ -114,9 +115,9 @@ new_data(DsStatement statement)
 		case DS_PATCH_ANY:
 			return "docstore.merge_patch(t.data, $2)";
 		case DS_UPDATE_MANY:
-			return "docstore.item_data(u.item)";
+			return "u.data";
 		case DS_PATCH_MANY:
-			return "docstore.merge_patch(t.data, docstore.item_data(u.item))";
+			return "docstore.merge_patch(t.data, u.data)";
 		default:
 			return "$2";
 	}
@@ -190,17 +191,42 @@ build_for_one(const DsCollection *c, DsStatement statement, DsStatementText *tex
 	}
 }
 
-/* How the statements that write many find the rows that are locked. */
-static char *
-locked_rows(const DsCollection *c)
+/*
+ * Whether a row is the one that was locked: found by its place, it must still
+ * have its id, which no index may be asked for then.
+ */
+char *
+ds_statement_same_row(const DsCollection *collection, const char *id)
 {
-	return psprintf("pg_catalog.unnest($1) WITH ORDINALITY AS u(place, item) "
-					"WHERE %s OPERATOR(pg_catalog.=) u.place",
-					c->by_place ? "t.ctid" : "t.id");
+	return psprintf(collection->by_place
+					? "t.ctid OPERATOR(pg_catalog.=) u.place AND (%s OPERATOR(pg_catalog.=) u.id) IS TRUE"
+					: "%s OPERATOR(pg_catalog.=) u.id", id);
 }
 
-/* Still at the version that was compared: a trigger may run in between. */
-#define HAS_VERSION " AND t.version OPERATOR(pg_catalog.=) ($2)[u.item::pg_catalog.int4]"
+/*
+ * How the statements that write many find the rows that are locked, still at
+ * the version that was compared: a trigger may run in between.  What else the
+ * statement has of each row is array $3, if any.
+ */
+static char *
+locked_rows(const DsCollection *c, bool has_data)
+{
+	return psprintf("ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($2)%s%s) "
+					"WITH ORDINALITY AS u(id, version%s%s, item) "
+					"WHERE %s AND t.version OPERATOR(pg_catalog.=) u.version",
+					has_data ? ", pg_catalog.unnest($3)" : "",
+					!c->by_place ? "" : has_data ? ", pg_catalog.unnest($4)" : ", pg_catalog.unnest($3)",
+					has_data ? ", data" : "", c->by_place ? ", place" : "",
+					ds_statement_same_row(c, "t.id"));
+}
+
+/* The array of places comes last, where there is one. */
+static void
+add_places(const DsCollection *c, DsStatementText *text)
+{
+	if (c->by_place)
+		text->types[text->parameters++] = TIDARRAYOID;
+}
 
 #define RETURNING_MANY " RETURNING u.item, t.version, t.id"
 
@@ -208,27 +234,26 @@ static void
 build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *text)
 {
 	Oid			ids = c->id_type->array_oid;
-	Oid			places = c->by_place ? TIDARRAYOID : ids;
 
 	switch (statement)
 	{
 		case DS_UPDATE_MANY:
 		case DS_PATCH_MANY:
-			text->sql = psprintf("%s FROM %s" HAS_VERSION RETURNING_MANY,
-								 update_set(c, statement), locked_rows(c));
-			set_types(text, 2, places, INT8ARRAYOID, InvalidOid);
+			text->sql = psprintf("%s FROM %s" RETURNING_MANY, update_set(c, statement), locked_rows(c, true));
+			set_types(text, 3, ids, INT8ARRAYOID, JSONBARRAYOID);
+			add_places(c, text);
 			break;
 		case DS_INSERT_MANY:
 		case DS_INSERT_MANY_STRICTLY:
 			text->sql = psprintf("%s RETURNING t.id, t.version",
-								 insert_into(c, statement, "SELECT ", "u.id, $2, docstore.item_data(u.item)",
-											 " FROM pg_catalog.unnest($1) WITH ORDINALITY AS u(id, item)"));
-			set_types(text, 2, ids, INT8OID, InvalidOid);
+								 insert_into(c, statement, "SELECT ", "u.id, $2, u.data",
+											 " FROM ROWS FROM (pg_catalog.unnest($1), pg_catalog.unnest($3)) AS u(id, data)"));
+			set_types(text, 3, ids, INT8OID, JSONBARRAYOID);
 			break;
 		case DS_DELETE_MANY:
-			text->sql = psprintf("DELETE FROM %s USING %s" HAS_VERSION RETURNING_MANY,
-								 target(c), locked_rows(c));
-			set_types(text, 2, places, INT8ARRAYOID, InvalidOid);
+			text->sql = psprintf("DELETE FROM %s USING %s" RETURNING_MANY, target(c), locked_rows(c, false));
+			set_types(text, 2, ids, INT8ARRAYOID, InvalidOid);
+			add_places(c, text);
 			break;
 		case DS_LOAD_MANY:
 			text->sql = psprintf("SELECT t.* FROM " DS_LISTED,

@@ -8,12 +8,13 @@
 
 #include "collection.h"
 
-#define DS_STATEMENT_MAX_PARAMETERS 11
+#define DS_STATEMENT_MAX_PARAMETERS 12
 
 /*
- * Statements on one document take its id first, those on many an array: of
- * ids, or where it says places, of the ctids that the locking statement has
- * returned (ids again where the collection is not by_place).  What else they take stands with them.
+ * Statements on one document take its id first, those on many an array of ids.
+ * What else they take stands with them, arrays where it says so in the plural.
+ * Where the collection is by_place those that write rows which are locked take
+ * one array more, last: of the ctids that the locking statement has returned.
  *
  * Statements that look return (version), those on many (item, version, ctid),
  * where item is the place in the array from 1.  Statements that write return
@@ -43,11 +44,11 @@ typedef enum DsStatement
 	DS_LOCK_MANY_FOR_ASSERT,
 	DS_LOCK_MANY_FOR_UPSERT,
 	DS_LOCK_MANY_FOR_DELETE,
-	DS_UPDATE_MANY,				/* places, versions; data from docstore.item_data() */
-	DS_PATCH_MANY,				/* likewise, patches */
-	DS_INSERT_MANY,				/* ids, version; data likewise; returns (id, version) of those not taken */
+	DS_UPDATE_MANY,				/* versions, documents */
+	DS_PATCH_MANY,				/* versions, patches */
+	DS_INSERT_MANY,				/* version, documents; returns (id, version) of those not taken */
 	DS_INSERT_MANY_STRICTLY,
-	DS_DELETE_MANY,				/* places, versions */
+	DS_DELETE_MANY,				/* versions */
 	DS_LOAD_MANY
 } DsStatement;
 
@@ -71,6 +72,7 @@ typedef struct DsStatementText
 } DsStatementText;
 
 extern const char *ds_statement_arbiter(const DsCollection *collection, DsStatement statement);
+extern char *ds_statement_same_row(const DsCollection *collection, const char *id);
 extern void ds_statement_build(const DsCollection *collection, DsStatement statement,
 							   DsStatementText *text);
 

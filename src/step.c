@@ -2,10 +2,9 @@
  * step.c - one statement over the items of a batch
  *
  * A step walks the items in lock order and runs a statement on those that
- * take part.  Neighbours that need the same statement go together, in chunks,
- * so that memory beyond the items themselves does not grow with the batch;
- * the arrays of a chunk are freed as soon as it has run, and its documents are
- * never in an array at all (ds_item_data).
+ * take part.  Neighbours that need the same statement go together, in chunks
+ * of so many items and bytes, so that memory beyond the items themselves does
+ * not grow with the batch; the arrays of a chunk are freed as soon as it has run.
  *
  * Callers are connected to SPI and have locked the tables.
  */
@@ -19,7 +18,6 @@
 #include "errors.h"
 #include "executor/spi.h"
 #include "floor.h"
-#include "fmgr.h"
 #include "insert.h"
 #include "miscadmin.h"
 #include "step.h"
@@ -27,8 +25,9 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* One statement takes at most this many documents. */
+/* One statement takes at most this many documents, and no more once they have this many bytes. */
 #define CHUNK_ITEMS 1000
+#define CHUNK_BYTES (16 * 1024 * 1024)
 
 /* Neighbours in lock order that one statement takes. */
 typedef struct Chunk
@@ -37,44 +36,10 @@ typedef struct Chunk
 	DsStatement statement;
 	const DsCollection *collection;
 	int			count;
+	Size		bytes;			/* of what they store */
 	DsItem	   *items[CHUNK_ITEMS];
 	MemoryContext context;		/* of its arrays: reset when it has run */
 } Chunk;
-
-PG_FUNCTION_INFO_V1(ds_item_data);
-
-/* The chunk whose statement is being executed: the source of its documents. */
-static const Chunk *running = NULL;
-
-/*
- * docstore.item_data(item bigint) RETURNS jsonb
- *
- * What an item stores, for the statements that write many: the document, or
- * the patch to merge into the one that is there, or a stream's properties,
- * NULL where it keeps its own.  Made from the caller's bytes
- * when the row is, with one copy, where an array of documents would be copied
- * at each station of the plan.  22023 when anybody else calls it.
- */
-Datum
-ds_item_data(PG_FUNCTION_ARGS)
-{
-	int64		number = PG_GETARG_INT64(0);
-
-	if (running == NULL || number < 1 || number > running->count ||
-		(running->items[number - 1]->data == NULL && running->items[number - 1]->head == NULL))
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("no document is being written"),
-				 errhint("docstore.item_data() is for the statements of docstore.save() and docstore.upsert_many().")));
-
-	if (running->items[number - 1]->data == NULL)
-		PG_RETURN_NULL();
-
-	/* Into a document that is there it is the statement that merges a patch. */
-	PG_RETURN_JSONB_P(ds_batch_stored(running->items[number - 1],
-									  running->statement == DS_INSERT_MANY ||
-									  running->statement == DS_INSERT_MANY_STRICTLY));
-}
 
 static Datum
 id_array(const Chunk *chunk)
@@ -93,13 +58,37 @@ place_array(const Chunk *chunk)
 {
 	Datum	   *places = palloc(sizeof(Datum) * chunk->count);
 
-	if (!chunk->collection->by_place)
-		return id_array(chunk);
-
 	for (int i = 0; i < chunk->count; i++)
 		places[i] = PointerGetDatum(&chunk->items[i]->place);
 	return PointerGetDatum(construct_array(places, chunk->count, TIDOID,
 										   sizeof(ItemPointerData), false, TYPALIGN_SHORT));
+}
+
+static bool
+inserts(const Chunk *chunk)
+{
+	return chunk->statement == DS_INSERT_MANY || chunk->statement == DS_INSERT_MANY_STRICTLY;
+}
+
+/*
+ * What each item stores: the document, or the patch to merge into the one that
+ * is there, or the properties of a stream, NULL where it keeps its own.
+ */
+static Datum
+data_array(const Chunk *chunk)
+{
+	Datum	   *data = palloc(sizeof(Datum) * chunk->count);
+	bool	   *nulls = palloc(sizeof(bool) * chunk->count);
+
+	for (int i = 0; i < chunk->count; i++)
+	{
+		nulls[i] = chunk->items[i]->data == NULL;
+		/* Into a document that is there it is the statement that merges a patch. */
+		data[i] = nulls[i] ? (Datum) 0
+			: JsonbPGetDatum(ds_batch_stored(chunk->items[i], inserts(chunk)));
+	}
+	return PointerGetDatum(construct_md_array(data, nulls, 1, (int[]) {chunk->count}, (int[]) {1},
+											  JSONBOID, -1, false, TYPALIGN_INT));
 }
 
 /* An array of 8-byte values, one for each item. */
@@ -142,14 +131,46 @@ closing_array(const Chunk *chunk)
 	return PointerGetDatum(construct_array(values, chunk->count, BOOLOID, 1, true, TYPALIGN_CHAR));
 }
 
-/* The last parameters of the statements that write heads. */
+/* The first parameters of the statements that write heads. */
 static void
 set_head_values(const Chunk *chunk, Datum *values)
 {
-	values[0] = int64_array(chunk, INT8OID, head_growth);
-	values[1] = closing_array(chunk);
-	values[2] = Int64GetDatum(chunk->items[0]->head->log->events.current_generation);
+	values[0] = id_array(chunk);
+	values[1] = int64_array(chunk, INT8OID, head_growth);
+	values[2] = closing_array(chunk);
 	values[3] = int64_array(chunk, XID8OID, head_transaction_id);
+	values[4] = data_array(chunk);
+}
+
+/* The generation that heads are written with. */
+static Datum
+generation(const Chunk *chunk)
+{
+	return Int64GetDatum(chunk->items[0]->head->log->events.current_generation);
+}
+
+/* The parameters of the statement that updates or deletes the rows that are locked. */
+static void
+set_locked_values(const Chunk *chunk, Datum *values)
+{
+	int			count = 0;
+
+	if (chunk->collection->kind == DS_STREAMS)
+	{
+		set_head_values(chunk, values);
+		values[5] = int64_array(chunk, INT8OID, actual_version);
+		values[6] = generation(chunk);
+		count = 7;
+	}
+	else
+	{
+		values[count++] = id_array(chunk);
+		values[count++] = int64_array(chunk, INT8OID, actual_version);
+		if (chunk->statement != DS_DELETE_MANY)
+			values[count++] = data_array(chunk);
+	}
+	if (chunk->collection->by_place)
+		values[count] = place_array(chunk);
 }
 
 /* What else is found of a head, after (item, version, ctid). */
@@ -159,7 +180,7 @@ absorb_head(DsHead *head, uint64 row)
 	head->revision = ds_plan_int64(row, 4);
 	head->closed = ds_plan_bool(row, 5);
 	head->generation = ds_plan_int64(row, 6);
-	head->transaction_id = DatumGetUInt64(ds_plan_datum(row, 7));
+	head->transaction_id = DatumGetUInt64(ds_plan_datum(row, 7, XID8OID));
 }
 
 /* Rows (item, version, ctid) of documents or heads that were found. */
@@ -173,7 +194,7 @@ absorb_found(Chunk *chunk, uint64 rows)
 		item->present = true;
 		item->actual = ds_plan_int64(row, 2);
 		if (chunk->collection->by_place)
-			item->place = *(ItemPointer) DatumGetPointer(ds_plan_datum(row, 3));
+			item->place = *(ItemPointer) DatumGetPointer(ds_plan_datum(row, 3, TIDOID));
 		if (item->head != NULL)
 			absorb_head(item->head, row);
 	}
@@ -183,7 +204,9 @@ absorb_found(Chunk *chunk, uint64 rows)
 static bool
 is_same_id(const DsItem *item, uint64 row, int column)
 {
-	return ds_id_compare(item->collection->id_type, ds_plan_datum(row, column), item->id) == 0;
+	const DsIdType *type = item->collection->id_type;
+
+	return ds_id_compare(type, ds_plan_datum(row, column, type->oid), item->id) == 0;
 }
 
 /* By how much the version of an item grows when it is written. */
@@ -244,24 +267,11 @@ absorb_inserted(Chunk *chunk, uint64 rows, int64 version)
 		ds_document_refuse_trigger(chunk->collection, chunk->items[row]->id);
 }
 
-/* Execute the statement of a chunk, which then is the source of its documents. */
+/* Execute the statement of a chunk; its rows are in SPI_tuptable. */
 static uint64
 execute_chunk(const Chunk *chunk, DsExecution execution, Datum *values)
 {
-	const Chunk *volatile outer = running;
-	volatile uint64 rows = 0;
-
-	running = chunk;
-	PG_TRY();
-	{
-		rows = ds_plan_execute(chunk->collection, chunk->statement, execution, values, NULL);
-	}
-	PG_FINALLY();
-	{
-		running = outer;
-	}
-	PG_END_TRY();
-	return rows;
+	return ds_plan_execute(chunk->collection, chunk->statement, execution, values, NULL);
 }
 
 /* Look for the documents of a chunk, or lock them. */
@@ -283,7 +293,7 @@ look(Chunk *chunk, DsExecution execution)
 static void
 write_locked(Chunk *chunk, DsExecution execution)
 {
-	Datum		values[6];
+	Datum		values[DS_STATEMENT_MAX_PARAMETERS];
 	int64		highest;
 
 	if (chunk->statement == DS_UPDATE_MANY && ds_engine_updates(chunk->collection))
@@ -291,10 +301,7 @@ write_locked(Chunk *chunk, DsExecution execution)
 		ds_direct_update_items(chunk->items, chunk->count);
 		return;
 	}
-	values[0] = place_array(chunk);
-	values[1] = int64_array(chunk, INT8OID, actual_version);
-	if (chunk->collection->kind == DS_STREAMS)
-		set_head_values(chunk, values + 2);
+	set_locked_values(chunk, values);
 	highest = absorb_written(chunk, execute_chunk(chunk, execution, values));
 
 	if (chunk->statement == DS_DELETE_MANY && highest > 0)
@@ -317,10 +324,19 @@ static void
 execute_insertion(Insertion *insertion)
 {
 	Chunk	   *chunk = insertion->chunk;
-	Datum		values[5] = {id_array(chunk), Int64GetDatum(insertion->version)};
+	Datum		values[DS_STATEMENT_MAX_PARAMETERS];
 
 	if (chunk->collection->kind == DS_STREAMS)
-		set_head_values(chunk, values + 1);
+	{
+		set_head_values(chunk, values);
+		values[5] = generation(chunk);
+	}
+	else
+	{
+		values[0] = id_array(chunk);
+		values[1] = Int64GetDatum(insertion->version);
+		values[2] = data_array(chunk);
+	}
 	insertion->rows = execute_chunk(chunk, insertion->execution, values);
 }
 
@@ -462,13 +478,21 @@ run_chunk(Chunk *chunk, DsExecution execution)
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(chunk->context);
 	chunk->count = 0;
+	chunk->bytes = 0;
+}
+
+/* Whether a statement takes what its items store. */
+static bool
+stores(DsStatement statement)
+{
+	return statement == DS_UPDATE_MANY || statement == DS_PATCH_MANY || statement == DS_INSERT_MANY;
 }
 
 static bool
 fits(const Chunk *chunk, const DsItem *item, DsStatement statement)
 {
 	return chunk->statement == statement && chunk->collection == item->collection &&
-		chunk->count < CHUNK_ITEMS;
+		chunk->count < CHUNK_ITEMS && chunk->bytes < CHUNK_BYTES;
 }
 
 static Chunk *
@@ -480,6 +504,7 @@ begin_chunk(DsBatch *batch)
 	chunk->context = AllocSetContextCreate(CurrentMemoryContext, "docstore chunk",
 										   ALLOCSET_DEFAULT_SIZES);
 	chunk->count = 0;
+	chunk->bytes = 0;
 	return chunk;
 }
 
@@ -515,6 +540,8 @@ ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)
 		chunk->statement = statement;
 		chunk->collection = item->collection;
 		chunk->items[chunk->count++] = item;
+		if (stores(statement))
+			chunk->bytes += item->data_length;
 	}
 	if (chunk == NULL)
 		return;

@@ -17,28 +17,37 @@
 #include "errors.h"
 #include "executor/spi.h"
 #include "fmgr.h"
-#include "funcapi.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "plan.h"
 #include "store_events.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
-PG_FUNCTION_INFO_V1(ds_events_to_store);
+/* One statement stores at most this many events, and no more once they have this many bytes. */
+#define CHUNK_EVENTS 1000
+#define CHUNK_BYTES (16 * 1024 * 1024)
 
-/* The events that the statement under way stores: of one log, in item order. */
-typedef struct Storing
+/* The next event of a batch that is to be stored in a log, in item order. */
+typedef struct Place
 {
 	const DsBatch *batch;
 	const DsLog *log;
-	int			item;			/* the next one is of this item */
+	int			item;
 	int			event;
-} Storing;
+} Place;
 
-static Storing *storing = NULL;
+/* The events that one statement stores, by column. */
+typedef struct Chunk
+{
+	int			count;
+	Datum		values[DS_EVENT_COLUMNS][CHUNK_EVENTS];
+	bool		nulls[DS_EVENT_COLUMNS][CHUNK_EVENTS];
+} Chunk;
 
 /* Whether an item's events are to be written to that log. */
 static bool
@@ -94,76 +103,122 @@ ds_event_form(const DsItem *item, const DsEvent *event, Datum *values, bool *nul
 	values[DS_METADATA] = nulls[DS_METADATA] ? (Datum) 0 : to_object(&event->metadata);
 }
 
-/* The next event of the statement under way, or NULL. */
+/* The next event, or NULL. */
 static const DsEvent *
-next_event(Storing *from, const DsItem **item)
+next_event(Place *place, const DsItem **item)
 {
-	for (; from->item < from->batch->count; from->item++, from->event = 0)
+	for (; place->item < place->batch->count; place->item++, place->event = 0)
 	{
-		*item = &from->batch->items[from->item];
-		if (is_stored_in(*item, from->log) && from->event < (*item)->event_count)
-			return &(*item)->events[from->event++];
+		*item = &place->batch->items[place->item];
+		if (is_stored_in(*item, place->log) && place->event < (*item)->event_count)
+			return &(*item)->events[place->event++];
 	}
 	return NULL;
 }
 
-/*
- * docstore.events_to_store() RETURNS SETOF record
- *
- * The events that docstore.append() or docstore.save() is writing, for the
- * statement that inserts them; 22023 when anybody else calls it.
- */
-Datum
-ds_events_to_store(PG_FUNCTION_ARGS)
+/* What an event takes up, roughly: of its parts only these can be long. */
+static Size
+size_of(const DsEvent *event)
 {
-	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
-	MemoryContext row;
+	Size		size = (Size) event->data.length + event->metadata.length + event->type.length;
+
+	for (int tag = 0; tag < DS_TAGS; tag++)
+		size += event->tags[tag].length;
+	return size;
+}
+
+/* Gather the next events, as many as go into one statement; false when there are none. */
+static bool
+gather(Place *place, Chunk *chunk)
+{
 	const DsItem *item;
 	const DsEvent *event;
+	Size		bytes = 0;
 
-	if (storing == NULL)
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("no event is being written"),
-				 errhint("docstore.events_to_store() is for the statements of docstore.append() and docstore.save().")));
-
-	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	row = AllocSetContextCreate(CurrentMemoryContext, "docstore event", ALLOCSET_DEFAULT_SIZES);
-	while ((event = next_event(storing, &item)) != NULL)
+	chunk->count = 0;
+	while (chunk->count < CHUNK_EVENTS && bytes < CHUNK_BYTES &&
+		   (event = next_event(place, &item)) != NULL)
 	{
 		Datum		values[DS_EVENT_COLUMNS];
 		bool		nulls[DS_EVENT_COLUMNS];
-		MemoryContext caller = MemoryContextSwitchTo(row);
 
-		CHECK_FOR_INTERRUPTS();
 		ds_event_form(item, event, values, nulls);
-		MemoryContextSwitchTo(caller);
-		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
-		MemoryContextReset(row);
+		for (int i = 0; i < DS_EVENT_COLUMNS; i++)
+		{
+			chunk->values[i][chunk->count] = values[i];
+			chunk->nulls[i][chunk->count] = nulls[i];
+		}
+		chunk->count++;
+		bytes += size_of(event);
 	}
-	MemoryContextDelete(row);
-	return (Datum) 0;
+	return chunk->count > 0;
 }
 
+/* The columns that the statement takes an array for: the server says when an event is stored. */
+static bool
+is_parameter(DsEventColumn column)
+{
+	return column != DS_RECORDED_AT;
+}
+
+/*
+ * Insert the events of arrays side by side, which are one scan, in order; see
+ * statement.c.
+ */
 static void
 build(const void *context, DsStatementText *text)
 {
 	const DsLog *log = context;
 	StringInfoData columns;
+	StringInfoData values;
+	StringInfoData names;
+	StringInfoData arrays;
 
 	initStringInfo(&columns);
+	initStringInfo(&values);
+	initStringInfo(&names);
+	initStringInfo(&arrays);
 	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
-		appendStringInfo(&columns, "%s%s", i > 0 ? ", " : "", ds_event_columns[i]);
-	text->sql = psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT * FROM docstore.events_to_store() AS e("
-						 "log_position pg_catalog.int8, version pg_catalog.int8, recorded_at pg_catalog.timestamptz, "
-						 "generation pg_catalog.int8, transaction_id pg_catalog.xid8, event_id pg_catalog.uuid, "
-						 "stream pg_catalog.text, type pg_catalog.text, source_type pg_catalog.text, "
-						 "stream_type pg_catalog.text, stream_id pg_catalog.text, "
-						 "data pg_catalog.jsonb, metadata pg_catalog.jsonb)",
-						 ds_collection_name(log->events.relid), columns.data);
-	if (log->events.has_before_triggers)
-		text->sql = psprintf("%s RETURNING %s", text->sql, columns.data);
-	text->parameters = 0;
+	{
+		const char *comma = i > 0 ? ", " : "";
+		const char *name = ds_event_columns[i];
+
+		appendStringInfo(&columns, "%s%s", comma, name);
+		if (!is_parameter(i))
+		{
+			appendStringInfo(&values, "%spg_catalog.clock_timestamp()", comma);
+			continue;
+		}
+		appendStringInfo(&values, "%su.%s", comma, name);
+		appendStringInfo(&names, "%s%s", comma, name);
+		text->types[text->parameters++] = get_array_type(ds_event_types[i]);
+		appendStringInfo(&arrays, "%spg_catalog.unnest($%d)", comma, text->parameters);
+	}
+	text->sql = psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM ROWS FROM (%s) AS u(%s)%s%s",
+						 ds_collection_name(log->events.relid), columns.data, values.data, arrays.data, names.data,
+						 log->events.has_before_triggers ? " RETURNING " : "",
+						 log->events.has_before_triggers ? columns.data : "");
+}
+
+/* The parameters of the statement. */
+static void
+form_arrays(Chunk *chunk, Datum *arrays)
+{
+	int			count = 0;
+
+	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
+	{
+		int16		length;
+		bool		by_value;
+		char		align;
+
+		if (!is_parameter(i))
+			continue;
+		get_typlenbyvalalign(ds_event_types[i], &length, &by_value, &align);
+		arrays[count++] = PointerGetDatum(
+			construct_md_array(chunk->values[i], chunk->nulls[i], 1, &chunk->count, (int[]) {1},
+							   ds_event_types[i], length, by_value, align));
+	}
 }
 
 pg_noreturn static void
@@ -177,68 +232,63 @@ refuse_trigger(const DsLog *log)
 
 /* Whether a row was stored as it was meant, but for what a trigger may change. */
 static bool
-is_as_meant(const DsItem *item, const DsEvent *event, uint64 row)
+is_as_meant(const Chunk *chunk, int row)
 {
-	Datum		values[DS_EVENT_COLUMNS];
-	bool		nulls[DS_EVENT_COLUMNS];
-
-	ds_event_form(item, event, values, nulls);
 	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
 	{
-		Form_pg_attribute column = TupleDescAttr(SPI_tuptable->tupdesc, i);
 		bool		is_null;
-		Datum		value = ds_plan_value(row, i + 1, &is_null);
+		Datum		value = ds_plan_value(row, i + 1, ds_event_types[i], &is_null);
+		Form_pg_attribute column = TupleDescAttr(SPI_tuptable->tupdesc, i);
 
 		if (i == DS_RECORDED_AT || i == DS_DATA || i == DS_METADATA)
 			continue;
-		if (is_null != nulls[i])
+		if (is_null != chunk->nulls[i][row])
 			return false;
-		if (!is_null && !datum_image_eq(value, values[i], column->attbyval, column->attlen))
+		if (!is_null && !datum_image_eq(value, chunk->values[i][row], column->attbyval, column->attlen))
 			return false;
 	}
 	return true;
 }
 
-/* Look at what triggers have made of the events: only they can have changed anything. */
+/* Store the events of a chunk; 27000 when a trigger, and only that can, has made others of them. */
 static void
-require_as_meant(const Storing *stored)
+store_chunk(const DsLog *log, Chunk *chunk)
 {
-	Storing		meant = {stored->batch, stored->log, 0, 0};
-	const DsItem *item;
-	const DsEvent *event;
+	Datum		arrays[DS_STATEMENT_MAX_PARAMETERS];
+	uint64		stored;
 
-	for (uint64 row = 0; (event = next_event(&meant, &item)) != NULL; row++)
+	form_arrays(chunk, arrays);
+	stored = ds_plan_run(&log->events, DS_PLAN_EVENTS + 1, build, log, DS_WRITE_BATCH, arrays, NULL);
+	if (stored != (uint64) chunk->count)
+		refuse_trigger(log);
+	for (int row = 0; log->events.has_before_triggers && row < chunk->count; row++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!is_as_meant(item, event, row))
-			refuse_trigger(stored->log);
+		if (!is_as_meant(chunk, row))
+			refuse_trigger(log);
 	}
+	SPI_freetuptable(SPI_tuptable);
 }
 
 /* Store the new events of one log, however many items they come from. */
 static void
-store(const DsBatch *batch, const DsLog *log, uint64 count)
+store(const DsBatch *batch, const DsLog *log)
 {
-	Storing		events = {batch, log, 0, 0};
-	Storing    *volatile outer = storing;
-	volatile uint64 stored = 0;
+	Place		next = {batch, log, 0, 0};
+	Chunk	   *chunk = palloc(sizeof(Chunk));
+	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "docstore events",
+												  ALLOCSET_DEFAULT_SIZES);
+	MemoryContext caller = MemoryContextSwitchTo(context);
 
-	storing = &events;
-	PG_TRY();
+	while (gather(&next, chunk))
 	{
-		stored = ds_plan_run(log->events.relid, DS_PLAN_EVENTS + 1, build, log, DS_WRITE_BATCH, NULL, NULL);
+		CHECK_FOR_INTERRUPTS();
+		store_chunk(log, chunk);
+		MemoryContextReset(context);
 	}
-	PG_FINALLY();
-	{
-		storing = outer;
-	}
-	PG_END_TRY();
-
-	if (stored != count)
-		refuse_trigger(log);
-	if (log->events.has_before_triggers)
-		require_as_meant(&events);
-	SPI_freetuptable(SPI_tuptable);
+	MemoryContextSwitchTo(caller);
+	MemoryContextDelete(context);
+	pfree(chunk);
 }
 
 /* Take a position for each event of an item. */
@@ -252,22 +302,13 @@ ds_event_take_positions(DsItem *item)
 	}
 }
 
-/* The same for each new event of a log, in item order; returns how many. */
-static uint64
+/* The same for each new event of a log, in item order. */
+static void
 take_positions(DsBatch *batch, const DsLog *log)
 {
-	uint64		count = 0;
-
 	for (int i = 0; i < batch->count; i++)
-	{
-		DsItem	   *item = &batch->items[i];
-
-		if (!is_stored_in(item, log))
-			continue;
-		ds_event_take_positions(item);
-		count += item->event_count;
-	}
-	return count;
+		if (is_stored_in(&batch->items[i], log))
+			ds_event_take_positions(&batch->items[i]);
 }
 
 /* The same without the executor. */
@@ -296,15 +337,15 @@ ds_events_store(DsBatch *batch)
 	for (int i = 0; i < batch->count; i++)
 	{
 		const DsItem *item = &batch->items[i];
-		uint64		count;
 
 		if (item->op != DS_APPEND_ITEM || item->repeats || list_member_ptr(stored, item->log))
 			continue;
-		count = take_positions(batch, item->log);
+		ds_collection_look_again(&item->log->events);
+		take_positions(batch, item->log);
 		if (ds_engine_inserts(&item->log->events))
 			store_directly(batch, item->log);
 		else
-			store(batch, item->log, count);
+			store(batch, item->log);
 		stored = lappend(stored, unconstify(DsLog *, item->log));
 	}
 	list_free(stored);

@@ -46,7 +46,7 @@ ds_stream(PG_FUNCTION_ARGS)
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
 
 	SPI_connect();
-	ds_plan_return(log.streams.relid, DS_READING_STREAM, build, &log.streams, &stream, NULL,
+	ds_plan_return(&log.streams, DS_READING_STREAM, build, &log.streams, &stream, NULL,
 				   (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();
 	return (Datum) 0;

@@ -116,7 +116,7 @@ walk(const Question *question, const DsBytes *value, Datum *values, const char *
 	bool		ended = false;
 
 	values[VALUE - 1] = PointerGetDatum(cstring_to_text_with_len(value->start, value->length));
-	portal = ds_plan_open(question->log->events.relid, plan_number(question), build, question,
+	portal = ds_plan_open(&question->log->events, plan_number(question), build, question,
 						  values, nulls);
 	for (long rows = 1; !ended; rows = Min(rows * 8, 1000))
 	{
@@ -158,7 +158,7 @@ search(const Question *question, Datum *values, char *nulls, int64 *tail)
 	uint64		rows;
 
 	nulls[VALUE - 1] = 'n';
-	rows = ds_plan_run(question->log->events.relid, plan_number(question), build, question,
+	rows = ds_plan_run(&question->log->events, plan_number(question), build, question,
 					   DS_READ, values, nulls);
 	if (rows > 0)
 		*tail = ds_plan_int64(0, 1);

@@ -26,7 +26,7 @@ BEGIN
 		EXECUTE format('CREATE FUNCTION evil.max(%s) RETURNS %1$s LANGUAGE plpgsql AS ''BEGIN RAISE EXCEPTION ''''trapped''''; END''', type);
 		EXECUTE format('CREATE DOMAIN evil.%I AS %s CHECK (evil.trap())', split_part(type, '.', 2), type);
 	END LOOP;
-	FOREACH name IN ARRAY ARRAY['now', 'clock_timestamp', 'events_to_store', 'pg_current_xact_id', 'current_setting'] LOOP
+	FOREACH name IN ARRAY ARRAY['now', 'clock_timestamp', 'pg_current_xact_id', 'current_setting'] LOOP
 		EXECUTE format('CREATE FUNCTION evil.%I() RETURNS boolean LANGUAGE sql RETURN evil.trap()', name);
 	END LOOP;
 END $$;

@@ -150,8 +150,6 @@ SELECT version FROM docstore.append('ledger', 'ticked', :two, 0);
 SELECT stream, version, type FROM ledger WHERE stream ~ '^tick' ORDER BY stream, version;
 DROP TRIGGER tick ON ledger;
 DROP FUNCTION tick;
--- what hands the events to the statement is not for others
-CALL pg_temp.try($$ SELECT * FROM docstore.events_to_store() AS e(a int) $$);
 
 -- a trigger on the heads
 CREATE TRIGGER on_streams BEFORE UPDATE ON ledger_streams FOR EACH ROW WHEN (NEW.stream = 'u') EXECUTE FUNCTION swallow();

@@ -156,8 +156,5 @@ CALL pg_temp.write_all();
 RESET session_replication_role;
 DROP TABLE silent, silent_log, silent_log_streams, silent_log_consumers;
 
--- the function behind the batch's own statements answers nobody else
-CALL pg_temp.try($$ SELECT docstore.item_data(1) $$);
-
 DROP TABLE plain, audit, counted, made;
 DROP FUNCTION audit, stale, before, count_inserts, make, touch;
