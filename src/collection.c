@@ -237,7 +237,7 @@ describe(DsCollection *collection)
 	if (collection->kind == DS_DOCUMENTS)
 		collection->floor = ds_floor_find(collection->relid);
 	if (collection->kind == DS_EVENTS)
-		collection->current_generation = ds_feed_find_generation(rel, collection->feed);
+		ds_feed_describe(rel, collection);
 	ds_engine_describe(rel, collection);
 	relation_close(rel, NoLock);
 }
@@ -304,7 +304,7 @@ current(Oid relid, DsKind kind, const char **obstacle)
 	DsCollection collection;
 	uint64		changes_before = changes;
 
-	if (entry->valid && entry->collection.kind == kind)
+	if (entry->valid && entry->collection.kind == kind && !ds_feed_is_outdated(&entry->collection))
 		return entry;
 
 	*obstacle = look_at(relid, kind, &collection);
@@ -364,6 +364,13 @@ ds_collection_open_as(Oid relid, DsKind kind, LOCKMODE lock, DsCollection *colle
 	if (entry != NULL)
 		*collection = entry->collection;
 	return entry != NULL;
+}
+
+/* Describe a table anew when it is opened next. */
+void
+ds_collection_forget(Oid relid)
+{
+	recall(relid)->valid = false;
 }
 
 /* Describe a table that is locked, if it is a collection; false when it is none. */

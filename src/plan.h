@@ -34,7 +34,7 @@ extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statem
 							  DsExecution execution, Datum *values, const char *nulls);
 extern uint64 ds_plan_run(Oid relid, int32 number, DsPlanBuild build, const void *context,
 						  DsExecution execution, Datum *values, const char *nulls);
-extern void ds_plan_return(Oid relid, int32 number, DsPlanBuild build, const void *context,
+extern uint64 ds_plan_return(Oid relid, int32 number, DsPlanBuild build, const void *context,
 						   Datum *values, const char *nulls, ReturnSetInfo *set);
 extern Portal ds_plan_open(Oid relid, int32 number, DsPlanBuild build, const void *context,
 						   Datum *values, const char *nulls);
