@@ -79,7 +79,7 @@ refuse_lost(const DsLog *log)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("after is a cursor at an event that log \"%s\" does not have", ds_collection_name(log->events.relid)),
-			 errdetail("The event was lost in a failover, a crash or a recovery, or it was deleted while older ones were kept."),
+			 errdetail("The event was lost in a failover, a crash or a recovery, or it was deleted while older ones were kept, or it is of another log."),
 			 errhint("Other events may have come in its place: begin again with a cursor from before that, or with NULL, and pass over what is known.")));
 }
 

@@ -65,9 +65,9 @@ has_position(const DsLog *log, int64 log_position)
 }
 
 /*
- * What is to be said of a cursor.  Where events were lost others have their
- * positions by now, so only a cursor whose generation can still grow is told
- * to be of another log.  Callers are connected to SPI.
+ * What is to be said of a cursor.  Another event at its position tells that it
+ * was written on another server; on this one it may as well be what came in
+ * the place of one that was lost.  Callers are connected to SPI.
  */
 DsCursorState
 ds_reading_judge(const DsLog *log, const DsCursor *cursor)
@@ -77,8 +77,7 @@ ds_reading_judge(const DsLog *log, const DsCursor *cursor)
 	if (ds_place_is_taken(&log->events, cursor))
 		return DS_CURSOR_GOOD;
 	is_lost = ds_cursor_is_lost(&log->events, cursor);
-	if (is_lost && ds_generation_is_own(cursor->generation) &&
-		cursor->generation != log->events.current_generation)
+	if (is_lost && ds_generation_is_own(cursor->generation))
 		return DS_CURSOR_LOST;
 	if (has_position(log, cursor->log_position))
 		return DS_CURSOR_FOREIGN;

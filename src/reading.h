@@ -20,7 +20,7 @@
 typedef enum DsCursorState
 {
 	DS_CURSOR_GOOD,
-	DS_CURSOR_FOREIGN,			/* of another log: its event is here, and has another place */
+	DS_CURSOR_FOREIGN,			/* of another server: its event is here, and has another place */
 	DS_CURSOR_LOST				/* its event is not here; see lost.c */
 } DsCursorState;
 

@@ -153,7 +153,7 @@ CALL pg_temp.try($$ SELECT docstore.read_log('pg_class') $$);
 SELECT left(given, 30) AS given, pg_temp.verdict(format('SELECT docstore.read_log(''ledger'', %L)', given)) FROM unnest(ARRAY['', '1', 'a', '1-2', '1-2-', '-1-2-3', '1--2-3', '1-2-3-4',
 	' 1-2-3', '1-2-3 ', '01-2-3', '1-+2-3', '1-2-0x3', '9223372036854775808-1-1', '1-18446744073709551616-1', '1-1-9223372036854775808', '1-2-3' || repeat('3', 1000)]) given;
 CALL pg_temp.try($$ SELECT docstore.read_log('ledger', '12') $$);
--- a cursor of another log, whose event is here at another place, would skip events or bring them again; one that has none here is believed
+-- a cursor of another log would skip events or bring them again; one before which nothing is left cannot
 SELECT docstore.create_log('other');
 SELECT log_position FROM docstore.append('other', 'a', '[{"type": "Opened"}]');
 CALL pg_temp.settle();
