@@ -121,16 +121,20 @@ SELECT stream, generation > 0 AS later FROM odd ORDER BY generation;
 -- 0.4.0 numbered its generations from 1, without a timeline: on the first one they go on, and so do their cursors
 SELECT docstore.create_log('older');
 SELECT version FROM docstore.append('older', 'a', '[{"type": "T"}, {"type": "T"}]', 0);
-UPDATE older SET generation = (1::bigint << 32) | (generation & 4294967295);
-UPDATE older_streams SET generation = (1::bigint << 32) | (generation & 4294967295);
-ALTER TABLE older SET (fillfactor = 90);
+CREATE TEMPORARY TABLE events AS TABLE older;
+CREATE TEMPORARY TABLE heads AS TABLE older_streams;
+TRUNCATE older, older_streams;
+UPDATE events SET generation = (1::bigint << 32) | (generation & 4294967295);
+UPDATE heads SET generation = (1::bigint << 32) | (generation & 4294967295);
+INSERT INTO older TABLE events;
+INSERT INTO older_streams TABLE heads;
 CALL pg_temp.settle();
 SELECT cursor AS at FROM docstore.read_log('older') WHERE version = 1 \gset
 SELECT version FROM docstore.append('older', 'a', :one, 2);
 SELECT count(DISTINCT generation) FROM older;
 CALL pg_temp.settle();
 SELECT version FROM docstore.read_log('older', :'at');
-DROP TABLE older, older_streams, older_consumers;
+DROP TABLE older, older_streams, older_consumers, events, heads;
 
 -- guarded its versions would not be what they are
 CALL pg_temp.try($$ SELECT docstore.guard('odd') $$);
