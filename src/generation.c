@@ -31,6 +31,7 @@
 #include "log.h"
 #include "miscadmin.h"
 #include "place.h"
+#include "storage/lmgr.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -129,7 +130,10 @@ find_in_heads(Oid events, Snapshot snapshot, DsCursor *latest)
 	ListCell   *cell;
 
 	ds_cursor_begin(latest);
-	if (!OidIsValid(streams) || !ds_collection_is(streams, DS_STREAMS))
+	if (!OidIsValid(streams))
+		return false;
+	LockRelationOid(streams, AccessShareLock);
+	if (!ds_collection_is(streams, DS_STREAMS))
 		return false;
 	foreach(cell, find_all_inheritors(streams, AccessShareLock, NULL))
 		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
