@@ -112,6 +112,9 @@ SELECT stream, version FROM docstore.read_log('own');
 SELECT docstore.create_log('odd');
 INSERT INTO odd (version, generation, transaction_id, stream, type, data) VALUES (1, 9223372036854775807, '3', 'a', 'T', '{}');
 CALL pg_temp.try($$ SELECT version FROM docstore.append('odd', 'b', '[{"type": "T"}]', 0) $$);
+-- once it is deleted appends go on
+DELETE FROM odd;
+SELECT version FROM docstore.append('odd', 'b', :one, 0);
 DROP TABLE odd, odd_streams, odd_consumers;
 SELECT docstore.create_log('odd');
 INSERT INTO odd (version, generation, transaction_id, stream, type, data) VALUES (1, -9223372036854775808, '3', 'a', 'T', '{}');

@@ -88,6 +88,16 @@ $standby->safe_psql('postgres', qq{SELECT docstore.commit_cursor('ledger', 'mail
 is($standby->safe_psql('postgres', q{SELECT consumer, behind, state FROM docstore.consumers('ledger')}), "mail||lost\nstock|5|good",
 	'promotion: consumers() shows whose cursor is lost');
 is($standby->safe_psql('postgres', q{SELECT waiting_events FROM docstore.log_status('ledger')}), '0', 'promotion: the status');
+# a standby of the new primary
+$standby->backup('after');
+my $second = PostgreSQL::Test::Cluster->new('second');
+$second->init_from_backup($standby, 'after', has_streaming => 1);
+$second->start;
+append($standby, 'f');
+$standby->wait_for_catchup($second);
+is_refused($second, $lost, 'promotion: a standby knows that nothing can arrive any more in a generation that has ended');
+is(events($second, $kept), 'prepared b c d e f', 'promotion: and goes on from a cursor that is left');
+$second->stop;
 $standby->stop;
 
 # --- A crash without synchronous_commit -------------------------------------------------------------------------------
