@@ -280,12 +280,14 @@ static bool
 repair(Oid relid, const char *column)
 {
 	DsCollection collection;
+	bool		always;
 
 	if (guarded_table(relid) != relid || !is_guard_of(relid, column) || ds_trigger_guard_fault(relid) == NULL)
 		return false;
 	require_owner(relid);
-	if (ds_trigger_state(relid, DS_GUARD, "guard_row") != TRIGGER_FIRES_ALWAYS)
-		ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE TRIGGER " DS_GUARD, ds_collection_name(relid)));
+	always = ds_trigger_state(relid, DS_GUARD, "guard_row") == TRIGGER_FIRES_ALWAYS;
+	ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE %sTRIGGER " DS_GUARD,
+									 ds_collection_name(relid), always ? "ALWAYS " : ""));
 	if (ds_collection_recognise(relid, &collection))
 		guard_floor(relid);
 	return true;

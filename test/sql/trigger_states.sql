@@ -84,6 +84,11 @@ SELECT * FROM faults ORDER BY view;
 SELECT docstore.guard('parts');
 SELECT * FROM faults;
 SELECT * FROM states WHERE "table"::text LIKE 'parts%' ORDER BY "table"::text, name;
+ALTER TABLE parts ENABLE ALWAYS TRIGGER docstore_guard;
+ALTER TABLE parts_low DISABLE TRIGGER docstore_guard;
+SELECT docstore.guard('parts');
+SELECT * FROM faults;
+SELECT * FROM states WHERE "table"::text LIKE 'parts%' AND name = 'docstore_guard' ORDER BY "table"::text;
 
 -- DROP EXTENSION takes them away
 BEGIN;
