@@ -268,7 +268,7 @@ describe(DsCollection *collection)
 	if (collection->kind == DS_DOCUMENTS)
 		describe_floor(collection);
 	if (collection->kind == DS_EVENTS)
-		collection->current_generation = ds_feed_find_generation(rel, collection->feed);
+		ds_feed_describe(rel, collection);
 	ds_engine_describe(rel, collection);
 	relation_close(rel, NoLock);
 }
@@ -345,7 +345,7 @@ current(Oid relid, DsKind kind, const char **obstacle)
 	DsCollection collection;
 	uint64		changes_before = changes;
 
-	if (entry->valid && entry->collection.kind == kind)
+	if (entry->valid && entry->collection.kind == kind && !ds_feed_is_outdated(&entry->collection))
 		return entry;
 
 	*obstacle = look_at(relid, kind, &collection);
@@ -474,6 +474,13 @@ ds_collection_look_again(const DsCollection *described)
 	now.by_place = described->by_place;
 	now.current_generation = described->current_generation;
 	*unconstify(DsCollection *, described) = now;
+}
+
+/* Describe a table anew when it is opened next. */
+void
+ds_collection_forget(Oid relid)
+{
+	recall(relid)->valid = false;
 }
 
 /* Describe a table that is locked, if it is a collection; false when it is none. */

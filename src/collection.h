@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "cursor.h"
 #include "id.h"
 #include "lib/stringinfo.h"
 #include "nodes/primnodes.h"
@@ -86,7 +87,9 @@ typedef struct DsCollection
 	Oid			ids;			/* the index on stream, event_id, where there is one; else invalid */
 	Oid			feed;			/* the index on generation, transaction_id, log_position */
 	bool		has_index[DS_EVENT_COLUMNS];	/* on that column and log_position */
-	int64		current_generation; /* see feed.c */
+	int64		current_generation; /* see generation.c; 0: the server was in recovery */
+	int64		latest_generation;	/* of the latest event, 0: none; see feed.c */
+	DsCursor	unsettled;		/* the last event before that generation which can still get others */
 
 	/* Not remembered, but found out for each batch: see ds_collection_prepare(). */
 	Oid			root;			/* the table in which an id stands for one row: the partitioned one */
@@ -101,6 +104,7 @@ extern bool ds_collection_describe(Oid relid, DsKind kind, DsCollection *collect
 extern RangeVar *ds_collection_read_name(const char *name, int item);
 extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
 extern void ds_collection_look_again(const DsCollection *described);
+extern void ds_collection_forget(Oid relid);
 extern bool ds_collection_recognise(Oid relid, DsCollection *collection);
 extern bool ds_collection_is(Oid relid, DsKind kind);
 extern Oid	ds_collection_floor(Oid relid);

@@ -17,7 +17,7 @@
 
 PG_FUNCTION_INFO_V1(ds_consumers);
 
-/* consumer, version, cursor, updated_at, behind */
+/* The columns of the result. */
 enum
 {
 	CONSUMER,
@@ -25,6 +25,7 @@ enum
 	CURSOR,
 	UPDATED_AT,
 	BEHIND,
+	STATE,
 	COLUMNS
 };
 
@@ -53,26 +54,36 @@ build_behind(const void *context, DsStatementText *text)
 	memcpy(text->types, types, sizeof(types));
 }
 
-/*
- * How many visible events come after what a consumer has stored, safe or not;
- * false when that is no cursor of this log.
- */
-static bool
-count_behind(const DsLog *log, const char *stored, int64 *behind)
+/* Read what a consumer has stored; returns what is to be said of it. */
+static const char *
+read_stored(const DsLog *log, const char *stored, DsCursor *cursor)
 {
-	DsCursor	cursor;
-	Datum		values[DS_CURSOR_PARAMETERS];
+	static const char *const states[] = {
+		[DS_CURSOR_GOOD] = "good",
+		[DS_CURSOR_FOREIGN] = "foreign",
+		[DS_CURSOR_LOST] = "lost",
+	};
 
 	if (stored == NULL)
-		ds_cursor_begin(&cursor);
-	else if (!ds_cursor_parse(stored, &cursor) || ds_reading_contradicts(log, &cursor))
-		return false;
+	{
+		ds_cursor_begin(cursor);
+		return states[DS_CURSOR_GOOD];
+	}
+	return ds_cursor_parse(stored, cursor) ? states[ds_reading_judge(log, cursor)] : "invalid";
+}
 
-	ds_cursor_parameters(&cursor, values);
+/* How many visible events come after a cursor, safe or not. */
+static int64
+count_behind(const DsLog *log, const DsCursor *cursor)
+{
+	Datum		values[DS_CURSOR_PARAMETERS];
+	int64		behind;
+
+	ds_cursor_parameters(cursor, values);
 	ds_plan_run(&log->events, DS_READING_BEHIND, build_behind, log, DS_READ, values, NULL);
-	*behind = ds_plan_int64(0, 1);
+	behind = ds_plan_int64(0, 1);
 	SPI_freetuptable(SPI_tuptable);
-	return true;
+	return behind;
 }
 
 /* Add a row for each consumer. */
@@ -87,24 +98,30 @@ put_consumers(const DsLog *log, const DsCollection *consumers, ReturnSetInfo *se
 	{
 		Datum		values[COLUMNS];
 		bool		nulls[COLUMNS];
-		int64		behind = 0;
+		DsCursor	cursor;
+		const char *state;
 
 		CHECK_FOR_INTERRUPTS();
 		for (int column = CONSUMER; column <= UPDATED_AT; column++)
 			values[column] = SPI_getbinval(found->vals[row], found->tupdesc, column + 1, &nulls[column]);
-		nulls[BEHIND] = !count_behind(log, nulls[CURSOR] ? NULL : TextDatumGetCString(values[CURSOR]), &behind);
-		values[BEHIND] = Int64GetDatum(behind);
+		state = read_stored(log, nulls[CURSOR] ? NULL : TextDatumGetCString(values[CURSOR]), &cursor);
+		nulls[BEHIND] = strcmp(state, "good") != 0;
+		values[BEHIND] = nulls[BEHIND] ? (Datum) 0 : Int64GetDatum(count_behind(log, &cursor));
+		nulls[STATE] = false;
+		values[STATE] = CStringGetTextDatum(state);
 		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
 	}
 }
 
 /*
  * docstore.consumers(log regclass)
- * RETURNS TABLE (consumer text, version bigint, cursor text, updated_at timestamptz, behind bigint)
+ * RETURNS TABLE (consumer text, version bigint, cursor text, updated_at timestamptz, behind bigint,
+ *				  state text)
  *
  * The consumers that the caller may see, and how many events each has still to
- * read; that is NULL where plain SQL has stored something that is no cursor of
- * this log.  Counting takes as long as there are such events.
+ * read.  That is NULL where read_log() would refuse the cursor; the state says
+ * why: lost, foreign, or invalid, where plain SQL has stored what is no cursor;
+ * else it is good.  Counting takes as long as there are such events.
  * Raises 22023, 42P01, 42809.  Locks: ACCESS SHARE on the tables.
  */
 Datum

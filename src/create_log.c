@@ -1,5 +1,6 @@
 /*
- * create_log.c - docstore.create_log(): make the tables of an event log
+ * create_log.c - docstore.create_log(): make the tables of an event log;
+ * docstore.repair_log(): make its triggers again
  *
  * Ordinary tables, owned by the caller and no members of the extension, so
  * that pg_dump takes them along: the events; <log>_streams, with the head of
@@ -17,17 +18,27 @@
 #include "postgres.h"
 
 #include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "collection.h"
+#include "commands/trigger.h"
+#include "compat.h"
 #include "create_collection.h"
 #include "errors.h"
 #include "fmgr.h"
 #include "log.h"
+#include "miscadmin.h"
 #include "plan.h"
+#include "trigger_state.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
 PG_FUNCTION_INFO_V1(ds_create_log);
+PG_FUNCTION_INFO_V1(ds_repair_log);
+
+#define NOTIFY "docstore_notify"
 
 /* Heads are small and updated with each append: many versions fit on a page. */
 #define STREAMS_FILLFACTOR 50
@@ -44,6 +55,29 @@ require_short(const char *name)
 				 errmsg("name \"%s\" is too long for a log", name),
 				 errdetail("Its other tables are called by its name and \"_streams\" or \"_consumers\"."),
 				 errhint("Choose a name of at most %d bytes.", MAX_NAME)));
+}
+
+static void
+create_replicate_trigger(const char *events)
+{
+	ds_plan_execute_utility(psprintf(
+		"CREATE TRIGGER " DS_LOG_REPLICATE " BEFORE INSERT OR UPDATE ON %s FOR EACH ROW "
+		"EXECUTE FUNCTION docstore.replicate_event()", events));
+}
+
+static void
+enable_replicate_trigger(const char *events)
+{
+	ds_plan_execute_utility(psprintf(
+		"ALTER TABLE %s ENABLE REPLICA TRIGGER " DS_LOG_REPLICATE, events));
+}
+
+static void
+create_notify_trigger(const char *events)
+{
+	ds_plan_execute_utility(psprintf(
+		"CREATE TRIGGER " NOTIFY " AFTER INSERT ON %s FOR EACH STATEMENT "
+		"EXECUTE FUNCTION docstore.notify_log()", events));
 }
 
 static void
@@ -69,11 +103,8 @@ create_events(const char *events)
 		"CREATE INDEX ON %s (generation, transaction_id, log_position)", events));
 	ds_plan_execute_utility(psprintf(
 		"CREATE UNIQUE INDEX ON %s (stream, event_id) WHERE event_id IS NOT NULL", events));
-	ds_plan_execute_utility(psprintf(
-		"CREATE TRIGGER docstore_replicate_event BEFORE INSERT OR UPDATE ON %s FOR EACH ROW "
-		"EXECUTE FUNCTION docstore.replicate_event()", events));
-	ds_plan_execute_utility(psprintf(
-		"ALTER TABLE %s ENABLE REPLICA TRIGGER docstore_replicate_event", events));
+	create_replicate_trigger(events);
+	enable_replicate_trigger(events);
 }
 
 static void
@@ -123,9 +154,51 @@ ds_create_log(PG_FUNCTION_ARGS)
 	consumers = ds_log_companion(name->relname, DS_LOG_CONSUMERS);
 	ds_create_collection_table(schema, consumers, ds_id_type(TEXTOID));
 	if (PG_GETARG_BOOL(1))
-		ds_plan_execute_utility(psprintf(
-			"CREATE TRIGGER docstore_notify AFTER INSERT ON %s FOR EACH STATEMENT "
-			"EXECUTE FUNCTION docstore.notify_log()", events));
+		create_notify_trigger(events);
 
 	PG_RETURN_OID(get_relname_relid(name->relname, schema));
+}
+
+/* Privileges come before locks. */
+static void
+require_owner(Oid relid)
+{
+	if (get_rel_relkind(relid) != '\0' && !object_ownercheck(RelationRelationId, relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
+}
+
+/*
+ * docstore.repair_log(log regclass, notify boolean DEFAULT false) RETURNS void
+ *
+ * Makes the triggers of a log what they should be (trigger_state.c): that for
+ * replication, and with notify that for notifications, too.  Changes nothing
+ * where they are.  Raises 22023, 42P01, 42809, 42501 for others than the owner.
+ * Locks: SHARE ROW EXCLUSIVE on the log's tables.
+ */
+Datum
+ds_repair_log(PG_FUNCTION_ARGS)
+{
+	Oid			relid;
+	DsLog		log;
+	const char *events;
+	char		notify;
+
+	ds_require_writable("docstore.repair_log()");
+	ds_require_argument(PG_ARGISNULL(0), "log");
+	ds_require_argument(PG_ARGISNULL(1), "notify");
+	relid = PG_GETARG_OID(0);
+	require_owner(relid);
+	ds_log_open(relid, ShareRowExclusiveLock, DS_ONLY_ITEM, &log);
+	events = ds_collection_name(relid);
+
+	if (ds_trigger_state(relid, DS_LOG_REPLICATE, "replicate_event") == DS_NO_TRIGGER)
+		create_replicate_trigger(events);
+	if (ds_trigger_log_fault(relid) != NULL)
+		enable_replicate_trigger(events);
+	notify = ds_trigger_state(relid, NOTIFY, "notify_log");
+	if (PG_GETARG_BOOL(1) && notify == DS_NO_TRIGGER)
+		create_notify_trigger(events);
+	else if (PG_GETARG_BOOL(1) && notify != TRIGGER_FIRES_ON_ORIGIN && notify != TRIGGER_FIRES_ALWAYS)
+		ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE TRIGGER " NOTIFY, events));
+	PG_RETURN_VOID();
 }

@@ -67,6 +67,17 @@ ds_cursor_read(text *given, const char *name, DsCursor *cursor)
 				 errhint("Cursors come from the column cursor of docstore.read_log(); NULL is where a log begins.")));
 }
 
+/* The order of the feed, as the index has it. */
+int
+ds_cursor_compare(const DsCursor *left, const DsCursor *right)
+{
+	if (left->generation != right->generation)
+		return left->generation < right->generation ? -1 : 1;
+	if (!FullTransactionIdEquals(left->transaction_id, right->transaction_id))
+		return FullTransactionIdPrecedes(left->transaction_id, right->transaction_id) ? -1 : 1;
+	return left->log_position == right->log_position ? 0 : left->log_position < right->log_position ? -1 : 1;
+}
+
 /* Where a log begins: before every event. */
 void
 ds_cursor_begin(DsCursor *cursor)

@@ -26,6 +26,7 @@ typedef struct DsCursor
 
 extern bool ds_cursor_parse(const char *given, DsCursor *cursor);
 extern void ds_cursor_read(text *given, const char *name, DsCursor *cursor);
+extern int	ds_cursor_compare(const DsCursor *left, const DsCursor *right);
 extern void ds_cursor_begin(DsCursor *cursor);
 extern void ds_cursor_parameters(const DsCursor *cursor, Datum *values);
 

@@ -12,12 +12,15 @@
  * that got its id early can append late.  It is never below that of its own
  * transaction either, so the rule above holds.
  *
- * Ids of transactions mean nothing in another cluster.  Where the latest
- * events were written in another one (after dump and restore, and after
- * pg_upgrade), new ones get the next generation.  Events of older generations
- * all sort first, and are all there.  A generation is a number that grows, and
- * in its low half a mark of the cluster, so that no registry is needed: who
- * appends looks at the latest event, and all who do come to the same answer.
+ * Ids of transactions mean nothing in another cluster, or on another timeline.
+ * Where the latest events were written there, new ones get the next generation
+ * (generation.c).  Events of older generations all sort first, and are all
+ * there, but for those of transactions that were prepared before a standby was
+ * promoted: readers wait for these before they go on to the next generation.
+ *
+ * What a reader has got must not be undone by a crash, or its cursor lies in a
+ * future that never was.  So it is flushed first (ds_feed_flush()).  What else
+ * can be lost is in lost.c.
  */
 #include "postgres.h"
 
@@ -28,8 +31,9 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/transam.h"
-#include "access/xlog.h"
 #include "access/xact.h"
+#include "access/xlog.h"
+#include "access/xlog_internal.h"
 #include "catalog/pg_type.h"
 #include "collection.h"
 #include "commands/trigger.h"
@@ -37,7 +41,10 @@
 #include "errors.h"
 #include "feed.h"
 #include "fmgr.h"
+#include "generation.h"
 #include "log.h"
+#include "miscadmin.h"
+#include "place.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -45,75 +52,47 @@
 
 PG_FUNCTION_INFO_V1(ds_replicate_event);
 
-/* The columns of the index on generation, transaction_id, log_position. */
-enum
-{
-	GENERATION = 1,
-	TRANSACTION_ID,
-	LOG_POSITION
-};
-
-/* The mark of this cluster: what pg_controldata calls its system identifier, folded. */
-static uint32
-own_mark(void)
-{
-	uint64		identifier = GetSystemIdentifier();
-
-	return (uint32) (identifier ^ (identifier >> 32));
-}
-
-/* Whether the transaction ids of a generation are this cluster's. */
-static bool
-is_own(int64 generation)
-{
-	return (uint32) generation == own_mark();
-}
-
-/* The generation of this cluster that comes after another, or the first one. */
-static int64
-next_generation(int64 latest)
-{
-	int64		count = latest / (INT64CONST(1) << 32) + 1;
-
-	if (count > PG_INT32_MAX)
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_VERSION_OVERFLOW),
-				 errmsg("the latest event of the log is of the highest possible generation"),
-				 errhint("docstore gives no such generation: look for an event that was stored by other means.")));
-	return (Max(count, 1) * (INT64CONST(1) << 32)) | own_mark();
-}
-
 /*
- * The place of the last event in the feed that a snapshot shows; false when
- * there is none.
+ * The last event before a generation, if transactions can be under way that add
+ * to its generation: none in *place (generation 0) if not.  They were prepared
+ * before the timeline that the generation began with, so all of it comes later
+ * than they; where it does not, what is older was restored, and is all there.
  */
-static bool
-find_latest(Relation events, Oid feed, Snapshot snapshot, int64 *generation, FullTransactionId *transaction_id)
+static void
+find_unsettled(Relation rel, Oid feed, int64 generation, DsCursor *place)
 {
-	Relation	index = index_open(feed, AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(events, NULL);
-	IndexScanDesc scan = index_beginscan(events, index, snapshot, NULL, 0, 0, 0);
-	const int16 *columns = index->rd_index->indkey.values;
-	bool		found;
-	bool		is_null;
+	DsCursor	first;
 
-	index_rescan(scan, NULL, 0, NULL, 0);
-	found = index_getnext_slot(scan, BackwardScanDirection, slot);
-	if (found)
-	{
-		*generation = DatumGetInt64(slot_getattr(slot, columns[GENERATION - 1], &is_null));
-		*transaction_id = DatumGetFullTransactionId(slot_getattr(slot, columns[TRANSACTION_ID - 1], &is_null));
-	}
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, NoLock);
-	return found;
+	if (!ds_place_find(rel, feed, SnapshotAny, BackwardScanDirection, BTLessStrategyNumber, generation, place) ||
+		!ds_generation_is_own(place->generation) ||
+		!ds_place_find(rel, feed, SnapshotAny, ForwardScanDirection, BTEqualStrategyNumber, generation, &first) ||
+		!FullTransactionIdPrecedes(place->transaction_id, first.transaction_id))
+		memset(place, 0, sizeof(DsCursor));
+}
+
+/* Describe what a log's readers and appenders go by; its table is locked. */
+void
+ds_feed_describe(Relation rel, DsCollection *events)
+{
+	DsCursor	latest;
+
+	events->current_generation = ds_generation_find(rel, events->feed);
+	if (!ds_place_find(rel, events->feed, SnapshotAny, BackwardScanDirection, DS_ANY_GENERATION, 0, &latest))
+		return;
+	events->latest_generation = latest.generation;
+	find_unsettled(rel, events->feed, latest.generation, &events->unsettled);
+}
+
+/* Whether a description was made on a standby that is none any more. */
+bool
+ds_feed_is_outdated(const DsCollection *events)
+{
+	return events->kind == DS_EVENTS && events->current_generation == 0 && !RecoveryInProgress();
 }
 
 /*
  * Whether the last event that a snapshot shows was written in this cluster.
- * Sets its generation, 0 when there is none, and the id that the cluster's
- * next transaction gets.
+ * Sets its generation, and the id that the cluster's next transaction gets.
  *
  * An event whose transaction has not begun here yet was restored from a copy
  * of this cluster that has gone its own way.
@@ -121,34 +100,17 @@ find_latest(Relation events, Oid feed, Snapshot snapshot, int64 *generation, Ful
 static bool
 latest_is_own(Relation events, Oid feed, Snapshot snapshot, int64 *generation, FullTransactionId *next)
 {
-	FullTransactionId latest;
-	bool		found = find_latest(events, feed, snapshot, generation, &latest);
+	DsCursor	latest;
+	bool		found = ds_place_find(events, feed, snapshot, BackwardScanDirection,
+									  DS_ANY_GENERATION, 0, &latest);
 
-	if (!found)
-		*generation = 0;
 	/* Read after the event was found, whose transaction had its id before. */
 	*next = ReadNextFullTransactionId();
-	return found && is_own(*generation) && FullTransactionIdPrecedes(latest, *next);
-}
-
-/*
- * The generation of what is appended to a log now.  Called when its table of
- * events is described, by the index on the order of the feed.
- *
- * Events that are not committed count first, as there can be many.  But those
- * of another cluster must be: sessions that looked before, and after a restore
- * that failed, have to come to the same answer.
- */
-int64
-ds_feed_find_generation(Relation events, Oid feed)
-{
-	int64		generation;
-	FullTransactionId next;
-
-	if (latest_is_own(events, feed, SnapshotAny, &generation, &next) ||
-		latest_is_own(events, feed, SnapshotSelf, &generation, &next))
-		return generation;
-	return next_generation(generation);
+	if (!found)
+		return false;
+	*generation = latest.generation;
+	return ds_generation_is_own(latest.generation) &&
+		FullTransactionIdPrecedes(latest.transaction_id, *next);
 }
 
 /* A transaction id with its epoch; it is not after next. */
@@ -158,6 +120,29 @@ widen(TransactionId xid, FullTransactionId next)
 	uint32		epoch = EpochFromFullTransactionId(next);
 
 	return FullTransactionIdFromEpochAndXid(xid > XidFromFullTransactionId(next) ? epoch - 1 : epoch, xid);
+}
+
+/*
+ * Stop readers in an older generation as long as transactions can be under way
+ * that were prepared in it: those at or above the horizon's are.
+ */
+static void
+heed_unsettled(Relation rel, const DsCollection *events, DsHorizon *horizon)
+{
+	DsCursor	unsettled = events->unsettled;
+
+	if (horizon->generation != events->latest_generation)
+	{
+		/* It has begun since the log was described. */
+		find_unsettled(rel, events->feed, horizon->generation, &unsettled);
+		ds_collection_forget(events->relid);
+	}
+	while (unsettled.generation != 0 &&
+		   !FullTransactionIdPrecedes(unsettled.transaction_id, horizon->transaction_id))
+	{
+		horizon->generation = unsettled.generation;
+		find_unsettled(rel, events->feed, horizon->generation, &unsettled);
+	}
 }
 
 /*
@@ -189,33 +174,33 @@ ds_feed_find_horizon(const DsCollection *events, Snapshot snapshot)
 	{
 		horizon.generation = generation;
 		horizon.transaction_id = widen(snapshot->xmin, next);
+		heed_unsettled(rel, events, &horizon);
 	}
 	table_close(rel, NoLock);
 	return horizon;
 }
 
-/* Whether an event is at a cursor's place, for any snapshot and any role. */
-bool
-ds_feed_has(const DsCollection *events, const DsCursor *cursor)
+/* Where the WAL ends that has been written so far, which may be at the end of a page. */
+static XLogRecPtr
+end_of_wal(void)
 {
-	Relation	rel = table_open(events->relid, NoLock);
-	Relation	index = index_open(events->feed, AccessShareLock);
-	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	IndexScanDesc scan = index_beginscan(rel, index, SnapshotAny, NULL, LOG_POSITION, 0, 0);
-	ScanKeyData keys[LOG_POSITION];
-	bool		found;
+	XLogRecPtr	next = GetXLogInsertRecPtr();
+	uint32		header = XLogSegmentOffset(next, wal_segment_size) < XLOG_BLCKSZ
+		? SizeOfXLogLongPHD : SizeOfXLogShortPHD;
 
-	ScanKeyInit(&keys[0], GENERATION, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(cursor->generation));
-	ScanKeyInit(&keys[1], TRANSACTION_ID, BTEqualStrategyNumber, F_XID8EQ,
-				FullTransactionIdGetDatum(cursor->transaction_id));
-	ScanKeyInit(&keys[2], LOG_POSITION, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(cursor->log_position));
-	index_rescan(scan, keys, LOG_POSITION, NULL, 0);
-	found = index_getnext_slot(scan, ForwardScanDirection, slot);
-	index_endscan(scan);
-	ExecDropSingleTupleTableSlot(slot);
-	index_close(index, NoLock);
-	table_close(rel, NoLock);
-	return found;
+	return next % XLOG_BLCKSZ == header ? next - header : next;
+}
+
+/*
+ * See to it that what is visible survives a crash of this server.  With
+ * synchronous_commit = off it may be visible before.  It costs nothing where
+ * all that was written is flushed.  On a standby all that is visible is.
+ */
+void
+ds_feed_flush(void)
+{
+	if (!RecoveryInProgress())
+		XLogFlush(end_of_wal());
 }
 
 /*
@@ -285,8 +270,19 @@ follow_replicated(const DsCollection *events, HeapTuple event, TupleDesc desc)
 }
 
 /*
- * docstore.replicate_event() RETURNS trigger: BEFORE INSERT OR UPDATE, only
- * where logical replication applies changes
+ * Whether logical replication applies what a trigger is called for: a worker
+ * in the background does, of the server or of an extension.  A client that has
+ * set session_replication_role restores a dump, whose events have their place.
+ */
+static bool
+is_replicated(void)
+{
+	return MyBackendType == B_BG_WORKER && SessionReplicationRole == SESSION_REPLICATION_ROLE_REPLICA;
+}
+
+/*
+ * docstore.replicate_event() RETURNS trigger: BEFORE INSERT OR UPDATE, to any
+ * effect only where logical replication applies changes
  *
  * An event that comes from another server gets its place in the order of this
  * one, as the order in which it arrives is not that of its transaction ids.
@@ -305,6 +301,8 @@ ds_replicate_event(PG_FUNCTION_ARGS)
 	bool		nulls[2] = {false, false};
 
 	check_trigger_call(fcinfo);
+	if (!is_replicated())
+		PG_RETURN_POINTER(TRIGGER_FIRED_BY_INSERT(call->tg_event) ? call->tg_trigtuple : call->tg_newtuple);
 	desc = RelationGetDescr(call->tg_relation);
 	if (!ds_collection_describe(RelationGetRelid(call->tg_relation), DS_EVENTS, &events, &obstacle))
 		ereport(ERROR,

@@ -8,7 +8,6 @@
 
 #include "access/transam.h"
 #include "collection.h"
-#include "cursor.h"
 #include "utils/relcache.h"
 #include "utils/snapshot.h"
 
@@ -19,9 +18,10 @@ typedef struct DsHorizon
 	FullTransactionId transaction_id;
 } DsHorizon;
 
-extern int64 ds_feed_find_generation(Relation events, Oid feed);
+extern void ds_feed_describe(Relation rel, DsCollection *events);
+extern bool ds_feed_is_outdated(const DsCollection *events);
 extern DsHorizon ds_feed_find_horizon(const DsCollection *events, Snapshot snapshot);
 extern FullTransactionId ds_feed_follow(const DsCollection *events, Datum stream, int64 version);
-extern bool ds_feed_has(const DsCollection *events, const DsCursor *cursor);
+extern void ds_feed_flush(void);
 
 #endif							/* DS_FEED_H */

@@ -36,6 +36,7 @@
 #include "nodes/pg_list.h"
 #include "plan.h"
 #include "storage/lmgr.h"
+#include "trigger_state.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -267,24 +268,75 @@ report_children(Oid relid)
 				 errhint("Call docstore.guard() for each of them.")));
 }
 
+/* Make a trigger of the guard's unless it is there, and see to when it fires. */
+static void
+make_trigger(Oid relid, const char *name, const char *function, const char *definition, const char *enable)
+{
+	const char *table = ds_collection_name(relid);
+
+	if (ds_trigger_state(relid, name, function) == DS_NO_TRIGGER)
+		ds_plan_execute_utility(psprintf("CREATE TRIGGER %s %s", name, psprintf(definition, table)));
+	ds_plan_execute_utility(psprintf("ALTER TABLE %s %s TRIGGER %s", table, enable, name));
+}
+
 /* A collection's floor knows of versions that are used up by others than docstore. */
 static void
 guard_floor(Oid relid)
 {
-	const char *table = ds_collection_name(relid);
-
 	ds_floor_create(relid);
-	ds_plan_execute_utility(psprintf("CREATE TRIGGER " DS_GUARD "_delete AFTER DELETE OR UPDATE OF id ON %s "
-									 "FOR EACH ROW EXECUTE FUNCTION docstore.guard_delete()", table));
-	ds_plan_execute_utility(psprintf("CREATE TRIGGER " DS_GUARD "_truncate BEFORE TRUNCATE ON %s "
-									 "FOR EACH STATEMENT EXECUTE FUNCTION docstore.guard_truncate()", table));
-	ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE ALWAYS TRIGGER " DS_GUARD "_delete, "
-									 "ENABLE ALWAYS TRIGGER " DS_GUARD "_truncate", table));
+	make_trigger(relid, DS_GUARD "_delete", "guard_delete",
+				 "AFTER DELETE OR UPDATE OF id ON %s FOR EACH ROW EXECUTE FUNCTION docstore.guard_delete()",
+				 "ENABLE ALWAYS");
+	make_trigger(relid, DS_GUARD "_truncate", "guard_truncate",
+				 "BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION docstore.guard_truncate()",
+				 "ENABLE ALWAYS");
+}
+
+/* Whether a table's guard is for that version column. */
+static bool
+is_guard_of(Oid relid, const char *column)
+{
+	Relation	rel = table_open(relid, NoLock);
+	bool		result = false;
+
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (strcmp(trigger->tgname, DS_GUARD) == 0)
+			result = trigger->tgnargs > 0 && strcmp(trigger->tgargs[0], column) == 0;
+	}
+	table_close(rel, NoLock);
+	return result;
+}
+
+/*
+ * Make the triggers of a table that is guarded by itself what they should be,
+ * if they are not; false when there is nothing to repair, or the guard is for
+ * another column.  Raises 42501 for others than the owner.
+ */
+static bool
+repair(Oid relid, const char *column)
+{
+	DsCollection collection;
+	bool		always;
+
+	if (guarded_table(relid) != relid || !is_guard_of(relid, column) || ds_trigger_guard_fault(relid) == NULL)
+		return false;
+	require_owner(relid);
+	always = ds_trigger_state(relid, DS_GUARD, "guard_row") == TRIGGER_FIRES_ALWAYS;
+	ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE %sTRIGGER " DS_GUARD,
+									 ds_collection_name(relid), always ? "ALWAYS " : ""));
+	if (ds_collection_recognise(relid, &collection))
+		guard_floor(relid);
+	return true;
 }
 
 /*
  * docstore.guard(table_name regclass, version_column name DEFAULT 'version')
  * RETURNS void
+ *
+ * A guard whose triggers are not as they should be is repaired.
  *
  * Raises 42P01 and 42809 for what is no table, 42703 and 42804 for what is no
  * version column, 42710 when the table or one of its partitions is guarded, 42501
@@ -310,6 +362,8 @@ ds_guard(PG_FUNCTION_ARGS)
 	lock_table(relid, ShareRowExclusiveLock);
 	ds_guard_require_version_column(relid, column, is_guarded_by(relid, column));
 	ds_log_refuse_guard(relid, column);
+	if (repair(relid, column))
+		PG_RETURN_VOID();
 	require_unguarded(relid);
 
 	ds_plan_execute_utility(psprintf("CREATE TRIGGER " DS_GUARD " BEFORE INSERT OR UPDATE ON %s "

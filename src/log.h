@@ -13,6 +13,9 @@
 #define DS_LOG_STREAMS		"_streams"
 #define DS_LOG_CONSUMERS	"_consumers"
 
+/* The trigger of a table of events that acts where logical replication applies changes; see feed.c. */
+#define DS_LOG_REPLICATE	"docstore_replicate_event"
+
 /* Copied to the caller by value; both tables are locked. */
 typedef struct DsLog
 {

@@ -176,6 +176,8 @@ ds_log_status(PG_FUNCTION_ARGS)
 	horizon = ds_feed_find_horizon(&log.events, GetActiveSnapshot());
 	if (find_events(&log, &horizon, &status) > 0)
 		find_holder(GetActiveSnapshot()->xmin, &status);
+	if (!status.nulls[SAFE_END])
+		ds_feed_flush();
 	tuplestore_putvalues(set->setResult, set->setDesc, status.values, status.nulls);
 	SPI_finish();
 	return (Datum) 0;

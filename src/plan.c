@@ -369,9 +369,9 @@ ds_plan_run_on(Oid relid, int32 number, DsPlanBuild build, const void *context,
  * Put the rows of a statement into the result of a set-returning function,
  * whose columns they have.  They go there one by one, as there may be more
  * than memory holds, and come in the order of an index: nothing is sorted.
- * Reads what the active snapshot shows.
+ * Reads what the active snapshot shows; returns how many there are.
  */
-void
+uint64
 ds_plan_return(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
 			   Datum *values, const char *nulls, ReturnSetInfo *set)
 {
@@ -380,7 +380,7 @@ ds_plan_return(const DsCollection *table, int32 number, DsPlanBuild build, const
 	ds_collection_look_again(table);
 	SetTuplestoreDestReceiverParams(request.into, set->setResult, CurrentMemoryContext, false,
 									set->setDesc, "the rows do not have the columns of the result");
-	(void) run(&request, DS_READ, values, nulls);
+	return run(&request, DS_READ, values, nulls);
 }
 
 /*

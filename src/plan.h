@@ -37,7 +37,7 @@ extern uint64 ds_plan_run(const DsCollection *table, int32 number, DsPlanBuild b
 						  DsExecution execution, Datum *values, const char *nulls);
 extern uint64 ds_plan_run_on(Oid relid, int32 number, DsPlanBuild build, const void *context,
 							 DsExecution execution, Datum *values, const char *nulls);
-extern void ds_plan_return(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
+extern uint64 ds_plan_return(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
 						   Datum *values, const char *nulls, ReturnSetInfo *set);
 extern Portal ds_plan_open(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
 						   Datum *values, const char *nulls);

@@ -3,12 +3,13 @@
  *
  * Rows come in the order of the feed (feed.c), up to its horizon.  One
  * snapshot decides both what is visible and where the horizon is; with two,
- * an event that commits in between would be skipped.  Nothing is waited for,
- * nothing is written, so this works on a standby as well.
+ * an event that commits in between would be skipped.  No other transaction is
+ * waited for, nothing is written, so this works on a standby as well.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
+#include "compat.h"
 #include "cursor.h"
 #include "errors.h"
 #include "executor/spi.h"
@@ -60,11 +61,29 @@ build(const void *context, DsStatementText *text)
 	ds_scope_parameter_types(&text->types[SCOPE]);
 }
 
-/*
- * The argument after.  A cursor of another log, or of a server whose events
- * were replicated into this log, would skip events or bring them again: it is
- * refused, where its event is here and has another place.
- */
+/* A cursor of another log would skip events or bring them again. */
+pg_noreturn static void
+refuse_foreign(const DsLog *log)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("after is not a cursor of log \"%s\"", ds_collection_name(log->events.relid)),
+			 errhint("Events that logical replication brings have an order of their own on each server: "
+					 "begin again with NULL, and pass over what is known.")));
+}
+
+/* So would one from a future that never was. */
+pg_noreturn static void
+refuse_lost(const DsLog *log)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("after is a cursor at an event that log \"%s\" does not have", ds_collection_name(log->events.relid)),
+			 errdetail("The event was lost in a failover, a crash or a recovery, or it was deleted while older ones were kept, or it is of another log."),
+			 errhint("Other events may have come in its place: begin again with a cursor from before that, or with NULL, and pass over what is known.")));
+}
+
+/* The argument after. */
 static void
 read_after(FunctionCallInfo fcinfo, const DsLog *log, DsCursor *after)
 {
@@ -74,12 +93,15 @@ read_after(FunctionCallInfo fcinfo, const DsLog *log, DsCursor *after)
 		return;
 	}
 	ds_cursor_read(PG_GETARG_TEXT_PP(1), "after", after);
-	if (ds_reading_contradicts(log, after))
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("after is not a cursor of log \"%s\"", ds_collection_name(log->events.relid)),
-				 errhint("Events that logical replication brings have an order of their own on each server: "
-						 "begin again with NULL, and pass over what is known.")));
+	switch (ds_reading_judge(log, after))
+	{
+		case DS_CURSOR_GOOD:
+			break;
+		case DS_CURSOR_FOREIGN:
+			refuse_foreign(log);
+		case DS_CURSOR_LOST:
+			refuse_lost(log);
+	}
 }
 
 /* The argument scope: what it expects is not looked at. */
@@ -138,8 +160,9 @@ ds_read_log(PG_FUNCTION_ARGS)
 	values[HORIZON] = Int64GetDatum(horizon.generation);
 	values[HORIZON + 1] = FullTransactionIdGetDatum(horizon.transaction_id);
 	ds_scope_parameters(&scope, &values[SCOPE], &nulls[SCOPE]);
-	ds_plan_return(&log.events, DS_PLAN_READ + ds_scope_shape(&scope), build, &reading,
-				   values, nulls, (ReturnSetInfo *) fcinfo->resultinfo);
+	if (ds_plan_return(&log.events, DS_PLAN_READ + ds_scope_shape(&scope), build, &reading,
+					   values, nulls, (ReturnSetInfo *) fcinfo->resultinfo) > 0)
+		ds_feed_flush();
 	SPI_finish();
 	return (Datum) 0;
 }

@@ -6,7 +6,9 @@
 #include "catalog/pg_type.h"
 #include "errors.h"
 #include "executor/spi.h"
-#include "feed.h"
+#include "generation.h"
+#include "lost.h"
+#include "place.h"
 #include "reading.h"
 #include "stream_item.h"
 #include "utils/xid8.h"
@@ -51,22 +53,34 @@ build_place(const void *context, DsStatementText *text)
 	text->types[0] = INT8OID;
 }
 
-/*
- * Whether the event that a cursor means is visible to the caller, and at
- * another place of the feed than the cursor says.  One that is not there, or
- * not visible, contradicts nothing: it can have been deleted, or not have
- * arrived on a standby.  Callers are connected to SPI.
- */
-bool
-ds_reading_contradicts(const DsLog *log, const DsCursor *cursor)
+/* Whether an event with a position is visible to the caller. */
+static bool
+has_position(const DsLog *log, int64 log_position)
 {
-	Datum		position = Int64GetDatum(cursor->log_position);
-	uint64		rows;
+	Datum		position = Int64GetDatum(log_position);
+	uint64		rows = ds_plan_run(&log->events, DS_READING_PLACE, build_place, log, DS_READ, &position, NULL);
 
-	ds_collection_look_again(&log->events);
-	if (ds_feed_has(&log->events, cursor))
-		return false;
-	rows = ds_plan_run(&log->events, DS_READING_PLACE, build_place, log, DS_READ, &position, NULL);
 	SPI_freetuptable(SPI_tuptable);
 	return rows > 0;
+}
+
+/*
+ * What is to be said of a cursor.  Another event at its position tells that it
+ * was written on another server; on this one it may as well be what came in
+ * the place of one that was lost.  Callers are connected to SPI.
+ */
+DsCursorState
+ds_reading_judge(const DsLog *log, const DsCursor *cursor)
+{
+	bool		is_lost;
+
+	ds_collection_look_again(&log->events);
+	if (ds_place_is_taken(&log->events, cursor))
+		return DS_CURSOR_GOOD;
+	is_lost = ds_cursor_is_lost(&log->events, cursor);
+	if (is_lost && ds_generation_is_own(cursor->generation))
+		return DS_CURSOR_LOST;
+	if (has_position(log, cursor->log_position))
+		return DS_CURSOR_FOREIGN;
+	return is_lost ? DS_CURSOR_LOST : DS_CURSOR_GOOD;
 }

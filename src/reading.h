@@ -16,6 +16,14 @@
 	"e.log_position, e.stream, e.version, e.type, e.data, e.metadata, e.event_id, " \
 	"e.source_type, e.stream_type, e.stream_id, e.recorded_at"
 
+/* What can be said of a cursor before anything is read. */
+typedef enum DsCursorState
+{
+	DS_CURSOR_GOOD,
+	DS_CURSOR_FOREIGN,			/* of another server: its event is here, and has another place */
+	DS_CURSOR_LOST				/* its event is not here; see lost.c */
+} DsCursorState;
+
 /* What plans are told apart by, after one for each shape of a scope. */
 enum
 {
@@ -33,6 +41,6 @@ enum
 
 extern Datum ds_reading_stream(text *given);
 extern Datum ds_reading_max_count(FunctionCallInfo fcinfo, int argument, char *null);
-extern bool ds_reading_contradicts(const DsLog *log, const DsCursor *cursor);
+extern DsCursorState ds_reading_judge(const DsLog *log, const DsCursor *cursor);
 
 #endif							/* DS_READING_H */

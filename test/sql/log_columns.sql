@@ -98,10 +98,10 @@ INSERT INTO own (version, generation, transaction_id, stream, type, data)
 SELECT 1, generation, (pg_current_xact_id()::text::bigint + 1000000)::text::xid8, 'copied', 'T', '{}' FROM own LIMIT 1;
 ALTER TABLE own SET (fillfactor = 80);
 SELECT version FROM docstore.append('own', 'b', :one, 0);
-SELECT stream, generation >> 32 AS generation, count(*) FROM own GROUP BY stream, generation ORDER BY generation, stream;
+SELECT stream, generation >> 48 AS generation, count(*) FROM own GROUP BY stream, generation ORDER BY generation, stream;
 -- of one that has come further, head and all: what comes next in the stream gets an id of this cluster's
-UPDATE own SET generation = 42949672961, transaction_id = '9000000000000000' WHERE stream = 'a';
-UPDATE own_streams SET generation = 42949672961, transaction_id = '9000000000000000' WHERE stream = 'a';
+UPDATE own SET generation = 2814749767106561, transaction_id = '9000000000000000' WHERE stream = 'a';
+UPDATE own_streams SET generation = 2814749767106561, transaction_id = '9000000000000000' WHERE stream = 'a';
 ALTER TABLE own SET (fillfactor = 70);
 SELECT version FROM docstore.append('own', 'a', :one, 3);
 SELECT version, transaction_id < '9000000000000000' AS of_this_cluster FROM own WHERE stream = 'a' ORDER BY version;
@@ -112,11 +112,32 @@ SELECT stream, version FROM docstore.read_log('own');
 SELECT docstore.create_log('odd');
 INSERT INTO odd (version, generation, transaction_id, stream, type, data) VALUES (1, 9223372036854775807, '3', 'a', 'T', '{}');
 CALL pg_temp.try($$ SELECT version FROM docstore.append('odd', 'b', '[{"type": "T"}]', 0) $$);
+-- once it is deleted appends go on
+DELETE FROM odd;
+SELECT version FROM docstore.append('odd', 'b', :one, 0);
 DROP TABLE odd, odd_streams, odd_consumers;
 SELECT docstore.create_log('odd');
 INSERT INTO odd (version, generation, transaction_id, stream, type, data) VALUES (1, -9223372036854775808, '3', 'a', 'T', '{}');
 SELECT version FROM docstore.append('odd', 'b', :one, 0);
 SELECT stream, generation > 0 AS later FROM odd ORDER BY generation;
+
+-- 0.4.0 numbered its generations from 1, without a timeline: on the first one they go on, and so do their cursors
+SELECT docstore.create_log('older');
+SELECT version FROM docstore.append('older', 'a', '[{"type": "T"}, {"type": "T"}]', 0);
+CREATE TEMPORARY TABLE events AS TABLE older;
+CREATE TEMPORARY TABLE heads AS TABLE older_streams;
+TRUNCATE older, older_streams;
+UPDATE events SET generation = (1::bigint << 32) | (generation & 4294967295);
+UPDATE heads SET generation = (1::bigint << 32) | (generation & 4294967295);
+INSERT INTO older TABLE events;
+INSERT INTO older_streams TABLE heads;
+CALL pg_temp.settle();
+SELECT cursor AS at FROM docstore.read_log('older') WHERE version = 1 \gset
+SELECT version FROM docstore.append('older', 'a', :one, 2);
+SELECT count(DISTINCT generation) FROM older;
+CALL pg_temp.settle();
+SELECT version FROM docstore.read_log('older', :'at');
+DROP TABLE older, older_streams, older_consumers, events, heads;
 
 -- guarded its versions would not be what they are
 CALL pg_temp.try($$ SELECT docstore.guard('odd') $$);

@@ -67,7 +67,9 @@ SELECT docstore.commit_cursor('ledger', 'audit', :'five', 0);
 -- what plain SQL or docstore.upsert() can put there: no cursor is where a log begins, and of what is none nothing can be said
 SELECT docstore.upsert('ledger_consumers', 'begins', '{}'), docstore.upsert('ledger_consumers', 'no cursor', '{"cursor": 7}'),
 	docstore.upsert('ledger_consumers', 'null', '{"cursor": null}'), docstore.upsert('ledger_consumers', 'other', '{"cursor": "1-2-3"}');
-SELECT consumer, version, behind FROM docstore.consumers('ledger');
+-- a cursor from a future that never was is stored as any other, and shown for what it is
+SELECT docstore.commit_cursor('ledger', 'ahead', regexp_replace(:'five', '-\d+$', '-500'), 0);
+SELECT consumer, version, behind, state FROM docstore.consumers('ledger');
 
 -- bad arguments
 CALL pg_temp.try($$ SELECT docstore.commit_cursor(NULL, 'mail', '1-2-3', 0) $$);

@@ -52,6 +52,7 @@ CALL pg_temp.run($$ SELECT docstore.erase('l', 's') $$);
 CALL pg_temp.run($$ SELECT docstore.commit_cursor('l', 'c', '0-0-0', NULL) $$);
 CALL pg_temp.run($$ SELECT docstore.create_collection('more') $$);
 CALL pg_temp.run($$ SELECT docstore.create_log('more') $$);
+CALL pg_temp.run($$ SELECT docstore.repair_log('l') $$);
 CALL pg_temp.run($$ SELECT docstore.guard('d') $$);
 CALL pg_temp.run($$ SELECT docstore.unguard('d') $$);
 

@@ -140,6 +140,7 @@ CALL pg_temp.request('GET', 'load', '{"collection": "data.shops", "id": "a"}', '
 
 -- logs
 CALL pg_temp.request('POST', 'create_log', '{"name": "data.ledger", "notify": true}');
+CALL pg_temp.request('POST', 'repair_log', '{"log": "data.ledger", "notify": true}');
 CALL pg_temp.request('POST', 'append', '{"log": "data.ledger", "stream": "s", "events": [{"type": "T", "data": {"n": 1}}, {"type": "U"}], "expected_version": 0}');
 CALL pg_temp.request('POST', 'append', '{"log": "data.ledger", "stream": "s", "events": [{"type": "T"}], "scopes": [{"types": ["U"], "expected": 2}]}');
 CALL pg_temp.request('POST', 'append', '{"log": "data.ledger", "stream": "s", "events": [{"type": "T"}], "scopes": {"types": ["T"], "expected": 1}}');

@@ -1,0 +1,15 @@
+/*
+ * generation.h - whose transaction ids the events of a log have
+ */
+#ifndef DS_GENERATION_H
+#define DS_GENERATION_H
+
+#include "postgres.h"
+
+#include "utils/relcache.h"
+
+extern bool ds_generation_is_own(int64 generation);
+extern bool ds_generation_is_current(int64 generation);
+extern int64 ds_generation_find(Relation events, Oid feed);
+
+#endif							/* DS_GENERATION_H */
