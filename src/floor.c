@@ -253,11 +253,13 @@ require_sequence(Oid relid, LOCKMODE lock)
 /*
  * Make the floor of a collection, where there is none, for a delete that is to
  * come: who deletes holds locks on rows, with which nobody may wait for it.
+ * Who may not delete is told so by the delete.
  */
 void
 ds_floor_require(Oid relid)
 {
-	relation_close(require_sequence(relid, RowExclusiveLock), NoLock);
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_DELETE) == ACLCHECK_OK)
+		relation_close(require_sequence(relid, RowExclusiveLock), NoLock);
 }
 
 /* The clock as a version: microseconds since 1970. */

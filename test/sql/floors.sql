@@ -129,6 +129,12 @@ CALL pg_temp.try($$ SELECT docstore.delete('own.more', 'a', 1) $$);
 SELECT version FROM docstore.load('own.more', 'a');
 SELECT current_user;
 RESET ROLE;
+-- nor does anybody make it who may not delete: that he is told first
+REVOKE DELETE ON own.more FROM regress_docstore_writer;
+SET ROLE regress_docstore_writer;
+CALL pg_temp.try($$ SELECT docstore.delete('own.more', 'a', 1) $$);
+CALL pg_temp.try($$ SELECT docstore.save('[{"op": "delete", "collection": "own.more", "id": "a", "expected": 1}]') $$);
+RESET ROLE;
 
 -- the highest version there is
 SELECT docstore.create_collection('high');
