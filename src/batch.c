@@ -354,6 +354,30 @@ run(DsBatch *batch, bool raise)
 	return result == DS_DONE;
 }
 
+/* The call that is under way, the innermost. */
+static const DsBatch *running = NULL;
+
+/* Run a batch, and let those that its triggers and functions run know of it. */
+static bool
+run_known(DsBatch *batch, bool raise)
+{
+	volatile bool written = false;
+
+	batch->outer = running;
+	ds_heads_refuse_nested(batch);
+	running = batch;
+	PG_TRY();
+	{
+		written = ds_direct_append(batch) || run(batch, raise);
+	}
+	PG_FINALLY();
+	{
+		running = batch->outer;
+	}
+	PG_END_TRY();
+	return written;
+}
+
 /*
  * Run a batch whose items are complete: all of it, or nothing.
  *
@@ -374,7 +398,7 @@ ds_batch_run(DsBatch *batch, bool raise)
 	if (batch->count == 0)
 		return true;
 
-	written = ds_direct_append(batch) || run(batch, raise && !defer);
+	written = run_known(batch, raise && !defer);
 	if (written)
 		ds_heads_finish(batch);
 	if (defer)

@@ -69,6 +69,7 @@ typedef struct DsItem
 	int64		failed;			/* the expectation that reason is about, of a stream's version or revision */
 	int64		actual;			/* the version found, when present */
 	ItemPointerData place;		/* of the row that is locked */
+	bool		moved;			/* it was not there any more when it was to be written */
 	bool		repeats;		/* the events are all stored already */
 	bool		written;		/* or deleted */
 	int64		version;		/* the new version, or the one deleted, when written */
@@ -90,6 +91,7 @@ typedef struct DsHead
 
 	/* what the items want of it */
 	bool		may_create;
+	bool		appends;
 	bool		sets_properties;
 	bool		closes;
 	int			once[DS_HOLD_HEAD]; /* of each op that a stream can have once only: the item */
@@ -98,6 +100,8 @@ typedef struct DsHead
 	bool		is_due;			/* or there is nothing to write */
 	int64		growth;			/* in events */
 	uint64		new_transaction_id;
+	int64		compared;		/* the revision that the items hold for, of a row that has moved */
+	bool		is_placed;		/* the events have got their positions */
 } DsHead;
 
 typedef struct DsBatch
@@ -106,7 +110,9 @@ typedef struct DsBatch
 	DsItem	   *items;			/* in the order given */
 	int			targets;
 	DsItem	  **order;			/* of documents and heads: in the order of the locks */
-	List	   *heads;			/* of DsHead */
+	List	   *heads;			/* of DsHead, by log and stream */
+	CommandId	began;			/* the try: what this transaction has written before was there before the call */
+	const struct DsBatch *outer;	/* the call whose trigger or function makes this one */
 } DsBatch;
 
 extern void ds_batch_init(DsBatch *batch, int count);

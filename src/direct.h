@@ -18,6 +18,7 @@ typedef struct DsDirect
 {
 	const DsCollection *collection;
 	Relation	table;
+	CommandId	command;		/* of all that is written, whatever a function of an index does meanwhile */
 	Relation	key;			/* the index on id, where rows are looked up */
 	IndexScanDesc scan;
 	ScanKeyData by_id;
@@ -31,6 +32,7 @@ typedef struct DsDirect
 extern void ds_direct_begin(DsDirect *direct, const DsCollection *collection);
 extern void ds_direct_end(DsDirect *direct);
 extern bool ds_direct_find(DsDirect *direct, Datum id);
+extern bool ds_direct_fetch(DsDirect *direct, ItemPointer place);
 extern Datum ds_direct_value(DsDirect *direct, AttrNumber column);
 extern bool ds_direct_is_null(DsDirect *direct, AttrNumber column);
 extern int64 ds_direct_version(DsDirect *direct);

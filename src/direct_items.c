@@ -76,7 +76,7 @@ ds_direct_update_items(DsItem **items, int count)
 		int64		version = item->actual + (item->head == NULL ? 1 : item->head->growth);
 
 		CHECK_FOR_INTERRUPTS();
-		if (!table_tuple_fetch_row_version(direct.table, &item->place, SnapshotAny, direct.found))
+		if (!ds_direct_fetch(&direct, &item->place))
 			continue;
 		item->written = item->head == NULL
 			? ds_direct_update_document(&direct, data, version)

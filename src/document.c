@@ -106,6 +106,20 @@ ds_document_refuse_trigger(const DsCollection *collection, Datum id)
 }
 
 /*
+ * Raise 27000: what the call has locked and compared, or was about to make, is
+ * not as it was, and nobody but the call itself can have changed that.
+ */
+void
+ds_document_refuse_interference(const DsCollection *collection, Datum id)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_TRIGGER),
+			 errmsg("a trigger or function that the call has run interfered with its write of %s",
+					describe_row(collection, id)),
+			 errhint("Let no trigger, default, check or index of the tables that a call writes change what the same call writes.")));
+}
+
+/*
  * Raise what keeps a document from being written although its version does
  * not: row security (42501), a trigger (27000), or else others who create and
  * delete it all the time (40001).

@@ -31,6 +31,7 @@ extern bool ds_document_has_policies(const DsCollection *collection);
 extern Datum ds_document_require(Datum data, const char *name, int item);
 pg_noreturn extern void ds_document_refuse_growth(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_trigger(const DsCollection *collection, Datum id);
+pg_noreturn extern void ds_document_refuse_interference(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_unwritable(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_old_snapshot(void);
 

@@ -262,6 +262,7 @@ take_positions(DsBatch *batch, const DsLog *log)
 		if (!is_stored_in(item, log))
 			continue;
 		ds_event_take_positions(item);
+		item->head->is_placed = true;
 		count += item->event_count;
 	}
 	return count;
