@@ -456,33 +456,41 @@ forget_places(DsBatch *batch)
 		if (!item->moved)
 			continue;
 		item->present = false;
-		if (item->head != NULL)
-			item->head->compared = item->head->revision;
+		item->compared = item->actual;
 	}
 }
 
 /*
- * Whether a row that has moved may be written where it is now.  The events of
- * a stream have got their versions, so its head must be as it was.
+ * Whether a row that has moved is there.  The events of a stream have got
+ * their versions, so its head must be at the one that they begin from.
  */
 static bool
-may_write_moved(const DsItem *item)
+is_found_again(const DsItem *item)
 {
-	if (item->head != NULL)
-		return item->present && item->head->revision == item->head->compared;
-	return item->present &&
-		ds_expectation_compare(item->expected, true, item->actual) == DS_HOLDS;
+	return item->present && (item->head == NULL || item->actual == item->compared);
 }
 
-/* Lock the rows that have moved, where they are now; 27000 when they may not be written there. */
+/*
+ * Lock the rows that have moved, where they are now.  Raises 27000 when one is
+ * gone, or is not as its items expect any more.
+ */
 static void
 lock_moved(DsBatch *batch)
 {
 	forget_places(batch);
 	ds_step_run(batch, choose_lock_moved, DS_WRITE_BATCH);
 	for (int i = 0; i < batch->targets; i++)
-		if (batch->order[i]->moved && !may_write_moved(batch->order[i]))
+		if (batch->order[i]->moved && !is_found_again(batch->order[i]))
 			ds_document_refuse_interference(batch->order[i]->collection, batch->order[i]->id);
+
+	count_violations(batch);
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+
+		if (item->reason != DS_HOLDS)
+			ds_document_refuse_interference(item->log == NULL ? item->collection : &item->log->streams, item->id);
+	}
 	refuse_growth(batch);
 }
 

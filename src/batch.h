@@ -70,6 +70,7 @@ typedef struct DsItem
 	int64		actual;			/* the version found, when present */
 	ItemPointerData place;		/* of the row that is locked */
 	bool		moved;			/* it was not there any more when it was to be written */
+	int64		compared;		/* the version of one that has moved, as it was then */
 	bool		repeats;		/* the events are all stored already */
 	bool		written;		/* or deleted */
 	int64		version;		/* the new version, or the one deleted, when written */
@@ -100,7 +101,6 @@ typedef struct DsHead
 	bool		is_due;			/* or there is nothing to write */
 	int64		growth;			/* in events */
 	uint64		new_transaction_id;
-	int64		compared;		/* the revision that the items hold for, of a row that has moved */
 	bool		is_placed;		/* the events have got their positions */
 } DsHead;
 
