@@ -25,6 +25,7 @@
 #include "commands/trigger.h"
 #include "conflict.h"
 #include "deferred.h"
+#include "distributed.h"
 #include "direct_append.h"
 #include "document.h"
 #include "errors.h"
@@ -397,6 +398,7 @@ ds_batch_run(DsBatch *batch, bool raise)
 	ds_order_items(batch);
 	if (batch->count == 0)
 		return true;
+	ds_distributed_refuse_batch(batch);
 
 	written = run_known(batch, raise && !defer);
 	if (written)

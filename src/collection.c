@@ -24,6 +24,7 @@
 #include "collection.h"
 #include "commands/trigger.h"
 #include "compat.h"
+#include "distributed.h"
 #include "engine.h"
 #include "errors.h"
 #include "feed.h"
@@ -86,7 +87,7 @@ ds_collection_init(void)
 	CacheRegisterRelcacheCallback(collection_changed, (Datum) 0);
 }
 
-/* The number of a column of that name and type that is not generated, or 0. */
+/* The number of a column of that name and type that is to be given a value, or 0. */
 AttrNumber
 ds_collection_column(Oid relid, const char *name, Oid type)
 {
@@ -145,6 +146,8 @@ inspect_documents(DsCollection *collection, StringInfo missing)
 	if (!ds_catalogue_column(relid, "version", &version) || !version.is_not_null ||
 		collection->version == InvalidAttrNumber)
 		ds_collection_lacks(missing, "a column \"version\" of type bigint NOT NULL");
+	else if (version.is_always_identity)
+		ds_collection_lacks(missing, "a column \"version\" that takes values: it is GENERATED ALWAYS AS IDENTITY");
 	collection->data = ds_collection_column(relid, "data", JSONBOID);
 	if (collection->data == InvalidAttrNumber)
 		ds_collection_lacks(missing, "a column \"data\" of type jsonb");
@@ -234,8 +237,12 @@ describe(DsCollection *collection)
 	Relation	rel = relation_open(collection->relid, NoLock);
 
 	collection->has_before_triggers = has_before_triggers(rel);
+	collection->distributed = ds_distributed_is(collection->relid);
 	if (collection->kind == DS_DOCUMENTS)
+	{
 		collection->floor = ds_floor_find(collection->relid);
+		collection->hides_floor = ds_distributed_hides_floor(collection->relid);
+	}
 	if (collection->kind == DS_EVENTS)
 		collection->current_generation = ds_feed_find_generation(rel, collection->feed);
 	ds_engine_describe(rel, collection);

@@ -61,6 +61,8 @@ typedef struct DsCollection
 	bool		has_after_triggers; /* of any kind, those that do not fire now included */
 	bool		is_plain;		/* needs nothing of the executor: see direct.c */
 	bool		is_plain_insert;	/* nor to insert */
+	bool		distributed;	/* its rows are elsewhere: see distributed.c */
+	bool		hides_floor;	/* here is only what another node has for its floor */
 	Oid			floor;			/* see floor.c; ds_collection_floor() knows it as it is now */
 
 	/* of streams */

@@ -38,6 +38,7 @@
 #include "commands/sequence.h"
 #include "catalogue.h"
 #include "compat.h"
+#include "distributed.h"
 #include "errors.h"
 #include "floor.h"
 #include "identity.h"
@@ -116,6 +117,7 @@ ds_floor_create(Oid relid)
 	DsIdentity	caller;
 	char	   *name;
 
+	ds_distributed_refuse_floor(owner);
 	LockDatabaseObject(RelationRelationId, owner, 1, ExclusiveLock);
 	AcceptInvalidationMessages();
 	if (OidIsValid(ds_floor_find(owner)))
@@ -172,8 +174,10 @@ open_floor(const DsCollection *collection, LOCKMODE lock)
 void
 ds_floor_raise(const DsCollection *collection, int64 version)
 {
-	Relation	sequence = open_floor(collection, RowExclusiveLock);
+	Relation	sequence;
 
+	ds_distributed_require_floor(collection);
+	sequence = open_floor(collection, RowExclusiveLock);
 	if (sequence == NULL)
 	{
 		ds_floor_create(collection->relid);
@@ -220,9 +224,11 @@ ds_floor_keep(const DsCollection *collection)
 int64
 ds_floor_next_version(const DsCollection *collection)
 {
-	Relation	sequence = open_floor(collection, AccessShareLock);
+	Relation	sequence;
 	int64		floor = 0;
 
+	ds_distributed_require_floor(collection);
+	sequence = open_floor(collection, AccessShareLock);
 	if (sequence != NULL)
 	{
 		floor = last_value(sequence);

@@ -24,9 +24,11 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "catalogue.h"
 #include "collection.h"
 #include "commands/trigger.h"
 #include "compat.h"
+#include "distributed.h"
 #include "errors.h"
 #include "floor.h"
 #include "fmgr.h"
@@ -116,6 +118,20 @@ ds_guard_require_version_column(Oid relid, const char *name)
 				 errmsg("column \"%s\" of table \"%s\" cannot hold versions", name,
 						ds_collection_name(relid)),
 				 errhint("The version is a smallint, integer or bigint that is not generated.")));
+}
+
+/* Raise 42809 for a version that no UPDATE can name: who reads a row and writes it back is refused. */
+static void
+require_no_identity(Oid relid, const char *name)
+{
+	DsColumn	column;
+
+	if (ds_catalogue_column(relid, name, &column) && column.is_always_identity)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+				 errmsg("\"%s\" cannot be guarded", ds_collection_name(relid)),
+				 errdetail("Its column \"%s\" is GENERATED ALWAYS AS IDENTITY.", name),
+				 errhint("ALTER TABLE .. ALTER COLUMN .. DROP IDENTITY makes it a column that takes values.")));
 }
 
 /* What the catalogue says of a trigger. */
@@ -271,6 +287,8 @@ ds_guard(PG_FUNCTION_ARGS)
 	LockRelationOid(relid, ShareRowExclusiveLock);
 	require_table(relid);
 	ds_guard_require_version_column(relid, column);
+	require_no_identity(relid, column);
+	ds_distributed_refuse_guard(relid);
 	ds_log_refuse_guard(relid, column);
 	require_unguarded(relid);
 
