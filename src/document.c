@@ -322,12 +322,51 @@ try_insert(const DsCollection *collection, Datum id, const Change *change, int64
 	return true;
 }
 
+/* Whether a document is in what a snapshot shows, of this transaction's own writes those before a command. */
+static bool
+is_in(const DsCollection *collection, Datum id, Snapshot snapshot, CommandId before)
+{
+	int64		version;
+	bool		found;
+
+	PushCopiedSnapshot(snapshot);
+	GetActiveSnapshot()->curcid = before;
+	found = find_one(collection, DS_FIND, DS_READ, id, &version);
+	PopActiveSnapshot();
+	return found;
+}
+
+/*
+ * Raise 27000 when the id of an insert was taken by the call itself, by a
+ * trigger say: one snapshot shows it, but not among what was there before.
+ */
+static void
+refuse_own_row(const DsCollection *collection, Datum id, CommandId began)
+{
+	Snapshot	latest;
+	bool		is_own;
+
+	if (collection->is_plain_insert)
+		return;
+	CommandCounterIncrement();
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	is_own = !is_in(collection, id, latest, began) &&
+		is_in(collection, id, latest, GetCurrentCommandId(false));
+	UnregisterSnapshot(latest);
+	if (is_own)
+		ds_document_refuse_interference(collection, id);
+}
+
 /* Create or change a document: what upserts and patches have in common. */
 static void
 write_document(const DsCollection *collection, Datum id, const Change *change,
 			   int64 expected, DsOutcome *outcome)
 {
+	CommandId	began;
+
 	memset(outcome, 0, sizeof(DsOutcome));
+	CommandCounterIncrement();
+	began = GetCurrentCommandId(false);
 
 	/* An INSERT would not mind a document that an old snapshot still shows. */
 	if (expected == DS_NO_VERSION && IsolationUsesXactSnapshot())
@@ -343,6 +382,8 @@ write_document(const DsCollection *collection, Datum id, const Change *change,
 		if (try_update(collection, id, change, expected, outcome) ||
 			try_insert(collection, id, change, expected, outcome))
 			return;
+		if (expected == DS_NO_VERSION || expected == DS_ANY_VERSION)
+			refuse_own_row(collection, id, began);
 
 		look(collection, DS_LOCK_FOR_UPSERT, id, expected, outcome);
 		if (outcome->reason != DS_HOLDS)
