@@ -139,14 +139,18 @@ INSERT INTO cases (meddler, meddling, call) VALUES
 
 -- The server warns of its lock when a function of an index inserts by ON CONFLICT while its row is inserted so.
 SET client_min_messages = error;
-CREATE TEMP TABLE results AS
-	SELECT c.*, engine, pg_temp.run(engine, d.made, m.statement,
-		CASE WHEN c.items IS NULL THEN 'SELECT ' || c.call ELSE format('SELECT string_agg(version::text, '','' ORDER BY item) FROM docstore.save(%L)', (SELECT jsonb_agg(item ORDER BY n) FROM unnest(c.items) WITH ORDINALITY u(name, n) JOIN items USING (name))) END) AS answer
-	FROM cases c JOIN meddlers d ON d.name = c.meddler JOIN meddlings m ON m.name = c.meddling, unnest('{auto,sql}'::text[]) engine;
+CREATE FUNCTION pg_temp.all_cases(engine text) RETURNS TABLE (nr int, answer text) LANGUAGE sql AS $$
+	SELECT c.nr, pg_temp.run(engine, d.made, m.statement, CASE WHEN c.items IS NULL THEN 'SELECT ' || c.call ELSE
+		format('SELECT string_agg(version::text, '','' ORDER BY item) FROM docstore.save(%L)', (SELECT jsonb_agg(item ORDER BY n) FROM unnest(c.items) WITH ORDINALITY u(name, n) JOIN items USING (name))) END)
+	FROM cases c JOIN meddlers d ON d.name = c.meddler JOIN meddlings m ON m.name = c.meddling $$;
+CREATE TEMP TABLE results AS SELECT 'direct' AS engine, a.* FROM pg_temp.all_cases('auto') a UNION ALL SELECT 'sql', a.* FROM pg_temp.all_cases('sql') a;
+BEGIN ISOLATION LEVEL REPEATABLE READ;
+INSERT INTO results SELECT 'repeatable read', a.* FROM pg_temp.all_cases('auto') a;
+COMMIT;
 RESET client_min_messages;
 
 \pset format unaligned
-SELECT meddler, meddling, COALESCE(items::text, call) AS call, string_agg(DISTINCT answer, ' OR ' ORDER BY answer) AS answer FROM results GROUP BY nr, meddler, meddling, items, call ORDER BY nr;
+SELECT meddler, meddling, COALESCE(items::text, call) AS call, string_agg(DISTINCT answer, ' OR ' ORDER BY answer) AS answer FROM results JOIN cases USING (nr) GROUP BY nr, meddler, meddling, items, call ORDER BY nr;
 -- no case but those that are written, and 27000
 SELECT nr, engine, answer FROM results WHERE answer !~ '^([0-9,{}]+ -> |27000 )' OR answer ~ 'differ|order' ORDER BY nr, engine;
 DROP FUNCTION meddle(), meddle(text), meddle(jsonb);
