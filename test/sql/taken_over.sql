@@ -3,6 +3,8 @@
 \set prepare :directory '/include/prepare.psql'
 \i :prepare
 
+SET docstore.engine = 'auto';
+
 CREATE FUNCTION foreign_trigger() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$;
 CREATE FUNCTION pg_temp.engine(statement text) RETURNS text LANGUAGE sql AS $$
 	SELECT CASE WHEN count(*) > 0 THEN 'sql' ELSE 'direct' END FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE statement $$;
