@@ -399,13 +399,19 @@ ds_collection_is(Oid relid, DsKind kind)
 
 /*
  * The floor of a table that is locked, as the catalogue knows it now: the
- * first delete may have made it since the table was described.
+ * first delete may have made it since the table was described.  0A000 on a
+ * node that does not see it.
  */
 Oid
 ds_collection_floor(Oid relid)
 {
+	const DsCollection *collection;
+
 	AcceptInvalidationMessages();
-	return current_collection(relid, DS_ONLY_ITEM)->collection.floor;
+	collection = &current_collection(relid, DS_ONLY_ITEM)->collection;
+	if (collection->hides_floor)
+		ds_distributed_refuse_hidden_floor(relid);
+	return collection->floor;
 }
 
 /*

@@ -156,12 +156,11 @@ ds_distributed_refuse_batch(const DsBatch *batch)
  * that were used up are not known here, nor could others learn of more.
  */
 void
-ds_distributed_require_floor(const DsCollection *collection)
+ds_distributed_refuse_hidden_floor(Oid relid)
 {
-	if (collection->hides_floor)
-		refuse("collection", collection->relid,
-			   "The floor of its versions is on the node where the collection was made; the sequence here has other numbers.",
-			   "Create and delete documents on that node, which is the coordinator.");
+	refuse("collection", relid,
+		   "The floor of its versions is on the node where the collection was made; the sequence here has other numbers.",
+		   "Create and delete documents on that node, which is the coordinator.");
 }
 
 /* Raise 0A000 for a table that is distributed without a floor: it cannot get one any more. */

@@ -12,7 +12,7 @@
 extern bool ds_distributed_is(Oid relid);
 extern bool ds_distributed_hides_floor(Oid relid);
 extern void ds_distributed_refuse_batch(const DsBatch *batch);
-extern void ds_distributed_require_floor(const DsCollection *collection);
+pg_noreturn extern void ds_distributed_refuse_hidden_floor(Oid relid);
 extern void ds_distributed_refuse_floor(Oid relid);
 extern void ds_distributed_refuse_guard(Oid relid);
 

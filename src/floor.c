@@ -174,10 +174,8 @@ open_floor(const DsCollection *collection, LOCKMODE lock)
 void
 ds_floor_raise(const DsCollection *collection, int64 version)
 {
-	Relation	sequence;
+	Relation	sequence = open_floor(collection, RowExclusiveLock);
 
-	ds_distributed_require_floor(collection);
-	sequence = open_floor(collection, RowExclusiveLock);
 	if (sequence == NULL)
 	{
 		ds_floor_create(collection->relid);
@@ -224,11 +222,9 @@ ds_floor_keep(const DsCollection *collection)
 int64
 ds_floor_next_version(const DsCollection *collection)
 {
-	Relation	sequence;
+	Relation	sequence = open_floor(collection, AccessShareLock);
 	int64		floor = 0;
 
-	ds_distributed_require_floor(collection);
-	sequence = open_floor(collection, AccessShareLock);
 	if (sequence != NULL)
 	{
 		floor = last_value(sequence);
