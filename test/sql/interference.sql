@@ -102,7 +102,7 @@ INSERT INTO meddlings VALUES
 	('make y', $$SELECT docstore.upsert('b', 'y', '{}')$$),
 	('make x', $$SELECT docstore.upsert('b', 'x', '{}')$$),
 	('delete C', $$SELECT docstore.delete('b', 'C', -1)$$),
-	('floor of b', $$SELECT docstore.upsert('b', 'w', '{}'), docstore.delete('b', 'w', 1)$$),
+	('floor of b', $$INSERT INTO b VALUES ('w', 4, '{}'); SELECT docstore.delete('b', 'w', 4)$$),
 	('append to s', $$SELECT docstore.append('l', 's', '[{"type": "meddler"}]')$$),
 	('append to n', $$SELECT docstore.append('l', 'n', '[{"type": "meddler"}]')$$),
 	('append to o', $$SELECT docstore.append('l', 'o', '[{"type": "meddler"}]')$$),

@@ -61,7 +61,6 @@ CALL pg_temp.try($$ SELECT docstore.delete('far', 'a', 1) $$);
 CALL pg_temp.try($$ SELECT * FROM docstore.save('[{"op": "delete", "collection": "far", "id": "a", "expected": 1}]') $$);
 SELECT docstore.upsert('far', 'a', '{"n": 1}', 1), docstore.patch('far', 'a', '{"m": 1}', 2);
 SELECT version, data FROM docstore.load('far', 'a');
-SELECT docstore.delete('far', 'b', -1);
 
 DO $$ BEGIN EXECUTE (SELECT string_agg(format('DROP TABLE %1$I, %2$I, %3$I, %4$I', name, name || '_streams', name || '_consumers', name || '_docs'), ';') FROM tables); END $$;
 DROP TABLE refers, referred, referred_streams, referred_consumers, notifies, notifies_streams, notifies_consumers, guarded, numbered, far;
