@@ -247,6 +247,7 @@ ds_event_take_positions(DsItem *item)
 		CHECK_FOR_INTERRUPTS();
 		item->events[e].position = nextval_internal(item->log->events.positions, false);
 	}
+	item->head->is_placed = true;
 }
 
 /* The same for each new event of a log, in item order; returns how many. */
@@ -262,7 +263,6 @@ take_positions(DsBatch *batch, const DsLog *log)
 		if (!is_stored_in(item, log))
 			continue;
 		ds_event_take_positions(item);
-		item->head->is_placed = true;
 		count += item->event_count;
 	}
 	return count;
