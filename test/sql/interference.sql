@@ -55,6 +55,7 @@ INSERT INTO meddlers VALUES
 	('inserts', 'CREATE TRIGGER t BEFORE INSERT ON b FOR EACH ROW WHEN (NEW.data @> ''{"meddles": true}'') EXECUTE FUNCTION meddle()'),
 	('updates', 'CREATE TRIGGER t BEFORE UPDATE ON b FOR EACH ROW EXECUTE FUNCTION meddle()'),
 	('unique', 'CREATE TRIGGER t BEFORE UPDATE ON b FOR EACH ROW EXECUTE FUNCTION meddle(); CREATE UNIQUE INDEX ON b ((data->>''code''))'),
+	('unique inserts', 'CREATE TRIGGER t BEFORE INSERT ON b FOR EACH ROW WHEN (NEW.data @> ''{"meddles": true}'') EXECUTE FUNCTION meddle(); CREATE UNIQUE INDEX ON b ((data->>''code''))'),
 	('deletes', 'CREATE TRIGGER t BEFORE DELETE ON b FOR EACH ROW EXECUTE FUNCTION meddle()'),
 	('after', 'CREATE TRIGGER t AFTER INSERT ON b FOR EACH ROW EXECUTE FUNCTION meddle()'),
 	('index', 'CREATE INDEX ON b (meddle(data))'),
@@ -127,12 +128,14 @@ INSERT INTO cases (meddler, meddling, items) VALUES
 	('deletes', 'append to s', '{s,C delete}'), ('after', 'append to s', '{s,x}'), ('heads', 'append to s', '{s,t}'), ('heads', 'touch s', '{s,t}'),
 	('events', 'append to s', '{s}'), ('events', 'append to o', '{s}'), ('events', 'append to n', '{s,n}'),
 	('inserts', 'make x', '{x}'), ('inserts', 'make x', '{x any}'),
+	('unique inserts', 'make x', '{x}'), ('unique inserts', 'make y', '{x,y}'), ('unique inserts', 'make y', '{x,y any}'),
 	('index', 'touch A', '{A,x}'), ('index', 'write A', '{A,x}'), ('index', 'delete A', '{A,x}'), ('index', 'make y', '{x,y}'), ('index', 'make y', '{x,y any}'),
 	('index', 'append to s', '{s,x}'), ('own index', 'touch B', '{A,B}'), ('own index', 'append to s', '{A,s}');
 
 INSERT INTO cases (meddler, meddling, call) VALUES
 	('inserts', 'make x', $$docstore.upsert('b', 'x', '{"meddles": true}')$$), ('inserts', 'make x', $$docstore.upsert('b', 'x', '{"meddles": true}', -1)$$),
 	('inserts', 'make x', $$docstore.patch('b', 'x', '{"meddles": true}', 0)$$), ('inserts', 'floor of b', $$docstore.upsert('b', 'x', '{"meddles": true}')$$),
+	('unique inserts', 'make x', $$docstore.upsert('b', 'x', '{"meddles": true}')$$), ('unique inserts', 'make x', $$docstore.upsert('b', 'x', '{"meddles": true}', -1)$$),
 	('default', 'make x', $$docstore.upsert('b', 'x', '{"meddles": true}')$$), ('default', 'make x', $$docstore.upsert('b', 'x', '{"meddles": true}', -1)$$),
 	('updates', 'delete C', $$docstore.upsert('b', 'C', '{}', 1)$$), ('updates', 'delete C', $$docstore.patch('b', 'C', '{}', -1)$$),
 	('inserts', 'make y', $$docstore.upsert_many('b', '{x,y}', '{"{\"meddles\": true}","{}"}', NULL)$$);
