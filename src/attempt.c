@@ -300,18 +300,32 @@ look_again(DsBatch *batch, DsChooseStatement choose)
 	return found;
 }
 
-/* Raise 42501 for an item that is missing only to those who would write it. */
-static void
-refuse_hidden(DsBatch *batch)
+/*
+ * Raise 42501 for an item that is missing only to those who would write it.
+ *
+ * One that was created since it was to be locked looks the same.  So the batch
+ * begins again, where it can, and the item is locked or is missing once more.
+ * A committed version above the expected one is told in any case.
+ */
+static DsAttempt
+refuse_hidden(DsBatch *batch, bool may_try_again)
 {
+	DsAttempt	result = DS_DONE;
+
 	ds_step_run(batch, choose_find_hidden, DS_WRITE_BATCH);
 	for (int i = 0; i < batch->targets; i++)
 	{
-		const DsItem *item = batch->order[i];
+		DsItem	   *item = batch->order[i];
 
-		if (item->reason == DS_MISSING && item->present)
+		if (item->reason != DS_MISSING || !item->present ||
+			ds_expectation_is_passed(item->expected, item->actual))
+			continue;
+		if (item->hidden || !may_try_again)
 			ds_document_refuse_unwritable(item->collection, item->id);
+		item->hidden = true;
+		result = DS_AGAIN;
 	}
+	return result;
 }
 
 /* A document at the highest version cannot be written once more. */
@@ -327,32 +341,44 @@ refuse_growth(const DsBatch *batch)
 	}
 }
 
+/* What events that are committed say of the batch: which of its own are stored already, and which scopes hold. */
+static void
+look_at_events(DsBatch *batch)
+{
+	ds_event_ids_find(batch);
+	ds_scopes_check(batch);
+}
+
 /*
  * Lock what is there and compare.
  *
  * The locking read does not find what was created while it waited, even when
  * that took the place of what it waited for.  So before a violation counts,
  * everything that was absent is looked at again, at one instant; the report
- * is what was true then, of all items.
+ * is what was true then, of all items.  A stream that turns up can have the
+ * very events that the batch appends, so all that was concluded from its
+ * absence is concluded anew.
  */
 static DsAttempt
-lock_and_compare(DsBatch *batch)
+lock_and_compare(DsBatch *batch, bool may_try_again)
 {
 	int			found;
 
 	ds_step_run(batch, choose_lock, DS_WRITE_BATCH);
 	if (batch->heads != NIL)
 		ds_scope_lock_absence(batch);
-	ds_event_ids_find(batch);
-	ds_scopes_check(batch);
+	look_at_events(batch);
 	if (count_violations(batch) > 0)
-		refuse_hidden(batch);
+	{
+		if (refuse_hidden(batch, may_try_again) == DS_AGAIN)
+			return DS_AGAIN;
+	}
 	else if (!any_item(batch, is_vain_delete) && !any_item(batch, is_loose_head))
 		return DS_DONE;
 
 	found = look_again(batch, choose_find_absent);
 	if (found > 0)
-		ds_event_ids_find(batch);
+		look_at_events(batch);
 	if (count_violations(batch) > 0)
 		return DS_VIOLATED;
 	return found > 0 ? DS_AGAIN : DS_DONE;
@@ -569,7 +595,7 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 	ds_scope_unlock_absence(batch);
 	forget_findings(batch);
 	ds_scopes_lock(batch);
-	result = lock_and_compare(batch);
+	result = lock_and_compare(batch, may_try_again);
 	if (result == DS_AGAIN && !may_try_again)
 		ds_document_refuse_old_snapshot();
 	if (result != DS_DONE)

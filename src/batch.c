@@ -220,7 +220,7 @@ raise_conflict(const DsBatch *batch)
 	ds_conflict_begin(&conflict);
 	ds_conflict_add_call(&conflict, batch->count);
 	add_violations(batch, &conflict);
-	ds_conflict_raise(&conflict, DS_CONFLICT_HINT);
+	ds_conflict_raise(&conflict, "");
 }
 
 /*

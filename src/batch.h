@@ -71,6 +71,7 @@ typedef struct DsItem
 	ItemPointerData place;		/* of the row that is locked */
 	bool		moved;			/* it was not there any more when it was to be written */
 	int64		compared;		/* the version of one that has moved, as it was then */
+	bool		hidden;			/* found missing by a try, although it is there */
 	bool		repeats;		/* the events are all stored already */
 	bool		written;		/* or deleted */
 	int64		version;		/* the new version, or the one deleted, when written */

@@ -437,7 +437,10 @@ static void
 name_input_error(void *arg)
 {
 	NameInput  *input = arg;
+	int			code = geterrcode();
 
+	if (code != ERRCODE_INVALID_NAME && code != ERRCODE_SYNTAX_ERROR && !ds_error_is_bad_value())
+		return;
 	errcode(DS_ERRCODE_ARGUMENT);
 	if (input->item == DS_ONLY_ITEM)
 		errdetail("The name given is \"%s\".", input->name);

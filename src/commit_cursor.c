@@ -55,6 +55,7 @@ begin(FunctionCallInfo fcinfo, DsSingle *call)
 	ds_collection_open(ds_log_consumers(log.events.relid), RowExclusiveLock, DS_ONLY_ITEM,
 					   &call->collection);
 	call->id = ds_id_from_text(call->collection.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
+	ds_id_require_short(call->collection.id_type, call->id, call->collection.relid, call->collection.id, DS_ONLY_ITEM);
 }
 
 /*

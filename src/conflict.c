@@ -124,6 +124,46 @@ ds_conflict_is_full(const DsConflict *conflict)
 	return conflict->listed >= max_violations;
 }
 
+/* What can be done about a violation, and the sentence for it. */
+enum
+{
+	LOAD_ITEMS,
+	LOAD_ROW,
+	READ_SCOPE,
+	LEAVE_STREAM
+};
+
+static const char *const advice[] = {
+	[LOAD_ITEMS] = "Load the listed items again, apply the change to them, save again.",
+	[LOAD_ROW] = "Load the row again, apply the change to it, save again.",
+	[READ_SCOPE] = "Read the scope again and decide again.",
+	[LEAVE_STREAM] = "A closed stream takes no more events: append to another one.",
+};
+
+static int
+choose_advice(const DsViolation *violation)
+{
+	if (violation->reason == DS_CLOSED)
+		return LEAVE_STREAM;
+	if (violation->reason == DS_SCOPE_REASON)
+		return READ_SCOPE;
+	return violation->kind == DS_KIND_ROW ? LOAD_ROW : LOAD_ITEMS;
+}
+
+/* The hint: a sentence for each thing that is to be done. */
+static const char *
+hint(const DsConflict *conflict, const char *preface)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, preface);
+	for (size_t i = 0; i < lengthof(advice); i++)
+		if (conflict->advice & (1U << i))
+			appendStringInfo(&text, "%s%s", text.len > 0 ? " " : "", advice[i]);
+	return text.data;
+}
+
 static void
 append_member(StringInfo json, const char *key, const char *value)
 {
@@ -178,6 +218,7 @@ ds_conflict_add(DsConflict *conflict, const DsViolation *violation)
 		conflict->violated++;
 	conflict->latest = conflict->items_before + violation->item;
 	conflict->total++;
+	conflict->advice |= 1U << choose_advice(violation);
 	if (ds_conflict_is_full(conflict))
 		return;
 	append_violation(&conflict->list, conflict->items_before + violation->item, violation);
@@ -199,9 +240,9 @@ set_table_fields(Oid relid)
 	err_generic_string(PG_DIAG_TABLE_NAME, name);
 }
 
-/* Raise the conflict, with a hint that says what to do. */
+/* Raise the conflict, with a hint that says what to do, after that preface. */
 void
-ds_conflict_raise(const DsConflict *conflict, const char *hint)
+ds_conflict_raise(const DsConflict *conflict, const char *preface)
 {
 	const char *code = conflict_sqlstate;
 
@@ -212,7 +253,7 @@ ds_conflict_raise(const DsConflict *conflict, const char *hint)
 						   conflict->violated, conflict->violated, conflict->items),
 			 errdetail_internal("{\"total\": %d, \"violations\": [%s]}",
 								conflict->total, conflict->list.data),
-			 errhint("%s", hint),
+			 errhint("%s", hint(conflict, preface)),
 			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, CONSTRAINT),
 			 set_table_fields(conflict->relid),
 			 errhidestmt(true),

@@ -10,9 +10,6 @@
 #include "expectation.h"
 #include "lib/stringinfo.h"
 
-#define DS_CONFLICT_HINT \
-	"Load the listed items again, apply the change to them, save again."
-
 /* What a violation is about. */
 typedef enum DsKindOfViolation
 {
@@ -46,6 +43,7 @@ typedef struct DsConflict
 	int			violated;		/* items that have any */
 	int			latest;			/* of them */
 	int			listed;
+	uint32		advice;			/* what its hint has to say: bits of conflict.c */
 	Oid			relid;			/* of all violations, or invalid */
 	StringInfoData list;
 } DsConflict;
@@ -55,6 +53,6 @@ extern void ds_conflict_begin(DsConflict *conflict);
 extern void ds_conflict_add_call(DsConflict *conflict, int items);
 extern bool ds_conflict_is_full(const DsConflict *conflict);
 extern void ds_conflict_add(DsConflict *conflict, const DsViolation *violation);
-pg_noreturn extern void ds_conflict_raise(const DsConflict *conflict, const char *hint);
+pg_noreturn extern void ds_conflict_raise(const DsConflict *conflict, const char *preface);
 
 #endif							/* DS_CONFLICT_H */

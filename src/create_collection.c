@@ -18,6 +18,8 @@
 #include "fmgr.h"
 #include "id.h"
 #include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "parser/scansup.h"
 #include "plan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -40,16 +42,61 @@ require_id_type(Oid oid)
 	return type;
 }
 
-/* The name of a table to make; 22023 when it is none. */
-RangeVar *
-ds_create_require_name(const char *name)
+/* The bytes of the longest part of a name, as SQL reads it: without quotes and spaces around. */
+static int
+longest_part(const char *name)
 {
+	bool		quoted = false;
+	int			length = 0;
+	int			longest = 0;
+
+	for (const char *c = name; *c != '\0'; c++)
+	{
+		bool		is_doubled = quoted && c[0] == '"' && c[1] == '"';
+
+		if (*c == '"' && !is_doubled)
+			quoted = !quoted;
+		else if (*c == '.' && !quoted)
+			length = 0;
+		else if (quoted || !scanner_isspace(*c))
+			length++;
+		c += is_doubled;
+		longest = Max(longest, length);
+	}
+	return longest;
+}
+
+/*
+ * The server cuts a name that is too long.  The table would not be found by
+ * the name that its maker knows, or two names would mean one table.
+ */
+static void
+require_short(const char *name, int most)
+{
+	if (longest_part(name) >= NAMEDATALEN)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_NAME_TOO_LONG),
+				 errmsg("name \"%s...\" is too long", pnstrdup(name, pg_mbcliplen(name, strlen(name), NAMEDATALEN - 1))),
+				 errhint("Choose a name of at most %d bytes.", most)));
+}
+
+/*
+ * The name of a table to make, with at most that many bytes; 22023 when it is
+ * none, 42622 when it is too long for the server.
+ */
+RangeVar *
+ds_create_require_name(const char *name, int most)
+{
+	RangeVar   *result;
+
 	if (name[0] == '\0')
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("name must not be empty"),
 				 errhint("Pass the name of the table to make, as in 'shops' or 'sales.shops'.")));
-	return ds_collection_read_name(name, DS_ONLY_ITEM);
+	result = ds_collection_read_name(name, DS_ONLY_ITEM);
+	require_short(name, most);
+	return result;
 }
 
 /* Make a table for documents, and its floor. */
@@ -81,8 +128,8 @@ ds_create_collection_table(Oid schema, const char *name, const DsIdType *id_type
  *
  * name is read as regclass reads names: folded to lower case unless quoted,
  * and made in the first schema of the search_path unless qualified.  Returns
- * the new table.  Raises 22023 for bad arguments, else what CREATE TABLE
- * raises (42P07 when the name is taken, 42501 without CREATE on the schema).
+ * the new table.  Raises 22023 for bad arguments, 42622 for a name that the
+ * server would cut, else what CREATE TABLE raises (42P07 when the name is taken, 42501 without CREATE on the schema).
  */
 Datum
 ds_create_collection(PG_FUNCTION_ARGS)
@@ -93,7 +140,7 @@ ds_create_collection(PG_FUNCTION_ARGS)
 	ds_require_writable("docstore.create_collection()");
 	ds_require_argument(PG_ARGISNULL(0), "name");
 	ds_require_argument(PG_ARGISNULL(1), "id_type");
-	name = ds_create_require_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	name = ds_create_require_name(text_to_cstring(PG_GETARG_TEXT_PP(0)), NAMEDATALEN - 1);
 	id_type = require_id_type(PG_GETARG_OID(1));
 
 	PG_RETURN_OID(ds_create_collection_table(RangeVarGetCreationNamespace(name),

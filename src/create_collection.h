@@ -16,7 +16,7 @@
 #define DS_COMPRESSION ""
 #endif
 
-extern RangeVar *ds_create_require_name(const char *name);
+extern RangeVar *ds_create_require_name(const char *name, int most);
 extern Oid	ds_create_collection_table(Oid schema, const char *name, const DsIdType *id_type);
 
 #endif							/* DS_CREATE_COLLECTION_H */

@@ -40,7 +40,7 @@ require_short(const char *name)
 {
 	if (strlen(name) > MAX_NAME)
 		ereport(ERROR,
-				(errcode(ERRCODE_NAME_TOO_LONG),
+				(errcode(DS_ERRCODE_NAME_TOO_LONG),
 				 errmsg("name \"%s\" is too long for a log", name),
 				 errdetail("Its other tables are called by its name and \"_streams\" or \"_consumers\"."),
 				 errhint("Choose a name of at most %d bytes.", MAX_NAME)));
@@ -112,7 +112,7 @@ ds_create_log(PG_FUNCTION_ARGS)
 	ds_require_writable("docstore.create_log()");
 	ds_require_argument(PG_ARGISNULL(0), "name");
 	ds_require_argument(PG_ARGISNULL(1), "notify");
-	name = ds_create_require_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+	name = ds_create_require_name(text_to_cstring(PG_GETARG_TEXT_PP(0)), MAX_NAME);
 	require_short(name->relname);
 	schema = RangeVarGetCreationNamespace(name);
 	schema_name = get_namespace_name(schema);

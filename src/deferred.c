@@ -27,10 +27,6 @@
 
 PG_FUNCTION_INFO_V1(ds_check_conflicts);
 
-#define PREPARE_HINT \
-	"A transaction with conflicts cannot be prepared. Load the listed items again, " \
-	"apply the change to them, save again."
-
 enum
 {
 	IMMEDIATE,
@@ -71,11 +67,11 @@ transaction_event(XactEvent event, pg_attribute_unused() void *arg)
 	{
 		case XACT_EVENT_PRE_COMMIT:
 			if (pending.total > 0)
-				ds_conflict_raise(&pending, DS_CONFLICT_HINT);
+				ds_conflict_raise(&pending, "");
 			break;
 		case XACT_EVENT_PRE_PREPARE:
 			if (pending.total > 0)
-				ds_conflict_raise(&pending, PREPARE_HINT);
+				ds_conflict_raise(&pending, "A transaction with conflicts cannot be prepared.");
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
@@ -209,6 +205,6 @@ Datum
 ds_check_conflicts(pg_attribute_unused() PG_FUNCTION_ARGS)
 {
 	if (pending.total > 0)
-		ds_conflict_raise(&pending, DS_CONFLICT_HINT);
+		ds_conflict_raise(&pending, "");
 	PG_RETURN_VOID();
 }

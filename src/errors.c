@@ -19,6 +19,17 @@ ds_item_prefix(int item)
 	return item == DS_ONLY_ITEM ? "" : psprintf("item %d: ", item);
 }
 
+/*
+ * For error context callbacks around functions of the server that read a
+ * value: whether the error is about that value.  Any other, a timeout or a
+ * lack of memory or stack, happened to come up there, and stays what it is.
+ */
+bool
+ds_error_is_bad_value(void)
+{
+	return ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_DATA_EXCEPTION;
+}
+
 /* Refuse a NULL in place of the argument called name. */
 void
 ds_require_argument(bool is_null, const char *name)

@@ -7,6 +7,7 @@
  *	22023	a bad argument: a value that breaks a rule of the call
  *	22P02	an id that is not of the collection's id type
  *	22003	a version or revision that cannot grow any more
+ *	23502	a row with NULL where the NOT NULL constraint was not validated
  *	23505	an append of which some events are stored already, and others not
  *	25006	a write in a read-only transaction or on a standby
  *	0A000	what cannot be done with a table that is distributed
@@ -14,7 +15,7 @@
  *	40001	the engine's own, where a snapshot is too old to tell
  *	42501	row security lets the caller see a document but not write it
  *	39P01	a trigger function that is called by somebody else
- *	42622	a name that is too long for a log
+ *	42622	a name that is too long for a collection or a log
  *	42703	a guarded table without that version column
  *	2BP01	a table to unguard that is guarded as a partition of another
  *	42704	a table that is not guarded
@@ -22,7 +23,8 @@
  *	42804	a version column of another type
  *	42P01	no such table
  *	42809	a table that is no collection, or no log, or cannot be guarded
- *	54000	more items in one transaction than can be counted: deferred.c
+ *	54000	an id, or a stream's name, that is too long for its index; more items in
+ *			one transaction than can be counted: deferred.c
  *
  * Everything else that leaves docstore is the server's own error, unchanged.
  * Of these the README and the view docstore.error_codes list those after which
@@ -46,6 +48,8 @@
 #define DS_ERRCODE_NOT_A_COLLECTION		ERRCODE_WRONG_OBJECT_TYPE
 #define DS_ERRCODE_NOT_A_LOG			ERRCODE_WRONG_OBJECT_TYPE
 #define DS_ERRCODE_TOO_MANY				ERRCODE_PROGRAM_LIMIT_EXCEEDED
+#define DS_ERRCODE_TOO_LONG				ERRCODE_PROGRAM_LIMIT_EXCEEDED
+#define DS_ERRCODE_NAME_TOO_LONG		ERRCODE_NAME_TOO_LONG
 
 /*
  * The number of an item in the caller's order, from 1; functions that take
@@ -54,6 +58,7 @@
 #define DS_ONLY_ITEM 0
 
 extern const char *ds_item_prefix(int item);
+extern bool ds_error_is_bad_value(void);
 extern void ds_require_argument(bool is_null, const char *name);
 extern void ds_require_writable(const char *function);
 

@@ -83,6 +83,8 @@ event_id_error(void *arg)
 {
 	const Place *place = arg;
 
+	if (!ds_error_is_bad_value())
+		return;
 	errcode(DS_ERRCODE_ARGUMENT);
 	if (place->item == DS_ONLY_ITEM)
 		errdetail("It is the \"event_id\" of event %d.", place->event);
@@ -140,7 +142,10 @@ read_member(Place *place, const JsonbValue *key, const JsonbValue *value, DsEven
 			read_tag(place, ds_event_tags[tag], value, &event->tags[tag]);
 			return;
 		}
-	refuse_event(place, psprintf("unknown key %s", ds_json_quote(key)));
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sevent %d: unknown key %s", ds_item_prefix(place->item), place->event, ds_json_quote(key)),
+			 errhint("An event has the keys \"type\", \"data\", \"metadata\", \"event_id\", \"source_type\", \"stream_type\" and \"stream_id\".")));
 }
 
 static void

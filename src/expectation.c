@@ -3,7 +3,7 @@
  *
  * One vocabulary serves every function and every item:
  *
- *	n > 0				it is there at exactly version n
+ *	n > 0				it is there at exactly version n; in JSON, also "n"
  *	0, NULL, "none"		it is not there
  *	-1, "any"			the caller does not care
  *	-2, "exists"		it is there, at whatever version
@@ -58,22 +58,44 @@ ds_expectation_from_sql(int64 expected, int item)
 	return expected;
 }
 
-/* An expected version that is a JSON number: a whole one, within bigint. */
+/* Digits that stand for an expected version: a whole number, within bigint. */
 static int64
-expectation_from_number(const JsonbValue *number, int item)
+expectation_from_digits(const char *digits, const char *given, int item)
 {
-	char	   *digits = ds_json_digits(number);
 	char	   *end;
 	int64		expected;
-
-	if (digits == NULL)
-		refuse("of more digits than a bigint has", item);
 
 	errno = 0;
 	expected = strtoi64(digits, &end, 10);
 	if (errno != 0 || *end != '\0')
-		refuse(digits, item);
+		refuse(given, item);
 	return ds_expectation_from_sql(expected, item);
+}
+
+static int64
+expectation_from_number(const JsonbValue *number, int item)
+{
+	char	   *digits = ds_json_digits(number);
+
+	if (digits == NULL)
+		refuse("of more digits than a bigint has", item);
+	return expectation_from_digits(digits, digits, item);
+}
+
+/* One of the words, or the digits that many drivers make of a bigint. */
+static int64
+expectation_from_string(const JsonbValue *string, int item)
+{
+	if (ds_json_string_is(string, "none"))
+		return DS_NO_VERSION;
+	if (ds_json_string_is(string, "any"))
+		return DS_ANY_VERSION;
+	if (ds_json_string_is(string, "exists"))
+		return DS_SOME_VERSION;
+	if (!ds_json_is_bigint(string))
+		refuse(ds_json_quote(string), item);
+	return expectation_from_digits(pnstrdup(string->val.string.val, string->val.string.len),
+								   ds_json_quote(string), item);
 }
 
 /*
@@ -90,15 +112,7 @@ ds_expectation_from_json(const JsonbValue *expected, int item)
 		return expectation_from_number(expected, item);
 
 	if (expected->type == jbvString)
-	{
-		if (ds_json_string_is(expected, "none"))
-			return DS_NO_VERSION;
-		if (ds_json_string_is(expected, "any"))
-			return DS_ANY_VERSION;
-		if (ds_json_string_is(expected, "exists"))
-			return DS_SOME_VERSION;
-		refuse(ds_json_quote(expected), item);
-	}
+		return expectation_from_string(expected, item);
 
 	refuse("of a JSON type that is neither number nor string", item);
 }

@@ -100,9 +100,12 @@ ds_guard_is_version_type(Oid type)
 	return type == INT2OID || type == INT4OID || type == INT8OID;
 }
 
-/* Raise 42703 or 42804 unless the table has that column, and it can hold versions. */
+/*
+ * Raise 42703 or 42804 unless the table has that column, and it can hold
+ * versions.  A guard that has had it may have lost it by a rename.
+ */
 void
-ds_guard_require_version_column(Oid relid, const char *name)
+ds_guard_require_version_column(Oid relid, const char *name, bool is_guarded)
 {
 	AttrNumber	column = get_attnum(relid, name);
 
@@ -110,7 +113,8 @@ ds_guard_require_version_column(Oid relid, const char *name)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
 				 errmsg("table \"%s\" has no column \"%s\"", ds_collection_name(relid), name),
-				 errhint("Name the column that holds the version: docstore.guard('...', 'lock_version'). After a rename, unguard the table and guard it again.")));
+				 errhint("Name the column that holds the version: docstore.guard('...', 'lock_version').%s",
+						 is_guarded ? " After a rename, unguard the table and guard it again." : "")));
 	if (!ds_guard_is_version_type(get_atttype(relid, column)) ||
 		get_attgenerated(relid, column) != '\0')
 		ereport(ERROR,
@@ -196,6 +200,24 @@ guarded_table(Oid relid)
 	Oid			trigger = find_trigger(relid, DS_GUARD, "guard_row");
 
 	return OidIsValid(trigger) ? ds_guard_table_of(trigger) : InvalidOid;
+}
+
+/* Whether a table, which is locked, has a guard that goes by that column, be it gone by now. */
+static bool
+is_guarded_by(Oid relid, const char *column)
+{
+	Oid			trigger = find_trigger(relid, DS_GUARD, "guard_row");
+	Relation	table = table_open(relid, NoLock);
+	bool		found = false;
+
+	for (int i = 0; OidIsValid(trigger) && i < table->trigdesc->numtriggers; i++)
+	{
+		const Trigger *each = &table->trigdesc->triggers[i];
+
+		found |= each->tgoid == trigger && each->tgnargs > 0 && strcmp(each->tgargs[0], column) == 0;
+	}
+	table_close(table, NoLock);
+	return found;
 }
 
 /*
@@ -286,7 +308,7 @@ ds_guard(PG_FUNCTION_ARGS)
 	require_trigger_privilege(relid);
 	LockRelationOid(relid, ShareRowExclusiveLock);
 	require_table(relid);
-	ds_guard_require_version_column(relid, column);
+	ds_guard_require_version_column(relid, column, is_guarded_by(relid, column));
 	require_no_identity(relid, column);
 	ds_distributed_refuse_guard(relid);
 	ds_log_refuse_guard(relid, column);

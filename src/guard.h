@@ -30,7 +30,7 @@ typedef struct DsGuarded
 
 /* guard.c */
 extern bool ds_guard_is_version_type(Oid type);
-extern void ds_guard_require_version_column(Oid relid, const char *name);
+extern void ds_guard_require_version_column(Oid relid, const char *name, bool is_guarded);
 extern Oid	ds_guard_table_of(Oid trigger);
 pg_noreturn extern void ds_guard_refuse_call(const char *function);
 pg_noreturn extern void ds_guard_refuse_trigger(const TriggerData *trigger);

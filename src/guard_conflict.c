@@ -191,7 +191,7 @@ refuse(Refused *refused, int64 expected)
 	ds_conflict_begin(&conflict);
 	ds_conflict_add_call(&conflict, 1);
 	ds_conflict_add(&conflict, &violation);
-	ds_conflict_raise(&conflict, DS_CONFLICT_HINT);
+	ds_conflict_raise(&conflict, "");
 }
 
 /*

@@ -50,7 +50,7 @@ version_column(const TriggerData *trigger)
 	column = SPI_fnumber(columns, name);
 	if (column <= 0 || !ds_guard_is_version_type(SPI_gettypeid(columns, column)) ||
 		TupleDescAttr(columns, column - 1)->attgenerated != '\0')
-		ds_guard_require_version_column(RelationGetRelid(trigger->tg_relation), name);
+		ds_guard_require_version_column(RelationGetRelid(trigger->tg_relation), name, true);
 	return column;
 }
 

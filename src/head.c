@@ -114,6 +114,7 @@ refuse_twice(const DsItem *item, int other)
 static void
 add_wish(DsHead *head, const DsItem *item)
 {
+	ds_id_require_short_stream(item->id, head->log->streams.relid, head->log->streams.id, item->number);
 	if (item->op != DS_APPEND_ITEM && item->op != DS_ASSERT_ITEM)
 	{
 		if (head->once[item->op] != 0)

@@ -13,6 +13,9 @@
  */
 #include "postgres.h"
 
+#include "access/itup.h"
+#include "access/toast_internals.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
 #include "compat.h"
 #include "errors.h"
@@ -21,6 +24,7 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/fmgrprotos.h"
+#include "utils/syscache.h"
 #include "utils/uuid.h"
 
 static const DsIdType id_types[] = {
@@ -56,6 +60,8 @@ id_input_error(void *arg)
 {
 	IdInput    *input = arg;
 
+	if (!ds_error_is_bad_value())
+		return;
 	errcode(DS_ERRCODE_ID_SYNTAX);
 	if (input->item != DS_ONLY_ITEM)
 		errdetail("Item %d names this id.", input->item);
@@ -159,6 +165,62 @@ ds_id_generate(const DsIdType *type, int item)
 	if (type->oid == UUIDOID)
 		return uuid;
 	return CStringGetTextDatum(ds_id_to_cstring(ds_id_type(UUIDOID), uuid));
+}
+
+/* The longest entry of a btree: at least three are on a page, beside 72 bytes of its own. */
+#define MAX_ENTRY MAXALIGN_DOWN((BLCKSZ - 72) / 3)
+
+/* The bytes of a text that is long in an index on that column: compressed, where the column allows it. */
+static Size
+indexed_size(Oid relid, AttrNumber column, Datum value)
+{
+	HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(column));
+	Datum		compressed = (Datum) 0;
+
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_attribute form = (Form_pg_attribute) GETSTRUCT(tuple);
+
+		if (form->attstorage == TYPSTORAGE_EXTENDED || form->attstorage == TYPSTORAGE_MAIN)
+			compressed = toast_compress_datum(value, form->attcompression);
+		ReleaseSysCache(tuple);
+	}
+	return compressed == (Datum) 0 ? VARSIZE_ANY_EXHDR(DatumGetPointer(value)) + VARHDRSZ
+		: VARSIZE(DatumGetPointer(compressed));
+}
+
+static void
+require_fit(const char *what, Datum value, Oid relid, AttrNumber column, Size room, int item)
+{
+	Size		length = VARSIZE_ANY_EXHDR(DatumGetPointer(value));
+
+	if (length + VARHDRSZ <= room || indexed_size(relid, column, value) <= room)
+		return;
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_TOO_LONG),
+			 errmsg("%s%s of %zu bytes is too long", ds_item_prefix(item), what, length),
+			 errdetail("It has to fit into an index, in %zu bytes after compression.", room - VARHDRSZ),
+			 errhint("Choose a shorter one, a hash of it say.")));
+}
+
+/*
+ * Refuse an id that is too long for the index of the primary key on that
+ * column: 54000.  The server would find out only when it writes the entry,
+ * with others waiting for the locks of the call.
+ */
+void
+ds_id_require_short(const DsIdType *type, Datum id, Oid relid, AttrNumber column, int item)
+{
+	if (type->oid == TEXTOID)
+		require_fit("an id", id, relid, column, MAX_ENTRY - MAXALIGN(sizeof(IndexTupleData)), item);
+}
+
+/* The same of a stream's name, which also has to fit into the index on stream and event_id. */
+void
+ds_id_require_short_stream(Datum stream, Oid relid, AttrNumber column, int item)
+{
+	require_fit("a stream's name", stream, relid, column,
+				MAX_ENTRY - MAXALIGN(sizeof(IndexTupleData)) - UUID_LEN, item);
 }
 
 /* An id as text, the way that results and conflicts show it. */

@@ -27,26 +27,53 @@
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 
-/* The keys of an item. */
+/* Sets of ops. */
+#define OP(op) (1U << (op))
+#define OF_ROWS (OP(DS_UPSERT_ITEM) | OP(DS_PATCH_ITEM) | OP(DS_DELETE_ITEM))
+#define OF_DOCUMENTS (OF_ROWS | OP(DS_PUT_ITEM))
+#define OF_LOGS (OP(DS_APPEND_ITEM) | OP(DS_SET_PROPERTIES_ITEM) | OP(DS_CREATE_STREAM_ITEM) | OP(DS_CLOSE_STREAM_ITEM))
+#define ASSERT_ITEM OP(DS_ASSERT_ITEM)
+
+/* The keys of an item, and which ops have them. */
 static const struct Key
 {
 	const char *name;
 	size_t		offset;
-	bool		of_log;			/* only items for a log have it */
-	bool		of_document;
+	uint32		ops;
 }			keys[] = {
-	{"op", offsetof(DsGiven, op), false, false},
-	{"expected", offsetof(DsGiven, expected), false, false},
-	{"collection", offsetof(DsGiven, collection), false, true},
-	{"id", offsetof(DsGiven, id), false, true},
-	{"data", offsetof(DsGiven, data), false, true},
-	{"log", offsetof(DsGiven, log), true, false},
-	{"stream", offsetof(DsGiven, stream), true, false},
-	{"events", offsetof(DsGiven, events), true, false},
-	{"expected_revision", offsetof(DsGiven, expected_revision), true, false},
-	{"scopes", offsetof(DsGiven, scopes), true, false},
-	{"scope", offsetof(DsGiven, scope), true, false},
-	{"properties", offsetof(DsGiven, properties), true, false},
+	{"op", offsetof(DsGiven, op), OF_DOCUMENTS | OF_LOGS | ASSERT_ITEM},
+	{"collection", offsetof(DsGiven, collection), OF_ROWS | ASSERT_ITEM},
+	{"id", offsetof(DsGiven, id), OF_ROWS | ASSERT_ITEM},
+	{"data", offsetof(DsGiven, data), OP(DS_UPSERT_ITEM) | OP(DS_PATCH_ITEM) | OP(DS_PUT_ITEM)},
+	{"log", offsetof(DsGiven, log), OF_LOGS | ASSERT_ITEM},
+	{"stream", offsetof(DsGiven, stream), OF_LOGS | ASSERT_ITEM},
+	{"events", offsetof(DsGiven, events), OP(DS_APPEND_ITEM)},
+	{"expected", offsetof(DsGiven, expected), OF_ROWS | OP(DS_APPEND_ITEM) | OP(DS_CLOSE_STREAM_ITEM) | ASSERT_ITEM},
+	{"expected_revision", offsetof(DsGiven, expected_revision), OP(DS_APPEND_ITEM) | OP(DS_SET_PROPERTIES_ITEM) | ASSERT_ITEM},
+	{"scopes", offsetof(DsGiven, scopes), OP(DS_APPEND_ITEM)},
+	{"scope", offsetof(DsGiven, scope), ASSERT_ITEM},
+	{"properties", offsetof(DsGiven, properties), OP(DS_CREATE_STREAM_ITEM) | OP(DS_SET_PROPERTIES_ITEM)},
+};
+
+/* What others call these keys. */
+static const struct
+{
+	const char *word;
+	const char *key;
+}			other_words[] = {
+	{"patch", "data"},
+	{"document", "data"},
+	{"doc", "data"},
+	{"body", "data"},
+	{"value", "data"},
+	{"version", "expected"},
+	{"expected_version", "expected"},
+	{"version", "expected_revision"},
+	{"revision", "expected_revision"},
+	{"table", "collection"},
+	{"key", "id"},
+	{"event", "events"},
+	{"source", "stream"},
 };
 
 /* An item as it is read: what others point into. */
@@ -72,13 +99,15 @@ typedef struct Reader
 	List	   *logs;			/* of DsLog, likewise */
 } Reader;
 
+#define EXAMPLE "An item is like {\"op\": \"upsert\", \"collection\": \"shops\", \"id\": \"c1\", \"data\": {...}, \"expected\": 1}."
+
 pg_noreturn static void
 refuse_item(int item, const char *problem)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("%s%s", ds_item_prefix(item), problem),
-			 errhint("An item is like {\"op\": \"upsert\", \"collection\": \"shops\", \"id\": \"c1\", \"data\": {...}, \"expected\": 1}.")));
+			 errhint(EXAMPLE)));
 }
 
 static JsonbValue **
@@ -96,6 +125,73 @@ slot_for_key(Given *given, const JsonbValue *name)
 	return NULL;
 }
 
+/* The op of that name, or -1. */
+static int
+find_op(const JsonbValue *name)
+{
+	static const DsOp ops[] = {
+		DS_UPSERT_ITEM, DS_PUT_ITEM, DS_PATCH_ITEM, DS_DELETE_ITEM, DS_ASSERT_ITEM,
+		DS_APPEND_ITEM, DS_SET_PROPERTIES_ITEM, DS_CREATE_STREAM_ITEM, DS_CLOSE_STREAM_ITEM
+	};
+
+	for (size_t i = 0; i < lengthof(ops); i++)
+		if (name->type == jbvString && ds_json_string_is(name, ds_op_name(ops[i])))
+			return ops[i];
+	return -1;
+}
+
+/* The key that was probably meant by another one, of those that some of these ops have; or NULL. */
+static const char *
+find_meant(const JsonbValue *given, uint32 ops)
+{
+	for (size_t i = 0; i < lengthof(keys); i++)
+		if ((keys[i].ops & ops) && ds_json_is_like(given, keys[i].name))
+			return keys[i].name;
+	for (size_t w = 0; w < lengthof(other_words); w++)
+		for (size_t i = 0; i < lengthof(keys); i++)
+			if ((keys[i].ops & ops) && strcmp(other_words[w].key, keys[i].name) == 0 &&
+				ds_json_is_like(given, other_words[w].word))
+				return keys[i].name;
+	return NULL;
+}
+
+/* The keys of an op as a sentence tells them. */
+static const char *
+list_keys(DsOp op)
+{
+	StringInfoData list;
+	const char *last = NULL;
+
+	initStringInfo(&list);
+	for (size_t i = 0; i < lengthof(keys); i++)
+	{
+		if (!(keys[i].ops & OP(op)))
+			continue;
+		if (last != NULL)
+			appendStringInfo(&list, "%s\"%s\"", list.len > 0 ? ", " : "", last);
+		last = keys[i].name;
+	}
+	appendStringInfo(&list, " and \"%s\"", last);
+	return list.data;
+}
+
+/* An item without a known op can have meant any key. */
+pg_noreturn static void
+refuse_key(const JsonbValue *object, const JsonbValue *key, int item)
+{
+	JsonbValue	name;
+	int			op = getKeyJsonValueFromContainer(object->val.binary.data, "op", 2, &name) == NULL ? -1 : find_op(&name);
+	const char *meant = find_meant(key, op < 0 ? PG_UINT32_MAX : OP(op));
+	const char *question = meant == NULL ? "" : psprintf("Did you mean \"%s\"? ", meant);
+
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sunknown key %s", ds_item_prefix(item), ds_json_quote(key)),
+			 op < 0
+			 ? errhint("%s" EXAMPLE, question)
+			 : errhint("%sAn item with op \"%s\" has the keys %s.", question, ds_op_name(op), list_keys(op))));
+}
+
 /* Take an item apart; unknown keys are 22023. */
 static void
 read_keys(const JsonbValue *object, int item, Given *given)
@@ -111,10 +207,18 @@ read_keys(const JsonbValue *object, int item, Given *given)
 		JsonbValue **value = slot_for_key(given, &key);
 
 		if (value == NULL)
-			refuse_item(item, psprintf("unknown key %s", ds_json_quote(&key)));
+			refuse_key(object, &key, item);
 		*value = &given->values[used++];
 		(void) JsonbIteratorNext(&iterator, *value, true);
 	}
+}
+
+static bool
+is_of_other_kind(const struct Key *key, bool for_log)
+{
+	bool		of_document = (key->ops & OF_DOCUMENTS) != 0;
+
+	return for_log ? of_document && !(key->ops & OF_LOGS) : !of_document;
 }
 
 /* Refuse the keys that only items of the other kind have. */
@@ -122,7 +226,7 @@ static void
 refuse_other_keys(Given *given, bool for_log, const DsItem *item)
 {
 	for (size_t i = 0; i < lengthof(keys); i++)
-		if ((for_log ? keys[i].of_document : keys[i].of_log) && *slot(given, &keys[i]) != NULL)
+		if (is_of_other_kind(&keys[i], for_log) && *slot(given, &keys[i]) != NULL)
 			refuse_item(item->number, psprintf("op \"%s\" takes no \"%s\"%s", ds_op_name(item->op), keys[i].name,
 												  item->op == DS_ASSERT_ITEM
 												  ? (for_log ? " beside \"log\"" : " without \"log\"") : ""));
@@ -131,20 +235,16 @@ refuse_other_keys(Given *given, bool for_log, const DsItem *item)
 static DsOp
 read_op(const JsonbValue *op, int item)
 {
-	static const DsOp ops[] = {
-		DS_UPSERT_ITEM, DS_PUT_ITEM, DS_PATCH_ITEM, DS_DELETE_ITEM, DS_ASSERT_ITEM,
-		DS_APPEND_ITEM, DS_SET_PROPERTIES_ITEM, DS_CREATE_STREAM_ITEM, DS_CLOSE_STREAM_ITEM
-	};
+	int			found;
 
 	if (op == NULL)
 		refuse_item(item, "\"op\" is missing");
 	if (op->type != jbvString)
 		refuse_item(item, "\"op\" must be a JSON string");
 
-	for (size_t i = 0; i < lengthof(ops); i++)
-		if (ds_json_string_is(op, ds_op_name(ops[i])))
-			return ops[i];
-
+	found = find_op(op);
+	if (found >= 0)
+		return found;
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("%sunknown op %s", ds_item_prefix(item), ds_json_quote(op)),
@@ -296,6 +396,7 @@ read_document_item(Reader *reader, Given *given, DsItem *item)
 		read_metadata(item, &given->keys, &given->metadata);
 	item->collection = read_collection(reader, given->keys.collection, item->number);
 	item->id = read_id(item, given->keys.id);
+	ds_id_require_short(item->collection->id_type, item->id, item->collection->relid, item->collection->id, item->number);
 	read_data(item, given->keys.data);
 	item->expected = read_expected(item, given->keys.expected);
 }

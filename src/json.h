@@ -11,6 +11,8 @@
 extern bool ds_json_string_is(const JsonbValue *string, const char *word);
 extern const char *ds_json_quote(const JsonbValue *string);
 extern char *ds_json_digits(const JsonbValue *number);
+extern bool ds_json_is_bigint(const JsonbValue *string);
+extern bool ds_json_is_like(const JsonbValue *string, const char *word);
 extern bool ds_json_is_encoded_twice(Jsonb *json);
 extern void ds_json_root(Jsonb *json, JsonbValue *value);
 

@@ -21,6 +21,7 @@
 
 #include "access/xact.h"
 #include "compat.h"
+#include "errors.h"
 #include "executor/spi.h"
 #include "executor/tstoreReceiver.h"
 #include "lib/ilist.h"
@@ -134,8 +135,11 @@ prepare(const Request *request, bool *in_order)
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
 	if (!list_member_oid(plan_source(plan)->relationOids, request->key.relid))
-		elog(ERROR, "relation %u was renamed while a statement on it was prepared",
-			 request->key.relid);
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_SERIALIZATION),
+				 errmsg("table \"%s\" or its schema was renamed while a statement on it was prepared",
+						ds_collection_name(request->key.relid)),
+				 errhint("Begin the transaction again.")));
 	return plan;
 }
 
@@ -387,7 +391,11 @@ ds_plan_datum(uint64 row, int column)
 	Datum		value = ds_plan_value(row, column, &is_null);
 
 	if (is_null)
-		elog(ERROR, "unexpected NULL in column %d", column);
+		ereport(ERROR,
+				(errcode(ERRCODE_NOT_NULL_VIOLATION),
+				 errmsg("a row has NULL in column \"%s\", which is NOT NULL",
+						NameStr(TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attname)),
+				 errhint("Its constraint was not validated: give the rows that break it a value.")));
 	return value;
 }
 

@@ -233,6 +233,8 @@ ds_request_refuse_result(const DsRequest *request)
 static void
 older_than_error(pg_attribute_unused() void *arg)
 {
+	if (!ds_error_is_bad_value())
+		return;
 	errcode(DS_ERRCODE_ARGUMENT);
 	errhint("Pass an interval such as '7 days'.");
 }

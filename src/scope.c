@@ -86,7 +86,7 @@ is_position(const JsonbValue *value)
 	if (value->type == jbvNull)
 		return true;
 	if (value->type == jbvString)
-		return ds_json_string_is(value, "none");
+		return ds_json_string_is(value, "none") || ds_json_is_bigint(value);
 	if (value->type != jbvNumeric)
 		return false;
 	digits = ds_json_digits(value);

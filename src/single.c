@@ -25,6 +25,7 @@ ds_single_begin(FunctionCallInfo fcinfo, int expected_argument, DsSingle *call)
 	call->expected = ds_expectation_in_force(ds_expectation_from_sql(expected, DS_ONLY_ITEM));
 	ds_collection_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, &call->collection);
 	call->id = ds_id_from_text(call->collection.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
+	ds_id_require_short(call->collection.id_type, call->id, call->collection.relid, call->collection.id, DS_ONLY_ITEM);
 }
 
 static void
@@ -70,7 +71,7 @@ ds_single_end(const DsSingle *call, const char *op, const DsOutcome *outcome)
 		ds_conflict_begin(&conflict);
 		ds_conflict_add_call(&conflict, 1);
 		add_violation(call, op, outcome, &conflict);
-		ds_conflict_raise(&conflict, DS_CONFLICT_HINT);
+		ds_conflict_raise(&conflict, "");
 	}
 	return holds;
 }

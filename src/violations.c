@@ -34,6 +34,8 @@ refuse_detail(void)
 static void
 detail_error(pg_attribute_unused() void *arg)
 {
+	if (!ds_error_is_bad_value())
+		return;
 	errcode(DS_ERRCODE_ARGUMENT);
 	errhint(HINT);
 }

@@ -11,8 +11,8 @@ async function changeShops(client, ids, change, attempts = 5) {
   for (let attempt = 1; ; attempt++) {
     const shops = await client.query("SELECT id, version, data FROM docstore.load_many('shops', $1)", [ids]);
     for (const { id, version, data } of shops.rows) {
-      // pg returns a bigint as a string, and an item wants a number.
-      items.set(id, { op: 'upsert', collection: 'shops', id, data: await change(data), expected: Number(version) });
+      // pg returns a bigint as a string, which an item takes as it is.
+      items.set(id, { op: 'upsert', collection: 'shops', id, data: await change(data), expected: version });
     }
     try {
       // As a JSON text: of a JavaScript array pg would make a PostgreSQL array.

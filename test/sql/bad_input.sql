@@ -31,10 +31,25 @@ CALL pg_temp.save('[{"op": null, "collection": "shops", "id": "a", "data": {}}]'
 CALL pg_temp.save('[{"op": 1, "collection": "shops", "id": "a", "data": {}}]');
 
 -- unknown and superfluous keys
+CREATE FUNCTION pg_temp.refused(items text, OUT message text, OUT hint text) LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM docstore.save(items::jsonb);
+EXCEPTION WHEN invalid_parameter_value THEN
+	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, hint = PG_EXCEPTION_HINT;
+END
+$$;
 CALL pg_temp.save('[{"op": "upsert", "collection": "shops", "id": "a", "data": {}, "expcted": 1}]');
 CALL pg_temp.save('[{"op": "upsert", "collection": "shops", "id": "a", "data": {}, "Expected": 1}]');
 CALL pg_temp.save('[{"op": "upsert", "collection": "shops", "id": "a", "data": {}, "": 1}]');
 CALL pg_temp.save('[{"op": "upsert", "collection": "shops", "id": "a", "data": {}, "new\nline": 1}]');
+-- near misses: the key that was meant, if that op has it, and all that it has
+SELECT op, left(key, 20) AS key, message, hint FROM (VALUES (1, 'patch', 'patch'), (2, 'patch', 'document'), (3, 'put', 'document'), (4, 'delete', 'document'), (5, 'upsert', 'version'),
+	(6, 'upsert', 'expected_version'), (7, 'upsert', 'expectedVersion'), (8, 'upsert', 'table'), (9, 'upsert', 'COLLECTION'), (10, 'upsert', 'Id'), (11, 'assert', 'Scope'),
+	(12, 'append', 'event'), (13, 'append', 'version'), (14, 'append', 'expectedRevision'), (15, 'set_properties', 'version'), (16, 'set_properties', 'revision'),
+	(17, 'create_stream', 'property'), (18, 'close_stream', 'source'), (19, 'upsert', 'more'), (20, 'nothing', 'documents'), (21, 'upsert', repeat('expected', 1000)))
+	k(nr, op, key), pg_temp.refused(format('[{"op": "%s", "%s": {}}]', op, key)) ORDER BY nr;
+CALL pg_temp.save('[{"Op": "upsert", "collection": "shops", "id": "a", "data": {}}]');
+CALL pg_temp.save('[{"patch": {"open": true}}]');
 CALL pg_temp.save('[{"op": "delete", "collection": "shops", "id": "a", "data": {}, "expected": 1}]');
 CALL pg_temp.save('[{"op": "assert", "collection": "shops", "id": "a", "data": null, "expected": 1}]');
 

@@ -101,6 +101,8 @@ CALL pg_temp.try($$ SELECT docstore.violations('{"total": 1}') $$);
 CALL pg_temp.try($$ SELECT docstore.violations('{"total": 1, "violations": {}}') $$);
 CALL pg_temp.try($$ SELECT docstore.violations('{"total": 1, "violations": ["a"]}') $$);
 CALL pg_temp.try($$ SELECT docstore.violations('} before {"total": ') $$);
+-- what has nothing to do with the DETAIL keeps its code: here the server's stack ends
+SELECT pg_temp.verdict($$ SELECT docstore.violations('{"total": ' || repeat('{"a": ', 100000) || '1' || repeat('}', 100001)) $$);
 SELECT detail, pg_temp.verdict(format('SELECT docstore.violations(%L)', detail))
 FROM unnest('{"{\"total\": }", "{\"total\": 1, \"violations\": [{\"item\": 3000000000}]}", "{\"total\": 1, \"violations\": [{\"item\": 1e30}]}",
 	"{\"total\": 1, \"violations\": [{\"item\": 1, \"expected\": \"latest\"}]}", "{\"total\": 1, \"violations\": [[]]}"}'::text[]) detail;

@@ -89,10 +89,17 @@ RESET search_path;
 SELECT docstore.create_collection('pg_temp.scratch');
 SELECT docstore.upsert('scratch', 'a', '{}');
 
--- a name that is too long is cut, as SQL does
-SELECT length(docstore.create_collection(repeat('x', 70))::text);
-SELECT length(target) FROM docstore.save(format('[{"op": "upsert", "collection": "%s", "id": "1", "data": {}}]', repeat('x', 70))::jsonb);
-DO $$ BEGIN EXECUTE format('DROP TABLE %I', repeat('x', 63)); END $$;
+-- a name that the server would cut is refused, each part for itself, in bytes and without its quotes
+CALL pg_temp.try(format($$ SELECT docstore.create_collection('%s') $$, repeat('x', 64)));
+CALL pg_temp.try(format($$ SELECT docstore.create_collection('%s.shops') $$, repeat('x', 64)));
+CALL pg_temp.try(format($$ SELECT docstore.create_collection('"%s"') $$, repeat(U&'\00fc', 32)));
+CALL pg_temp.try(format($$ SELECT docstore.create_collection('"%s"') $$, repeat('""', 64)));
+CALL pg_temp.try(format($$ SELECT docstore.create_log('%s') $$, repeat('x', 64)));
+-- 63 bytes go, also where two names differ only in what the names of indexes and floors have no room for
+SELECT docstore.upsert(docstore.create_collection(format('public."%s%s"', repeat('""', 62), last)), 'a', '{}') FROM unnest('{y,z}'::text[]) last;
+SELECT docstore.upsert(docstore.create_collection(' ' || repeat('x', 62) || last || ' '), 'a', '{}') FROM unnest('{y,z}'::text[]) last;
+SELECT docstore.delete(format('%I', repeat('x', 62) || last)::regclass, 'a', 1) FROM unnest('{y,z}'::text[]) last;
+DO $$ BEGIN EXECUTE (SELECT string_agg(format('DROP TABLE %I, %I;', repeat('x', 62) || last, repeat('"', 62) || last), '') FROM unnest('{y,z}'::text[]) last); END $$;
 
 CALL pg_temp.try($$ SELECT docstore.create_collection('nowhere.shops') $$);
 

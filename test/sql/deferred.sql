@@ -311,3 +311,38 @@ SELECT docstore.patch('patched', 'a', '{"n": 1}', 1);
 COMMIT;
 SELECT id, version, data FROM patched;
 DROP TABLE patched;
+
+-- a violation that an inner savepoint hands on when it is released is undone with the one that it is handed to, which nothing had touched before
+SELECT docstore.create_collection('nested');
+SELECT docstore.upsert('nested', 'b', '{}');
+BEGIN;
+SET LOCAL docstore.conflicts = 'deferred';
+SAVEPOINT a;
+SELECT docstore.upsert('nested', 'fresh', '{"kept": true}');
+SAVEPOINT b;
+SAVEPOINT c;
+SELECT docstore.upsert('nested', 'b', '{}', 9);
+RELEASE c;
+SELECT pg_temp.pending();
+ROLLBACK TO b;
+SELECT pg_temp.pending();
+COMMIT;
+SELECT version, data FROM docstore.load('nested', 'fresh');
+-- so is that of a batch, inside two savepoints; an item that expects "any" runs it in a subtransaction of its own
+BEGIN;
+SET LOCAL docstore.conflicts = 'deferred';
+SAVEPOINT a;
+SAVEPOINT b;
+SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "nested", "id": "fresh", "data": {}, "expected": "any"}, {"op": "upsert", "collection": "nested", "id": "b", "data": {}, "expected": 9}]');
+SELECT pg_temp.pending();
+RELEASE b;
+SELECT pg_temp.pending();
+ROLLBACK TO a;
+SELECT pg_temp.pending();
+SAVEPOINT b;
+SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "nested", "id": "fresh", "data": {}, "expected": "any"}, {"op": "upsert", "collection": "nested", "id": "b", "data": {}, "expected": 9}]');
+RELEASE b;
+RELEASE a;
+SELECT pg_temp.pending();
+COMMIT;
+DROP TABLE nested;

@@ -38,6 +38,8 @@ SELECT id, version, data FROM docstore.load('shops', 'c1');
 -- many: each document that is found, once, in the order of the ids
 SELECT id, version, data FROM docstore.load_many('shops', ARRAY['c2', 'nope', 'C2', 'c1', 'c2']);
 SELECT id, version, data FROM docstore.load_many('shops', '{C2,c2}');
+SELECT id FROM docstore.load_many('shops', '{c2,c2}');
+SELECT id FROM docstore.load_many('shops', '{c2,C2,c2,C2,C2}');
 SELECT id FROM docstore.load_many('shops', '[5:6]={C2,c2}');
 SELECT id FROM docstore.load_many('shops', '{}');
 SELECT id FROM docstore.load_many('shops', '{nope}');

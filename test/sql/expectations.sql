@@ -36,7 +36,7 @@ SELECT pg_temp.verdict($$ SELECT docstore.upsert_many('shops', '{there}', '{"{}"
 CREATE TEMP TABLE expected_in_json (nr serial, expected text);
 INSERT INTO expected_in_json (expected) VALUES ('2'), ('1'), ('3'), ('0'), ('"none"'), ('null'), (NULL), ('-1'), ('"any"'),
 	('-2'), ('"exists"'), ('2.0'), ('0.2e1'), ('-0'), ('9223372036854775807'), ('9223372036854775808'), ('-3'), ('1.5'), ('1e30'),
-	('""'), ('"2"'), ('"Any"'), ('"any "'), ('"stale"'), ('true'), ('false'), ('[]'), ('{}');
+	('""'), ('"2"'), ('"1"'), ('"0"'), ('"-1"'), ('"02"'), ('"9223372036854775807"'), ('"9223372036854775808"'), ('"Any"'), ('"any "'), ('"stale"'), ('true'), ('false'), ('[]'), ('{}');
 CREATE FUNCTION pg_temp.items(op text, id text, expected text) RETURNS text RETURN
 	format('[{"op": "%s", "collection": "%s", "id": "%s"%s%s}]', op, CASE op WHEN 'delete' THEN 'bin' ELSE 'shops' END, id,
 		   CASE op WHEN 'upsert' THEN ', "data": {}' END, ', "expected": ' || expected);

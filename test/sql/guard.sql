@@ -121,6 +121,8 @@ DROP TABLE hand;
 -- a version column that is renamed or changes its type
 ALTER TABLE loose RENAME version TO revision;
 CALL pg_temp.try($$ UPDATE loose SET revision = revision + 1 $$);
+CALL pg_temp.try($$ SELECT docstore.guard('loose') $$);
+CALL pg_temp.try($$ SELECT docstore.guard('loose', 'nothing') $$);
 SELECT docstore.unguard('loose'), docstore.guard('loose', 'revision');
 UPDATE loose SET revision = revision + 1 RETURNING revision;
 SELECT docstore.unguard('loose');

@@ -23,6 +23,8 @@ SELECT consumer, version, cursor = :'two' AS two, cursor = :'five' AS five, upda
 -- the same conflict as everywhere: stale, exists, missing
 CALL pg_temp.try(format($$ SELECT docstore.commit_cursor('ledger', 'mail', %L, 1) $$, :'five'));
 CALL pg_temp.try(format($$ SELECT docstore.commit_cursor('ledger', 'mail', %L, 0) $$, :'five'));
+-- NULL never switches the check off
+CALL pg_temp.try(format($$ SELECT docstore.commit_cursor('ledger', 'mail', %L, NULL) $$, :'five'));
 CALL pg_temp.try(format($$ SELECT docstore.commit_cursor('ledger', 'new', %L, 1) $$, :'five'));
 CALL pg_temp.try(format($$ SELECT docstore.commit_cursor('ledger', 'new', %L, -2) $$, :'five'));
 -- and deferred

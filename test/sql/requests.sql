@@ -42,6 +42,15 @@ CALL pg_temp.try(format('SELECT * FROM docstore.save(%L, %L)', '[]', :one));
 CALL pg_temp.try(format('SELECT * FROM docstore.save(%L, %L)', '[7]', :one));
 CALL pg_temp.try(format('SELECT * FROM docstore.save(%L, %L)', '[{"op": "upsert", "collection": "shops", "id": "order", "data": {"n": 1}}]', :three));
 CALL pg_temp.try(format('SELECT * FROM docstore.save(NULL, %L)', :one));
+-- be it the last character of a long document
+CREATE FUNCTION pg_temp.long(last text) RETURNS jsonb RETURN
+	jsonb_build_array(jsonb_build_object('op', 'upsert', 'collection', 'drafts', 'id', 'long', 'expected', 'any', 'data', jsonb_build_object('text', repeat('0123456789', 100000) || last)));
+SELECT docstore.create_collection('drafts');
+SELECT version FROM docstore.save(pg_temp.long('a'), '00000000-0000-0000-0000-00000000000a');
+SELECT version FROM docstore.save(pg_temp.long('a'), '00000000-0000-0000-0000-00000000000a');
+CALL pg_temp.try($$ SELECT version FROM docstore.save(pg_temp.long('b'), '00000000-0000-0000-0000-00000000000a') $$);
+DROP TABLE drafts;
+DELETE FROM docstore.requests WHERE request_id = '00000000-0000-0000-0000-00000000000a';
 CALL pg_temp.try('SELECT * FROM docstore.save(''[]'', ''one'')');
 SELECT version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "order", "data": {}, "expected": 1}]', NULL);
 SELECT count(*) FROM docstore.requests;

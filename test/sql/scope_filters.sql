@@ -116,6 +116,17 @@ SELECT version FROM docstore.append('ledger', 'A', '[{"type": "Withdrawn"}]', -1
 SELECT version FROM docstore.append('ledger', 'C', '[{"type": "T"}, {"type": "T"}, {"type": "T"}]');
 SELECT log_position = docstore.tail('ledger', '{"source": "C"}') AS third FROM ledger WHERE stream = 'C' AND version = 3;
 
+-- of nine types, more than are compared one by one, only the last matches
+SELECT version, log_position FROM docstore.append('ledger', 'nine', '[{"type": "Ninth"}]');
+SELECT '["1st", "2nd", "3rd", "4th", "5th", "6th", "7th", "8th", "Ninth"]' AS nine \gset
+SELECT docstore.tail('ledger', jsonb_build_object('types', :'nine'::jsonb)) = log_position AS found, docstore.tail('ledger', jsonb_build_object('types', :'nine'::jsonb - 8)) AS without_it
+FROM ledger WHERE type = 'Ninth';
+CALL pg_temp.settle();
+SELECT stream, type FROM docstore.read_log('ledger', NULL, 100, jsonb_build_object('types', :'nine'::jsonb));
+SELECT stream, type FROM docstore.read_log('ledger', NULL, 100, jsonb_build_object('types', :'nine'::jsonb - 8));
+SELECT types, pg_temp.verdict(format('SELECT version FROM docstore.append(%L, %L, %L, -1, %L)', 'ledger', 'nine', '[{"type": "T"}]', jsonb_build_array(jsonb_build_object('expected', 'none', 'types', types))))
+FROM unnest(ARRAY[:'nine'::jsonb, :'nine'::jsonb - 8]) types;
+
 -- names are compared to the byte
 SELECT version FROM docstore.append('ledger', U&'\00e9', U&'[{"type": "\00e9", "stream_id": "\00e9"}]');
 SELECT docstore.tail('ledger', U&'{"source": "\00e9"}') = docstore.tail('ledger', '{}') AS same, docstore.tail('ledger', U&'{"source": "e\0301"}') AS other,

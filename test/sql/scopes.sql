@@ -122,7 +122,7 @@ RESET docstore.checks;
 -- an expected position is a must; never a silent "unchecked"; any and exists are no positions
 CALL pg_temp.try($$ SELECT * FROM docstore.append('ledger', 'x', '[{"type": "T"}]', -1, '[{"source": "y"}]') $$);
 CREATE TEMP TABLE wrong (nr serial, scopes text);
-INSERT INTO wrong (scopes) VALUES ('[{}]'), ('[{"expected": 99}, {}]'), ('[{"expected": "any"}]'), ('[{"expected": "exists"}]'), ('[{"expected": -1}]'), ('[{"expected": -2}]'), ('[{"expected": ""}]'), ('[{"expected": "1"}]'),
+INSERT INTO wrong (scopes) VALUES ('[{}]'), ('[{"expected": 99}, {}]'), ('[{"expected": "any"}]'), ('[{"expected": "exists"}]'), ('[{"expected": -1}]'), ('[{"expected": -2}]'), ('[{"expected": ""}]'), ('[{"expected": "01"}]'),
 	('[{"expected": 1.5}]'), ('[{"expected": 1e30}]'), ('[{"expected": 9223372036854775808}]'), ('[{"expected": true}]'), ('[{"expected": [1]}]'), ('[{"expected": 99, "strict": "yes"}]'), ('[{"expected": 99, "strict": null}]'),
 	('[{"expected": 99, "strict": 1}]'), ('[{"expected": 99, "types": []}]'), ('[{"expected": 99, "types": null}]'), ('[{"expected": 99, "types": "T"}]'), ('[{"expected": 99, "types": {"T": 1}}]'), ('[{"expected": 99, "types": [null]}]'), ('[{"expected": 99, "types": ["T", 7]}]'),
 	('[{"expected": 99, "types": [["T"]]}]'), ('[{"expected": 99, "types": [""]}]'), ('[{"expected": 99, "source": ""}]'), ('[{"expected": 99, "source": 7}]'), ('[{"expected": 99, "source_type": ["A"]}]'), ('[{"expected": 99, "stream_type": true}]'),

@@ -33,6 +33,9 @@ SELECT pg_temp.stored('s');
 -- a retry: the same versions and positions, whatever it expects, as often as it likes; positions are not used up
 SELECT pg_temp.append('s', 0, 1, 2), pg_temp.append('s', -1, 1, 2), pg_temp.append('s', 2, 1, 2), pg_temp.append('s', 7, 1, 2), pg_temp.append('s', -2, 1, 2);
 SELECT version, revision FROM ledger_streams;
+-- only the ids are compared: another type, other data are answered alike, and dropped
+SELECT * FROM docstore.append('ledger', 's', (SELECT jsonb_agg(e || '{"type": "other", "data": {"other": true}, "stream_id": "t"}') FROM jsonb_array_elements(pg_temp.events(1, 2)) e), 0);
+SELECT version, type, data, stream_id FROM ledger ORDER BY version;
 SELECT pg_temp.append('s', 2, 3);
 SELECT version, revision FROM ledger_streams;
 -- a part of what was stored, in that order, is a retry, too
