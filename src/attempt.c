@@ -479,26 +479,15 @@ forget_places(DsBatch *batch)
 		DsItem	   *item = batch->order[i];
 
 		item->moved = is_unwritten(item);
-		if (!item->moved)
-			continue;
-		item->present = false;
+		item->present &= !item->moved;
 		item->compared = item->actual;
 	}
 }
 
 /*
- * Whether a row that has moved is there.  The events of a stream have got
- * their versions, so its head must be at the one that they begin from.
- */
-static bool
-is_found_again(const DsItem *item)
-{
-	return item->present && (item->head == NULL || item->actual == item->compared);
-}
-
-/*
  * Lock the rows that have moved, where they are now.  Raises 27000 when one is
- * gone, or is not as its items expect any more.
+ * gone, or is not as its items expect any more.  The events of a stream have
+ * got their versions, so its head must be at the one that they begin from.
  */
 static void
 lock_moved(DsBatch *batch)
@@ -506,8 +495,12 @@ lock_moved(DsBatch *batch)
 	forget_places(batch);
 	ds_step_run(batch, choose_lock_moved, DS_WRITE_BATCH);
 	for (int i = 0; i < batch->targets; i++)
-		if (batch->order[i]->moved && !is_found_again(batch->order[i]))
-			ds_document_refuse_interference(batch->order[i]->collection, batch->order[i]->id);
+	{
+		const DsItem *item = batch->order[i];
+
+		if (item->moved && !(item->present && (item->head == NULL || item->actual == item->compared)))
+			ds_document_refuse_interference(item->collection, item->id);
+	}
 
 	count_violations(batch);
 	for (int i = 0; i < batch->count; i++)
@@ -518,15 +511,6 @@ lock_moved(DsBatch *batch)
 			ds_document_refuse_interference(item->log == NULL ? item->collection : &item->log->streams, item->id);
 	}
 	refuse_growth(batch);
-}
-
-/* Raise why a row that is locked, and as it was compared, cannot be written: 42501 or 27000. */
-pg_noreturn static void
-refuse_unwritten(const DsItem *item)
-{
-	if (item->collection->has_before_triggers || ds_document_has_policies(item->collection))
-		ds_document_refuse_unwritable(item->collection, item->id);
-	ds_document_refuse_interference(item->collection, item->id);
 }
 
 /*
@@ -547,7 +531,7 @@ write_locked(DsBatch *batch)
 	write_present(batch);
 	for (int i = 0; i < batch->targets; i++)
 		if (is_unwritten(batch->order[i]))
-			refuse_unwritten(batch->order[i]);
+			ds_document_refuse_unwritten(batch->order[i]->collection, batch->order[i]->id);
 }
 
 /* Write everything, in the order that the head of this file explains. */

@@ -70,7 +70,7 @@ typedef struct DsItem
 	int64		actual;			/* the version found, when present */
 	ItemPointerData place;		/* of the row that is locked */
 	bool		moved;			/* it was not there any more when it was to be written */
-	int64		compared;		/* the version of one that has moved, as it was then */
+	int64		compared;		/* the version of one that has moved, as it was then; nothing of others */
 	bool		hidden;			/* found missing by a try, although it is there */
 	bool		repeats;		/* the events are all stored already */
 	bool		written;		/* or deleted */

@@ -137,6 +137,15 @@ ds_document_refuse_unwritable(const DsCollection *collection, Datum id)
 	ds_document_refuse_old_snapshot();
 }
 
+/* Raise why a document that is locked, and as it was compared, cannot be written: 42501 or 27000. */
+void
+ds_document_refuse_unwritten(const DsCollection *collection, Datum id)
+{
+	if (collection->has_before_triggers || ds_document_has_policies(collection))
+		ds_document_refuse_unwritable(collection, id);
+	ds_document_refuse_interference(collection, id);
+}
+
 /* Raise 40001: somebody changed what this transaction's snapshot shows. */
 void
 ds_document_refuse_old_snapshot(void)

@@ -33,6 +33,7 @@ pg_noreturn extern void ds_document_refuse_growth(const DsCollection *collection
 pg_noreturn extern void ds_document_refuse_trigger(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_interference(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_unwritable(const DsCollection *collection, Datum id);
+pg_noreturn extern void ds_document_refuse_unwritten(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_old_snapshot(void);
 
 #endif							/* DS_DOCUMENT_H */
