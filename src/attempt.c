@@ -179,11 +179,11 @@ choose_delete(const DsItem *item)
 		? DS_DELETE_MANY : DS_NO_STATEMENT;
 }
 
-/* Of the documents that are locked, those that are not written yet. */
+/* Of the documents that are locked, those that could not be written at their places. */
 static DsStatement
-choose_lock_unwritten(const DsItem *item)
+choose_lock_moved(const DsItem *item)
 {
-	return is_unwritten(item) ? choose_lock(item) : DS_NO_STATEMENT;
+	return item->moved ? choose_lock(item) : DS_NO_STATEMENT;
 }
 
 /* Look again for what was not found when the batch locked. */
@@ -191,6 +191,14 @@ static DsStatement
 choose_find_absent(const DsItem *item)
 {
 	return item->present ? DS_NO_STATEMENT : DS_FIND_MANY;
+}
+
+/* The inserts that found their id taken, by what was not found yet. */
+static DsStatement
+choose_find_lost(const DsItem *item)
+{
+	return (is_lost_create(item) || is_lost_any(item)) && !item->present
+		? DS_FIND_MANY : DS_NO_STATEMENT;
 }
 
 /* After the inserts: what nothing holds in place, and was not found. */
@@ -221,6 +229,7 @@ forget_findings(DsBatch *batch)
 		batch->order[i]->present = false;
 		batch->order[i]->reason = DS_HOLDS;
 		batch->order[i]->written = false;
+		batch->order[i]->moved = false;
 	}
 	batch->is_too_low = false;
 }
@@ -276,13 +285,17 @@ count_present(const DsBatch *batch)
 	return present;
 }
 
-/* Find items in what one snapshot shows; returns how many are there. */
+/*
+ * Find items in what one snapshot shows, of this transaction's own writes those
+ * before a command; returns how many are there.
+ */
 static int
-find_at(DsBatch *batch, DsChooseStatement choose, Snapshot snapshot)
+find_at(DsBatch *batch, DsChooseStatement choose, Snapshot snapshot, CommandId before)
 {
 	int			present = count_present(batch);
 
-	PushActiveSnapshot(snapshot);
+	PushCopiedSnapshot(snapshot);
+	GetActiveSnapshot()->curcid = before;
 	ds_step_run(batch, choose, DS_READ);
 	PopActiveSnapshot();
 	return count_present(batch) - present;
@@ -291,7 +304,8 @@ find_at(DsBatch *batch, DsChooseStatement choose, Snapshot snapshot)
 /*
  * Look again for items that were absent when the batch locked, all of them at
  * one instant: what is locked is at that instant as it was found.  Returns
- * how many are there by now.
+ * how many are there by now, but for what the call itself has made: what an
+ * item expects is about what was there before the call.
  *
  * Under REPEATABLE READ and SERIALIZABLE absence in the snapshot is not
  * absence: when something that it does not show is there by now, the answer
@@ -303,10 +317,10 @@ look_again(DsBatch *batch, DsChooseStatement choose)
 	int			found;
 
 	if (!IsolationUsesXactSnapshot())
-		return find_at(batch, choose, GetLatestSnapshot());
+		return find_at(batch, choose, GetLatestSnapshot(), batch->began);
 
-	found = find_at(batch, choose, GetTransactionSnapshot());
-	if (find_at(batch, choose, GetLatestSnapshot()) > 0)
+	found = find_at(batch, choose, GetTransactionSnapshot(), batch->began);
+	if (find_at(batch, choose, GetLatestSnapshot(), batch->began) > 0)
 		ds_document_refuse_old_snapshot();
 	return found;
 }
@@ -419,6 +433,48 @@ lock_and_compare(DsBatch *batch, bool may_try_again)
 	return found > 0 ? try_again(batch) : DS_DONE;
 }
 
+/* The inserts that found their id taken, but for those of which a row was found. */
+static List *
+lost_inserts(const DsBatch *batch)
+{
+	List	   *lost = NIL;
+
+	for (int i = 0; i < batch->targets; i++)
+		if (choose_find_lost(batch->order[i]) != DS_NO_STATEMENT)
+			lost = lappend(lost, batch->order[i]);
+	return lost;
+}
+
+/*
+ * Raise 27000 when a row that is in the way of an insert was made by the call
+ * itself: one snapshot shows it, but not among what was there before the call.
+ */
+static void
+refuse_own_rows(DsBatch *batch)
+{
+	Snapshot	latest;
+	List	   *lost = lost_inserts(batch);
+	List	   *unseen;
+	ListCell   *cell;
+
+	CommandCounterIncrement();
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	(void) find_at(batch, choose_find_lost, latest, batch->began);
+	unseen = lost_inserts(batch);
+	(void) find_at(batch, choose_find_lost, latest, GetCurrentCommandId(false));
+	UnregisterSnapshot(latest);
+
+	foreach(cell, unseen)
+	{
+		const DsItem *item = lfirst(cell);
+
+		if (item->present)
+			ds_document_refuse_interference(item->collection, item->id);
+	}
+	foreach(cell, lost)
+		((DsItem *) lfirst(cell))->present = false;
+}
+
 /*
  * What became of the inserts that found their id taken.
  *
@@ -434,6 +490,7 @@ settle_lost_inserts(DsBatch *batch, bool may_try_again)
 	if (!any_item(batch, is_lost_create) && !any_item(batch, is_lost_any))
 		return DS_DONE;
 
+	refuse_own_rows(batch);
 	look_again(batch, choose_find_loose);
 	count_violations(batch);
 	for (int i = 0; i < batch->targets; i++)
@@ -487,12 +544,55 @@ write_present(DsBatch *batch)
 	ds_step_run(batch, choose_patch, DS_WRITE_BATCH);
 }
 
+/* Forget where the rows were that no statement has written. */
+static void
+forget_places(DsBatch *batch)
+{
+	for (int i = 0; i < batch->targets; i++)
+	{
+		DsItem	   *item = batch->order[i];
+
+		item->moved = is_unwritten(item);
+		item->present &= !item->moved;
+		item->compared = item->actual;
+	}
+}
+
+/*
+ * Lock the rows that have moved, where they are now.  Raises 27000 when one is
+ * gone, or is not as its items expect any more.  The events of a stream have
+ * got their versions, so its head must be at the one that they begin from.
+ */
+static void
+lock_moved(DsBatch *batch)
+{
+	forget_places(batch);
+	ds_step_run(batch, choose_lock_moved, DS_WRITE_BATCH);
+	for (int i = 0; i < batch->targets; i++)
+	{
+		const DsItem *item = batch->order[i];
+
+		if (item->moved && !(item->present && (item->head == NULL || item->actual == item->compared)))
+			ds_document_refuse_interference(item->collection, item->id);
+	}
+
+	count_violations(batch);
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+
+		if (item->reason != DS_HOLDS)
+			ds_document_refuse_interference(item->log == NULL ? item->collection : &item->log->streams, item->id);
+	}
+	refuse_growth(batch);
+}
+
 /*
  * Write the documents that are locked.
  *
- * A trigger of another row may have updated some of them in between: then
- * they have a new place, and are written there if they are still at a version
- * that the item expects.
+ * A trigger of another row, or whatever else the call has run, may have
+ * updated some of them in between: then they have a new place, and are written
+ * there if they are still at a version that the item expects.
  */
 static void
 write_locked(DsBatch *batch)
@@ -501,12 +601,11 @@ write_locked(DsBatch *batch)
 	if (!any_item(batch, is_unwritten))
 		return;
 
-	ds_step_run(batch, choose_lock_unwritten, DS_WRITE_BATCH);
-	if (count_violations(batch) == 0)
-		write_present(batch);
+	lock_moved(batch);
+	write_present(batch);
 	for (int i = 0; i < batch->targets; i++)
 		if (is_unwritten(batch->order[i]))
-			ds_document_refuse_unwritable(batch->order[i]->collection, batch->order[i]->id);
+			ds_document_refuse_unwritten(batch->order[i]->collection, batch->order[i]->id);
 }
 
 /* Write everything, in the order that the head of this file explains. */
@@ -547,6 +646,8 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 {
 	DsAttempt	result;
 
+	CommandCounterIncrement();
+	batch->began = GetCurrentCommandId(false);
 	ds_scope_unlock_absence(batch);
 	forget_findings(batch);
 	require_floors(batch);

@@ -27,6 +27,7 @@
 #include "commands/trigger.h"
 #include "conflict.h"
 #include "deferred.h"
+#include "distributed.h"
 #include "direct_append.h"
 #include "document.h"
 #include "engine.h"
@@ -236,24 +237,25 @@ raise_conflict(const DsBatch *batch)
  */
 
 /*
- * Whether documents may be created by SQL, which cannot take a single one back.
- * Neighbours in the order of the locks are often of one table.
+ * Whether documents may be created by SQL, which cannot take a single one of a
+ * batch back, and are to be when they are too low.  Neighbours in the order of
+ * the locks are often of one table.
  */
 static bool
 may_be_too_low(const DsBatch *batch)
 {
-	const DsCollection *direct = NULL;
+	const DsCollection *other = NULL;
 
 	for (int i = 0; i < batch->targets; i++)
 	{
 		const DsItem *item = batch->order[i];
 
-		if (item->head != NULL || item->collection == direct || !ds_op_stores(item->op) ||
+		if (item->head != NULL || item->collection == other || !ds_op_stores(item->op) ||
 			(item->expected != DS_NO_VERSION && item->expected != DS_ANY_VERSION))
 			continue;
-		if (!ds_engine_inserts(item->collection))
+		if (!ds_engine_inserts(item->collection) && ds_document_is_taken_back(item->collection))
 			return true;
-		direct = item->collection;
+		other = item->collection;
 	}
 	return false;
 }
@@ -261,7 +263,7 @@ may_be_too_low(const DsBatch *batch)
 static bool
 needs_subtransaction(const DsBatch *batch, bool raise)
 {
-	if (ds_subtransaction_is_free() && may_be_too_low(batch))
+	if (may_be_too_low(batch))
 		return true;
 	if (batch->targets == 1)
 		return false;
@@ -277,7 +279,6 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 	return false;
 }
 
-/* Whether a table of a batch has AFTER triggers, be they disabled. */
 /* Fire the AFTER triggers that the batch's statements have queued. */
 static void
 fire_triggers(void)
@@ -359,6 +360,30 @@ run(DsBatch *batch, bool raise)
 	return result == DS_DONE;
 }
 
+/* The call that is under way, the innermost. */
+static const DsBatch *running = NULL;
+
+/* Run a batch, and let those that its triggers and functions run know of it. */
+static bool
+run_known(DsBatch *batch, bool raise)
+{
+	volatile bool written = false;
+
+	batch->outer = running;
+	ds_heads_refuse_nested(batch);
+	running = batch;
+	PG_TRY();
+	{
+		written = ds_direct_append(batch) || run(batch, raise);
+	}
+	PG_FINALLY();
+	{
+		running = batch->outer;
+	}
+	PG_END_TRY();
+	return written;
+}
+
 /*
  * Run a batch whose items are complete: all of it, or nothing.
  *
@@ -378,8 +403,9 @@ ds_batch_run(DsBatch *batch, bool raise)
 	ds_order_items(batch);
 	if (batch->count == 0)
 		return true;
+	ds_distributed_refuse_batch(batch);
 
-	written = ds_direct_append(batch) || run(batch, raise && !defer);
+	written = run_known(batch, raise && !defer);
 	if (written)
 		ds_heads_finish(batch);
 	if (defer)

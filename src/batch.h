@@ -70,6 +70,8 @@ typedef struct DsItem
 	int64		actual;			/* the version found, when present */
 	ItemPointerData place;		/* of the row that is locked */
 	int			missed;			/* tries in succession that could not lock it, although it is there */
+	bool		moved;			/* it was not there any more when it was to be written */
+	int64		compared;		/* the version of one that has moved, as it was then; nothing of others */
 	bool		repeats;		/* the events are all stored already */
 	bool		written;		/* or deleted */
 	int64		version;		/* the new version, or the one deleted, when written */
@@ -91,6 +93,7 @@ typedef struct DsHead
 
 	/* what the items want of it */
 	bool		may_create;
+	bool		appends;
 	bool		sets_properties;
 	bool		closes;
 	int			once[DS_HOLD_HEAD]; /* of each op that a stream can have once only: the item */
@@ -99,6 +102,7 @@ typedef struct DsHead
 	bool		is_due;			/* or there is nothing to write */
 	int64		growth;			/* in events */
 	uint64		new_transaction_id;
+	bool		is_placed;		/* the events have got their positions */
 } DsHead;
 
 typedef struct DsBatch
@@ -107,10 +111,12 @@ typedef struct DsBatch
 	DsItem	   *items;			/* in the order given */
 	int			targets;
 	DsItem	  **order;			/* of documents and heads: in the order of the locks */
-	List	   *heads;			/* of DsHead */
+	List	   *heads;			/* of DsHead, by log and stream */
 	int			tries;			/* so far, that were taken back */
 	bool		in_subtransaction;	/* so that a try can be */
 	bool		is_too_low;		/* it has created a document at a version that is used up: see floor.c */
+	CommandId	began;			/* the try: what this transaction has written before was there before the call */
+	const struct DsBatch *outer;	/* the call whose trigger or function makes this one */
 } DsBatch;
 
 extern void ds_batch_init(DsBatch *batch, int count);

@@ -17,11 +17,13 @@
 #include "catalog/indexing.h"
 #include "catalog/partition.h"
 #include "catalog/pg_am.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_rewrite.h"
 #include "catalogue.h"
+#include "compat.h"
 #include "nodes/primnodes.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -65,8 +67,9 @@ ds_catalogue_column(Oid relid, const char *name, DsColumn *column)
 	column->number = form->attnum;
 	column->type = form->atttypid;
 	column->collation = form->attcollation;
-	column->is_not_null = form->attnotnull;
+	column->is_not_null = form->attnotnull && is_validated_not_null(relid, form->attnum);
 	column->is_generated = form->attgenerated != '\0';
+	column->is_always_identity = form->attidentity == ATTRIBUTE_IDENTITY_ALWAYS;
 	ReleaseSysCache(tuple);
 	return true;
 }

@@ -16,8 +16,9 @@ typedef struct DsColumn
 	AttrNumber	number;
 	Oid			type;
 	Oid			collation;
-	bool		is_not_null;
+	bool		is_not_null;	/* of all rows, old ones too */
 	bool		is_generated;
+	bool		is_always_identity; /* takes no values but with OVERRIDING SYSTEM VALUE, and in an UPDATE none */
 } DsColumn;
 
 extern bool ds_catalogue_relation(Oid relid, FormData_pg_class *relation);

@@ -27,6 +27,7 @@
 #include "collection.h"
 #include "commands/trigger.h"
 #include "compat.h"
+#include "distributed.h"
 #include "engine.h"
 #include "errors.h"
 #include "feed.h"
@@ -92,7 +93,7 @@ ds_collection_init(void)
 	CacheRegisterRelcacheCallback(collection_changed, (Datum) 0);
 }
 
-/* The number of a column of that name and type that is not generated, or 0. */
+/* The number of a column of that name and type that is to be given a value, or 0. */
 AttrNumber
 ds_collection_column(Oid relid, const char *name, Oid type)
 {
@@ -157,6 +158,8 @@ inspect_documents(DsCollection *collection, StringInfo missing)
 	if (!ds_catalogue_column(relid, "version", &version) || !version.is_not_null ||
 		collection->version == InvalidAttrNumber)
 		ds_collection_lacks(missing, "a column \"version\" of type bigint NOT NULL");
+	else if (version.is_always_identity)
+		ds_collection_lacks(missing, "a column \"version\" that takes values: it is GENERATED ALWAYS AS IDENTITY");
 	collection->data = ds_collection_column(relid, "data", JSONBOID);
 	if (collection->data == InvalidAttrNumber)
 		ds_collection_lacks(missing, "a column \"data\" of type jsonb");
@@ -265,8 +268,12 @@ describe(DsCollection *collection)
 	collection->owner = rel->rd_rel->relowner;
 	collection->storage = rel->rd_locator.relNumber;
 	collection->has_before_triggers = has_before_triggers(rel);
+	collection->distributed = ds_distributed_is(collection->relid);
 	if (collection->kind == DS_DOCUMENTS)
+	{
 		describe_floor(collection);
+		collection->hides_floor = ds_distributed_hides_floor(collection->relid);
+	}
 	if (collection->kind == DS_EVENTS)
 		ds_feed_describe(rel, collection);
 	ds_engine_describe(rel, collection);
@@ -508,6 +515,7 @@ ds_collection_is(Oid relid, DsKind kind)
  * The floor of a table that is locked, as the catalogue knows it now: the
  * first delete may have made it since the table was described.  Also of a
  * table that was a collection when it was guarded, and is none any more.
+ * 0A000 on a node that does not see it.
  */
 Oid
 ds_collection_floor(Oid relid)
@@ -517,7 +525,11 @@ ds_collection_floor(Oid relid)
 
 	AcceptInvalidationMessages();
 	entry = current(relid, DS_DOCUMENTS, &obstacle);
-	return entry != NULL ? entry->collection.floor : ds_floor_find(relid);
+	if (entry == NULL)
+		return ds_floor_find(relid);
+	if (entry->collection.hides_floor)
+		ds_distributed_refuse_hidden_floor(relid);
+	return entry->collection.floor;
 }
 
 /*

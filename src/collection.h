@@ -72,6 +72,8 @@ typedef struct DsCollection
 	bool		has_before_triggers;	/* for each row: they can undo or change a write */
 	bool		is_plain;		/* needs nothing of the executor: see direct.c */
 	bool		is_plain_insert;	/* nor to insert */
+	bool		distributed;	/* its rows are elsewhere: see distributed.c */
+	bool		hides_floor;	/* here is only what another node has for its floor */
 	Oid			floor;			/* see floor.c; ds_collection_floor() knows it as it is now */
 	int64		attached_floor; /* of partitions; see ds_collection_attached_floor() */
 

@@ -10,8 +10,10 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/tableam.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_constraint.h"
 #include "executor/executor.h"
 #include "utils/acl.h"
 #include "utils/jsonb.h"
@@ -82,6 +84,22 @@ typedef bool TU_UpdateIndexes;
 #define has_generated_columns(constr) ((constr)->has_generated_stored)
 #else
 #define has_generated_columns(constr) ((constr)->has_generated_stored || (constr)->has_generated_virtual)
+#endif
+
+/* 18 has NOT NULL that old rows need not obey: whether they do, as the catalogue and as a table's description say. */
+#if PG_VERSION_NUM < 180000
+#define is_validated_not_null(relid, column) true
+#define may_have_old_nulls(desc, number) false
+#else
+static inline bool
+is_validated_not_null(Oid relid, AttrNumber column)
+{
+	HeapTuple	constraint = findNotNullConstraintAttnum(relid, column);
+
+	return HeapTupleIsValid(constraint) && ((Form_pg_constraint) GETSTRUCT(constraint))->convalidated;
+}
+#define may_have_old_nulls(desc, number) \
+	(TupleDescCompactAttr(desc, number)->attnullability == ATTNULLABLE_INVALID)
 #endif
 
 /* 18 can be asked for a primary key that is deferrable. */

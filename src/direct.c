@@ -22,6 +22,7 @@
 #include "access/xact.h"
 #include "compat.h"
 #include "direct.h"
+#include "document.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -55,6 +56,7 @@ ds_direct_begin(DsDirect *direct, const DsCollection *collection)
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
 
+	direct->command = GetCurrentCommandId(true);
 	direct->collection = collection;
 	direct->table = table_open(collection->relid, NoLock);
 	direct->found = table_slot_create(direct->table, NULL);
@@ -155,7 +157,7 @@ ds_direct_fetch(DsDirect *direct, ItemPointer place, Datum id)
 	if (direct->blocks == 0)
 		direct->blocks = RelationGetNumberOfBlocks(direct->table);
 	return ItemPointerGetBlockNumber(place) < direct->blocks &&
-		table_tuple_fetch_row_version(direct->table, place, SnapshotAny, direct->found) &&
+		table_tuple_fetch_row_version(direct->table, place, GetActiveSnapshot(), direct->found) &&
 		is_still(direct, id);
 }
 
@@ -171,7 +173,7 @@ ds_direct_lock_row(DsDirect *direct, Datum id)
 	TM_Result	result;
 
 	result = table_tuple_lock(direct->table, &place, GetActiveSnapshot(), direct->found,
-							  GetCurrentCommandId(true), LockTupleNoKeyExclusive, LockWaitBlock,
+							  direct->command, LockTupleNoKeyExclusive, LockWaitBlock,
 							  TUPLE_LOCK_FLAG_LOCK_UPDATE_IN_PROGRESS |
 							  TUPLE_LOCK_FLAG_FIND_LAST_VERSION,
 							  &failure);
@@ -217,12 +219,19 @@ ds_direct_set(Datum *values, bool *nulls, AttrNumber column, Datum value)
 	nulls[column - 1] = false;
 }
 
-/* Form a new version of the row that was found, whose values were changed. */
+/*
+ * Form a new version of the row that was found, whose values were changed.
+ * What it has in columns that were dropped ends here, as with any UPDATE.
+ */
 void
 ds_direct_form_changed(DsDirect *direct)
 {
-	ExecStoreHeapTuple(heap_form_tuple(RelationGetDescr(direct->table),
-									   direct->found->tts_values, direct->found->tts_isnull),
+	TupleDesc	desc = RelationGetDescr(direct->table);
+
+	for (int i = 0; i < desc->natts; i++)
+		if (TupleDescAttr(desc, i)->attisdropped)
+			direct->found->tts_isnull[i] = true;
+	ExecStoreHeapTuple(heap_form_tuple(desc, direct->found->tts_values, direct->found->tts_isnull),
 					   direct->formed, true);
 }
 
@@ -245,7 +254,8 @@ ds_direct_form_new(DsDirect *direct)
 
 /*
  * Put the row that was formed in the place of the one that was found; false,
- * with nothing written, when somebody has changed that since.
+ * with nothing written, when somebody has changed that since.  Raises 27000,
+ * as an UPDATE does, when that was a function that an index has called.
  */
 bool
 ds_direct_update(DsDirect *direct)
@@ -254,10 +264,15 @@ ds_direct_update(DsDirect *direct)
 	TM_FailureData failure;
 	LockTupleMode mode;
 	TU_UpdateIndexes indexes;
+	TM_Result	result;
 
-	if (table_tuple_update(direct->table, &place, direct->formed, GetCurrentCommandId(true), 0,
-						   GetActiveSnapshot(), InvalidSnapshot, true,
-						   &failure, &mode, &indexes) != TM_Ok)
+	result = table_tuple_update(direct->table, &place, direct->formed, direct->command, 0,
+								GetActiveSnapshot(), InvalidSnapshot, true,
+								&failure, &mode, &indexes);
+	if (result == TM_SelfModified)
+		ds_document_refuse_interference(direct->collection,
+										ds_direct_value(direct, direct->collection->id));
+	if (result != TM_Ok)
 		return false;
 
 	if (indexes != TU_None)
@@ -288,7 +303,7 @@ insert_speculatively(DsDirect *direct, int64 version)
 	bool		is_taken = false;
 	DsInsertion result = DS_INSERTED;
 
-	table_tuple_insert_speculative(direct->table, direct->formed, GetCurrentCommandId(true),
+	table_tuple_insert_speculative(direct->table, direct->formed, direct->command,
 								   0, NULL, token);
 	insert_entries(direct, EIIT_NO_DUPE_ERROR, &is_taken);
 	if (is_taken)

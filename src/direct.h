@@ -20,6 +20,7 @@ typedef struct DsDirect
 	const DsCollection *collection;
 	Relation	table;
 	BlockNumber blocks;			/* of the table, which does not shrink while it is open; 0: not looked at yet */
+	CommandId	command;		/* of all that is written, whatever a function of an index does meanwhile */
 	Relation	key;			/* the index on id, where rows are looked up */
 	IndexScanDesc scan;
 	ScanKeyData by_id;

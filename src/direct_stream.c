@@ -145,12 +145,10 @@ put_row(DsDirectEvents *rows, const DsItem *item, const DsEvent *event)
 void
 ds_direct_write_events(DsDirectEvents *rows)
 {
-	CommandId	command = GetCurrentCommandId(true);
-
 	if (rows->count == 1)
-		table_tuple_insert(rows->direct.table, rows->slots[0], command, 0, NULL);
+		table_tuple_insert(rows->direct.table, rows->slots[0], rows->direct.command, 0, NULL);
 	else if (rows->count > 1)
-		table_multi_insert(rows->direct.table, rows->slots, rows->count, command, 0, NULL);
+		table_multi_insert(rows->direct.table, rows->slots, rows->count, rows->direct.command, 0, NULL);
 	for (int i = 0; i < rows->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

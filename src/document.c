@@ -107,6 +107,20 @@ ds_document_refuse_trigger(const DsCollection *collection, Datum id)
 }
 
 /*
+ * Raise 27000: what the call has locked and compared, or was about to make, is
+ * not as it was, and nobody but the call itself can have changed that.
+ */
+void
+ds_document_refuse_interference(const DsCollection *collection, Datum id)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_TRIGGER),
+			 errmsg("a trigger or function that the call has run interfered with its write of %s",
+					describe_row(collection, id)),
+			 errhint("Let no trigger, default, check or index of the tables that a call writes change what the same call writes.")));
+}
+
+/*
  * Raise what keeps a document from being written although its version does
  * not: row security (42501), a trigger (27000), or else others who create and
  * delete it all the time (40001).
@@ -122,6 +136,15 @@ ds_document_refuse_unwritable(const DsCollection *collection, Datum id)
 	if (collection->has_before_triggers)
 		ds_document_refuse_trigger(collection, id);
 	ds_document_refuse_old_snapshot();
+}
+
+/* Raise why a document that is locked, and as it was compared, cannot be written: 42501 or 27000. */
+void
+ds_document_refuse_unwritten(const DsCollection *collection, Datum id)
+{
+	if (collection->has_before_triggers || ds_document_has_policies(collection))
+		ds_document_refuse_unwritable(collection, id);
+	ds_document_refuse_interference(collection, id);
 }
 
 /* Raise 40001: somebody changed what this transaction's snapshot shows. */
@@ -259,6 +282,41 @@ try_update(const DsCollection *collection, Datum id, const Change *change, int64
 		update_exact(collection, id, change, outcome->actual, outcome);
 }
 
+/* Whether a document is in what a snapshot shows, of this transaction's own writes those before a command. */
+static bool
+is_in(const DsCollection *collection, Datum id, Snapshot snapshot, CommandId before)
+{
+	int64		version;
+	bool		found;
+
+	PushCopiedSnapshot(snapshot);
+	GetActiveSnapshot()->curcid = before;
+	found = find_one(collection, DS_FIND, DS_READ, id, &version);
+	PopActiveSnapshot();
+	return found;
+}
+
+/*
+ * Raise 27000 when the id of an insert was taken by the call itself, by a
+ * trigger say: one snapshot shows it, but not among what was there before.
+ */
+static void
+refuse_own_row(const DsCollection *collection, Datum id, CommandId began)
+{
+	Snapshot	latest;
+	bool		is_own;
+
+	if (collection->is_plain_insert)
+		return;
+	CommandCounterIncrement();
+	latest = RegisterSnapshot(GetLatestSnapshot());
+	is_own = !is_in(collection, id, latest, began) &&
+		is_in(collection, id, latest, GetCurrentCommandId(false));
+	UnregisterSnapshot(latest);
+	if (is_own)
+		ds_document_refuse_interference(collection, id);
+}
+
 /* An insert that is taken back when it turns out too low. */
 typedef struct Insertion
 {
@@ -280,10 +338,16 @@ insert_above_floor(void *context)
 {
 	Insertion  *insertion = context;
 	DsOutcome  *outcome = insertion->outcome;
+	CommandId	began;
 
+	CommandCounterIncrement();
+	began = GetCurrentCommandId(false);
 	if (!write_one(insertion->collection, insertion->statement, insertion->id, insertion->data,
 				   Int64GetDatum(insertion->version), outcome))
+	{
+		refuse_own_row(insertion->collection, insertion->id, began);
 		return false;
+	}
 	if (outcome->version != insertion->version)
 		ds_document_refuse_trigger(insertion->collection, insertion->id);
 	insertion->is_too_low = ds_floor_has_reached(insertion->collection->relid, insertion->version);
@@ -292,13 +356,22 @@ insert_above_floor(void *context)
 }
 
 /*
- * One that is too low is taken back: to others it never was there.  Within a
- * savepoint that is left to whoever has set it: 40001.
+ * Whether a document that SQL creates too low is taken back here.  Within a
+ * savepoint that is left to whoever has set it: 40001.  But not where BEFORE
+ * triggers run between the version and the id: they may raise the floor
+ * themselves, each time.
  */
+bool
+ds_document_is_taken_back(const DsCollection *collection)
+{
+	return ds_subtransaction_is_free() || collection->has_before_triggers;
+}
+
+/* One that is too low is taken back: to others it never was there. */
 static bool
 insert_once(Insertion *insertion)
 {
-	if (ds_subtransaction_is_free())
+	if (ds_document_is_taken_back(insertion->collection))
 		return ds_subtransaction_run(insert_above_floor, insertion);
 	if (!insert_above_floor(insertion) && insertion->is_too_low)
 		ds_document_refuse_old_snapshot();

@@ -27,11 +27,14 @@ extern void ds_document_patch(const DsCollection *collection, Datum id, Datum pa
 extern void ds_document_delete(const DsCollection *collection, Datum id,
 							   int64 expected, DsOutcome *outcome);
 
+extern bool ds_document_is_taken_back(const DsCollection *collection);
 extern bool ds_document_has_policies(const DsCollection *collection);
 extern Datum ds_document_require(Datum data, const char *name, int item);
 pg_noreturn extern void ds_document_refuse_growth(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_trigger(const DsCollection *collection, Datum id);
+pg_noreturn extern void ds_document_refuse_interference(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_unwritable(const DsCollection *collection, Datum id);
+pg_noreturn extern void ds_document_refuse_unwritten(const DsCollection *collection, Datum id);
 pg_noreturn extern void ds_document_refuse_old_snapshot(void);
 
 #endif							/* DS_DOCUMENT_H */

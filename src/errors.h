@@ -10,6 +10,7 @@
  *	23502	a row with NULL where the NOT NULL constraint was not validated
  *	23505	an append of which some events are stored already, and others not
  *	25006	a write in a read-only transaction or on a standby
+ *	0A000	what cannot be done with a table that is distributed
  *	27000	a trigger of the table undid or changed a write
  *	40001	the engine's own, where a snapshot is too old to tell
  *	42501	row security lets the caller see a document but not write it; a version

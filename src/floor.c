@@ -57,6 +57,7 @@
 #include "commands/defrem.h"
 #include "commands/sequence.h"
 #include "compat.h"
+#include "distributed.h"
 #include "errors.h"
 #include "floor.h"
 #include "identity.h"
@@ -186,6 +187,7 @@ ds_floor_create(Oid relid)
 	Oid			owner = ds_catalogue_root(relid);
 	DsIdentity	caller;
 
+	ds_distributed_refuse_floor(owner);
 	LockDatabaseObject(RelationRelationId, owner, 1, ExclusiveLock);
 	AcceptInvalidationMessages();
 	if (OidIsValid(ds_floor_find(owner)))

@@ -24,9 +24,11 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "catalog/pg_type.h"
+#include "catalogue.h"
 #include "collection.h"
 #include "commands/trigger.h"
 #include "compat.h"
+#include "distributed.h"
 #include "errors.h"
 #include "floor.h"
 #include "fmgr.h"
@@ -138,6 +140,20 @@ lock_table(Oid relid, LOCKMODE lock)
 	if (gone != NULL)
 		refuse_unknown(gone);
 	require_table(relid);
+}
+
+/* Raise 42809 for a version that no UPDATE can name: who reads a row and writes it back is refused. */
+static void
+require_no_identity(Oid relid, const char *name)
+{
+	DsColumn	column;
+
+	if (ds_catalogue_column(relid, name, &column) && column.is_always_identity)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+				 errmsg("\"%s\" cannot be guarded", ds_collection_name(relid)),
+				 errdetail("Its column \"%s\" is GENERATED ALWAYS AS IDENTITY.", name),
+				 errhint("ALTER TABLE .. ALTER COLUMN .. DROP IDENTITY makes it a column that takes values.")));
 }
 
 /* What the catalogue says of a trigger. */
@@ -361,6 +377,8 @@ ds_guard(PG_FUNCTION_ARGS)
 	require_trigger_privilege(relid);
 	lock_table(relid, ShareRowExclusiveLock);
 	ds_guard_require_version_column(relid, column, is_guarded_by(relid, column));
+	require_no_identity(relid, column);
+	ds_distributed_refuse_guard(relid);
 	ds_log_refuse_guard(relid, column);
 	if (repair(relid, column))
 		PG_RETURN_VOID();

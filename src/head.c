@@ -127,6 +127,7 @@ add_wish(DsHead *head, const DsItem *item)
 	if (item->op != DS_ASSERT_ITEM)
 		head->item->op = DS_WRITE_HEAD;
 	head->may_create |= item->op == DS_APPEND_ITEM || item->op == DS_CREATE_STREAM_ITEM;
+	head->appends |= item->op == DS_APPEND_ITEM;
 	head->closes |= item->op == DS_CLOSE_STREAM_ITEM;
 	if (item->data != NULL)
 	{
@@ -202,6 +203,66 @@ ds_heads_gather(DsBatch *batch)
 			batch->order[batch->targets++] = &batch->items[i];
 	foreach(cell, batch->heads)
 		batch->order[batch->targets++] = ((DsHead *) lfirst(cell))->item;
+}
+
+/*
+ * Calls within calls
+ */
+
+static int
+compare_heads(const DsHead *a, const DsHead *b)
+{
+	if (a->log->events.relid != b->log->events.relid)
+		return a->log->events.relid < b->log->events.relid ? -1 : 1;
+	return ds_id_compare(a->log->streams.id_type, a->item->id, b->item->id);
+}
+
+/* The head that a batch has of the same stream, or NULL. */
+static const DsHead *
+find_head(const DsBatch *batch, const DsHead *head)
+{
+	int			low = 0;
+	int			high = list_length(batch->heads);
+
+	while (low < high)
+	{
+		int			middle = low + (high - low) / 2;
+		const DsHead *other = list_nth(batch->heads, middle);
+		int			order = compare_heads(other, head);
+
+		if (order == 0)
+			return other;
+		if (order < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return NULL;
+}
+
+/*
+ * Refuse to append to a stream whose events of a call further out have got
+ * their versions, but not yet their positions: 27000.  Those of later versions
+ * would come first.
+ */
+void
+ds_heads_refuse_nested(const DsBatch *batch)
+{
+	ListCell   *cell;
+
+	for (const DsBatch *outer = batch->outer; outer != NULL; outer = outer->outer)
+		foreach(cell, batch->heads)
+		{
+			const DsHead *head = lfirst(cell);
+			const DsHead *other = head->appends ? find_head(outer, head) : NULL;
+
+			if (other != NULL && other->growth > 0 && !other->is_placed)
+				ereport(ERROR,
+						(errcode(DS_ERRCODE_TRIGGER),
+						 errmsg("a trigger or function of a call appends to stream \"%s\" of log \"%s\", to which the call itself appends",
+								TextDatumGetCString(head->item->id), ds_collection_name(head->log->events.relid)),
+						 errhint("Append in an AFTER trigger, which runs when the call has written everything, or to another stream.")));
+		}
 }
 
 /*
@@ -359,6 +420,7 @@ ds_heads_prepare(DsBatch *batch)
 		DsHead	   *head = lfirst(cell);
 		bool		creates = !head->item->present && head->may_create;
 
+		head->is_placed = false;
 		head->is_due = head->growth > 0 || creates ||
 			(head->item->present && (head->sets_properties || head->closes));
 		if (!head->is_due)

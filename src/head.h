@@ -10,6 +10,7 @@
 #include "statement.h"
 
 extern void ds_heads_gather(DsBatch *batch);
+extern void ds_heads_refuse_nested(const DsBatch *batch);
 extern void ds_head_compare(DsItem *item);
 extern void ds_heads_prepare(DsBatch *batch);
 extern void ds_heads_finish(DsBatch *batch);

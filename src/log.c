@@ -87,6 +87,18 @@ require_filled_column(Oid relid, const char *name, Oid type, StringInfo missing)
 	return number;
 }
 
+/* The same of a number that updates change. */
+static AttrNumber
+require_counter(Oid relid, const char *name, StringInfo missing)
+{
+	AttrNumber	number = require_filled_column(relid, name, INT8OID, missing);
+	DsColumn	column;
+
+	if (number != InvalidAttrNumber && ds_catalogue_column(relid, name, &column) && column.is_always_identity)
+		ds_collection_lacks(missing, psprintf("a column \"%s\" that takes values: it is GENERATED ALWAYS AS IDENTITY", name));
+	return number;
+}
+
 /* Describe a table of streams but for its indexes, or list what it lacks. */
 void
 ds_log_inspect_streams(DsCollection *streams, StringInfo missing)
@@ -95,12 +107,12 @@ ds_log_inspect_streams(DsCollection *streams, StringInfo missing)
 
 	streams->id_type = ds_id_type(TEXTOID);
 	streams->id = require_column(relid, "stream", TEXTOID, missing);
-	streams->version = require_filled_column(relid, "version", INT8OID, missing);
-	streams->revision = require_filled_column(relid, "revision", INT8OID, missing);
+	streams->version = require_counter(relid, "version", missing);
+	streams->revision = require_counter(relid, "revision", missing);
 	streams->data = require_column(relid, "properties", JSONBOID, missing);
 	streams->created_at = require_column(relid, "created_at", TIMESTAMPTZOID, missing);
 	streams->closed_at = require_column(relid, "closed_at", TIMESTAMPTZOID, missing);
-	streams->generation = require_filled_column(relid, "generation", INT8OID, missing);
+	streams->generation = require_counter(relid, "generation", missing);
 	streams->transaction_id = require_filled_column(relid, "transaction_id", XID8OID, missing);
 }
 

@@ -300,6 +300,7 @@ ds_event_take_positions(DsItem *item)
 		CHECK_FOR_INTERRUPTS();
 		item->events[e].position = nextval_internal(item->log->events.positions, false);
 	}
+	item->head->is_placed = true;
 }
 
 /* The same for each new event of a log, in item order. */

@@ -22,6 +22,7 @@
 #include "catalogue.h"
 #include "collection.h"
 #include "compat.h"
+#include "distributed.h"
 #include "floor.h"
 #include "fmgr.h"
 #include "log.h"
@@ -150,6 +151,8 @@ ds_collection_options(PG_FUNCTION_ARGS)
 		appendStringInfoString(&json, "null");
 	appendStringInfoString(&json, ", \"consumers_of\": ");
 	append_name(&json, log_of_consumers(relid));
+	if (ds_distributed_is(relid))
+		appendStringInfoString(&json, ", \"distributed\": true");
 	appendStringInfoChar(&json, '}');
 	PG_RETURN_DATUM(DirectFunctionCall1(jsonb_in, CStringGetDatum(json.data)));
 }

@@ -99,7 +99,7 @@ SELECT pg_temp.verdict($$ SELECT count(*) FROM counted c, docstore.save(format('
 	WHERE c.id = 'total' $$);
 SELECT data FROM counted WHERE id = 'total';
 
--- one that makes what the batch asserts to be absent
+-- one that makes what the batch asserts to be absent: it was, before the call
 SELECT docstore.create_collection('made');
 CREATE FUNCTION make() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
