@@ -1,0 +1,55 @@
+-- A call sees what its own statement has written before it, by plain SQL or by another call, as a statement in its place would
+\getenv directory PG_ABS_SRCDIR
+\set prepare :directory '/include/prepare.psql'
+\i :prepare
+SELECT docstore.create_collection('d'), docstore.create_log('l');
+CREATE TABLE plain (id text);
+
+-- rows that a part of the statement has inserted, updated, deleted, moved
+WITH w AS (INSERT INTO d (id, version, data) VALUES ('a', 1, '{}'), ('b', 1, '{}') RETURNING id) SELECT docstore.upsert('d', id, '{"by": "insert"}', 1) FROM w;
+WITH w AS (UPDATE d SET version = version + 1 RETURNING id, version) SELECT docstore.upsert('d', id, '{"by": "update"}', version) FROM w;
+WITH w AS (UPDATE d SET version = version + 1 RETURNING id, version)
+	SELECT docstore.upsert_many('d', array_agg(id), array_agg('{"by": "many"}'::jsonb), array_agg(version)) FROM w;
+WITH w AS (UPDATE d SET version = version + 1 RETURNING id, version)
+	SELECT s.id, s.version FROM (SELECT jsonb_agg(jsonb_build_object('op', 'upsert', 'collection', 'd', 'id', id, 'data', '{}'::jsonb, 'expected', version) ORDER BY id) AS items FROM w) i,
+		docstore.save(items) s;
+WITH w AS (DELETE FROM d WHERE id = 'a' RETURNING id) SELECT docstore.upsert('d', id, '{"by": "delete"}') FROM w;
+WITH w AS (UPDATE d SET id = 'c' WHERE id = 'b' RETURNING id, version) SELECT docstore.upsert('d', id, '{"by": "move"}', version), docstore.upsert('d', 'b', '{"by": "move"}') FROM w;
+SELECT id, version, data FROM d ORDER BY id;
+
+-- calls in one statement, each of which sees those before it
+SELECT docstore.upsert('d', 'e', '{}'), docstore.upsert('d', 'e', '{}', 1), docstore.patch('d', 'e', '{}', 2), docstore.delete('d', 'e', 3), docstore.upsert('d', 'e', '{}');
+SELECT docstore.upsert('d', 'f-' || n, '{}', CASE n WHEN 1 THEN 0 ELSE -1 END), docstore.upsert_many('d', ARRAY['g', 'f-' || n], '{"{}","{}"}', ARRAY[-1, -2]) FROM generate_series(1, 2) n;
+SELECT (docstore.append('l', 's', '[{"type": "T"}]', n - 1)).version, (docstore.append('l', 'other', '[{"type": "T"}]')).version FROM generate_series(1, 3) n;
+SELECT (docstore.append('l', 'i', '[{"type": "T", "event_id": "00000000-0000-0000-0000-000000000001"}]', 0)).version FROM generate_series(1, 2) n;
+SELECT docstore.create_stream('l', 'made'), (SELECT version FROM docstore.append('l', 'made', '[{"type": "T"}]', 0)), docstore.set_properties('l', 'made', '{}', 2), docstore.close_stream('l', 'made', 1);
+SELECT pg_temp.verdict($$ SELECT docstore.close_stream('l', 's', 3) + (SELECT version FROM docstore.append('l', 's', '[{"type": "T"}]')) $$);
+WITH w AS (DELETE FROM l_streams WHERE stream = 'other' RETURNING stream), e AS (DELETE FROM l WHERE stream = 'other' RETURNING 1)
+	SELECT (docstore.append('l', stream, '[{"type": "T"}]', 0)).version FROM w, (SELECT count(*) FROM e) c;
+
+-- triggers of another table, for each row and for the statement: what the statement has written is there
+CREATE FUNCTION follow() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	INSERT INTO d (id, version, data) VALUES (NEW.id || '-' || TG_WHEN, 1, '{}');
+	PERFORM docstore.upsert('d', NEW.id || '-' || TG_WHEN, '{"by": "trigger"}', 1), docstore.upsert('d', 'count', '{}', -1);
+	RETURN NEW;
+END $$;
+CREATE TRIGGER before BEFORE INSERT ON plain FOR EACH ROW EXECUTE FUNCTION follow();
+CREATE TRIGGER after AFTER INSERT ON plain FOR EACH ROW EXECUTE FUNCTION follow();
+INSERT INTO plain VALUES ('x'), ('y');
+SELECT id, version, data FROM d WHERE id = 'count' OR data @> '{"by": "trigger"}' ORDER BY id;
+
+-- an outer query goes on with what it saw when it began
+SELECT id, version, docstore.upsert('d', id, '{"by": "query"}', version) FROM d WHERE id LIKE 'f-%' ORDER BY id;
+DO $$
+DECLARE
+	doc record;
+	sum bigint := 0;
+BEGIN
+	FOR doc IN SELECT id, version FROM d WHERE id LIKE 'f-%' LOOP
+		sum := sum + docstore.upsert('d', doc.id, '{"by": "loop"}', doc.version);
+	END LOOP;
+	RAISE INFO '%', sum;
+END $$;
+DROP TABLE d, l, l_streams, l_consumers, plain;
+DROP FUNCTION follow;
