@@ -99,6 +99,20 @@ ROLLBACK;
 SELECT * FROM guarded ORDER BY nr;
 DROP TABLE guarded;
 
+-- rows that are older than the column: the version is its default
+CREATE TABLE guarded (nr int PRIMARY KEY, note text);
+INSERT INTO guarded VALUES (1, 'a'), (2, NULL), (3, 'c');
+ALTER TABLE guarded ADD small smallint DEFAULT 5, ADD medium int DEFAULT 6, ADD large bigint DEFAULT 7;
+SELECT docstore.guard('guarded', 'small');
+UPDATE guarded SET note = 'b' WHERE nr = 1 RETURNING *;
+UPDATE guarded SET note = 'b', small = 6 WHERE nr = 2 RETURNING *;
+SELECT pg_temp.verdict($$ UPDATE guarded SET small = 7 WHERE nr = 3 RETURNING small $$);
+SELECT docstore.unguard('guarded'), docstore.guard('guarded', 'medium');
+UPDATE guarded SET note = 'c' RETURNING *;
+SELECT docstore.unguard('guarded'), docstore.guard('guarded', 'large');
+UPDATE guarded SET note = 'd', large = 8 WHERE nr = 3 RETURNING *;
+DROP TABLE guarded;
+
 -- memory within one statement over many rows: what the guard takes for a row is given back before the next one.  Each has a table of its own, whose
 -- rows are where they were inserted; the version goes into the row in place, or into a copy where it is NULL
 CREATE TABLE seen (statement text, nr int, bytes bigint);
