@@ -51,5 +51,40 @@ BEGIN
 	END LOOP;
 	RAISE INFO '%', sum;
 END $$;
+
+-- what a call writes is one row for each document, head and event, and none where nothing is written: a create above the floor is one insert
+-- (rows that were inserted, updated and deleted since the last time that this was asked; what earlier transactions did may be counted until it is flushed)
+CREATE FUNCTION written() RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	before jsonb := current_setting('own.counts', true);
+	counts jsonb := (SELECT jsonb_object_agg(relname, ARRAY[n_tup_ins, n_tup_upd, n_tup_del]) FROM pg_stat_xact_user_tables WHERE relname IN ('d', 'l', 'l_streams'));
+BEGIN
+	PERFORM set_config('own.counts', counts::text, false);
+	RETURN (SELECT string_agg(key || ' ' || diff, ', ' ORDER BY key)
+		FROM jsonb_each(counts) c, LATERAL (SELECT string_agg((n::int - (before -> key ->> i::int - 1)::int)::text, ' ' ORDER BY i) AS diff
+			FROM jsonb_array_elements_text(value) WITH ORDINALITY e(n, i)) d WHERE diff <> '0 0 0');
+END $$;
+SELECT docstore.delete('d', 'count', 7);
+BEGIN;
+DO 'BEGIN PERFORM written(); END';
+SELECT docstore.upsert('d', 'new', '{}'), docstore.upsert('d', 'newer', '{}', -1), docstore.patch('d', 'patched', '{}', 0), written();
+SELECT docstore.upsert_many('d', '{m-1,m-2,m-3}', '{"{}","{}","{}"}', '{0,-1,0}'), written();
+COMMIT;
+BEGIN;
+DO 'BEGIN PERFORM written(); END';
+SELECT docstore.upsert('d', 'new', '{}', 8), docstore.upsert('d', 'newer', '{}', -1), docstore.patch('d', 'patched', '{}', -2), written();
+SELECT docstore.upsert_many('d', '{m-1,m-2,m-3}', '{"{}","{}","{}"}', '{8,-1,-2}'), written();
+SELECT docstore.delete('d', 'new', 9), docstore.delete('d', 'nobody', -1), written();
+SELECT count(*), written() FROM docstore.try_save('[{"op": "upsert", "collection": "d", "id": "m-1", "data": {}, "expected": 9}, {"op": "upsert", "collection": "d", "id": "m-2", "data": {}, "expected": 1}]');
+SELECT count(*), written() FROM docstore.save('[{"op": "assert", "collection": "d", "id": "m-1", "expected": 9}, {"op": "patch", "collection": "d", "id": "m-2", "data": {}, "expected": 9}]');
+COMMIT;
+BEGIN;
+DO 'BEGIN PERFORM written(); END';
+SELECT count(*), written() FROM docstore.append('l', 'new', '[{"type": "T"}, {"type": "T"}]', 0);
+SELECT count(*), written() FROM docstore.append('l', 'new', '[{"type": "T", "event_id": "00000000-0000-0000-0000-000000000001"}]', 2);
+SELECT count(*), written() FROM docstore.append('l', 'new', '[{"type": "T", "event_id": "00000000-0000-0000-0000-000000000001"}]', 2);
+SELECT count(*), written() FROM docstore.save('[{"op": "append", "log": "l", "stream": "new", "events": [{"type": "T"}]}, {"op": "append", "log": "l", "stream": "new", "events": [{"type": "T"}]},
+	{"op": "append", "log": "l", "stream": "newer", "events": [{"type": "T"}]}, {"op": "assert", "log": "l", "stream": "i", "expected": 1}]');
+COMMIT;
 DROP TABLE d, l, l_streams, l_consumers, plain;
-DROP FUNCTION follow;
+DROP FUNCTION follow, written;
