@@ -17,9 +17,16 @@ ACCOUNTS, AMOUNT = 20, 1000
 # Classes that no call may end with: internal errors, data corrupted, lost connections.
 NEVER = ('XX', 'F0', '58')
 
+OF_THE_SERVER = {('fmgr_info_cxt_security', 'XX000')}
+
 
 def is_lost(connection, error):
     return bool(connection.closed) or error.pgcode in (None, '57P01', '57P02', '57P03')
+
+
+def is_of_the_server(error):
+    """Internal errors of the server itself, which it has in plain SQL, too: a function, or a table, was dropped between its name and its use."""
+    return (error.diag.source_function, error.pgcode) in OF_THE_SERVER
 
 
 def describe(error):
@@ -27,14 +34,16 @@ def describe(error):
     return f'{error.pgcode} {diag.message_primary or str(error).strip()} ({diag.source_file}, {diag.source_function})'
 
 
-def reconnect(patience=60):
-    """A session, once there can be one: after a crash the server needs a moment."""
-    for _ in range(patience * 10):
+def reconnect(settings='SELECT 1', patience=120):
+    """A session with these settings, once there can be one: after a crash the server needs a moment, and ends what comes too early."""
+    for tries in range(patience * 10):
         try:
-            return stress.connect()
+            connection = stress.connect()
+            stress.query(connection, settings)
+            return connection
         except psycopg2.OperationalError:
             time.sleep(0.1)
-    return stress.connect()
+    raise TimeoutError(f'the server has not come back for {patience} s')
 
 
 def prepare(connection):
