@@ -6,6 +6,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "cursor.h"
 #include "errors.h"
 #include "fmgr.h"
@@ -20,7 +21,7 @@ PG_FUNCTION_INFO_V1(ds_commit_cursor);
 static Datum
 form_document(text *cursor)
 {
-	JsonbParseState *state = NULL;
+	JsonbInState state = {0};
 	JsonbValue	key = {.type = jbvString};
 	JsonbValue	value = {.type = jbvString};
 
@@ -29,10 +30,11 @@ form_document(text *cursor)
 	value.val.string.val = VARDATA_ANY(cursor);
 	value.val.string.len = VARSIZE_ANY_EXHDR(cursor);
 
-	(void) pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	(void) pushJsonbValue(&state, WJB_KEY, &key);
-	(void) pushJsonbValue(&state, WJB_VALUE, &value);
-	return JsonbPGetDatum(JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL)));
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	pushJsonbValue(&state, WJB_KEY, &key);
+	pushJsonbValue(&state, WJB_VALUE, &value);
+	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	return JsonbPGetDatum(JsonbValueToJsonb(state.result));
 }
 
 /* As ds_single_begin(), with a log in place of the collection. */

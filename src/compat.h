@@ -14,6 +14,7 @@
 #include "catalog/namespace.h"
 #include "executor/executor.h"
 #include "utils/acl.h"
+#include "utils/jsonb.h"
 #include "utils/regproc.h"
 #include "utils/selfuncs.h"
 
@@ -48,9 +49,6 @@ typedef bool TU_UpdateIndexes;
 
 #define TU_None false
 #define only_summarizing(indexes) false
-#define ExecInsertIndexTuples(target, slot, estate, update, no_error, conflict, arbiters, summarizing) \
-	((void) (summarizing), \
-	 (ExecInsertIndexTuples) (target, slot, estate, update, no_error, conflict, arbiters))
 #else
 #define only_summarizing(indexes) ((indexes) == TU_Summarizing)
 #endif
@@ -70,15 +68,57 @@ typedef bool TU_UpdateIndexes;
 #define pg_noreturn __attribute__((noreturn))
 #endif
 
-/* 18 counts index searches, tells constraint checks which row to pass over, and has virtual columns. */
+/* 18 tells constraint checks which row to pass over, and has virtual columns. */
 #if PG_VERSION_NUM < 180000
-#define index_beginscan(table, index, snapshot, instrument, keys, orderbys) \
-	(index_beginscan) (table, index, snapshot, keys, orderbys)
 #define ExecCheckIndexConstraints(target, slot, estate, conflict, own, arbiters) \
 	(ExecCheckIndexConstraints) (target, slot, estate, conflict, arbiters)
 #define has_generated_columns(constr) ((constr)->has_generated_stored)
 #else
 #define has_generated_columns(constr) ((constr)->has_generated_stored || (constr)->has_generated_virtual)
+#endif
+
+/* 18 counts the searches of an index scan, 19 has flags for scans. */
+#if PG_VERSION_NUM < 180000
+#define index_beginscan(table, index, snapshot, instrument, keys, orderbys, flags) \
+	(index_beginscan) (table, index, snapshot, keys, orderbys)
+#elif PG_VERSION_NUM < 190000
+#define index_beginscan(table, index, snapshot, instrument, keys, orderbys, flags) \
+	(index_beginscan) (table, index, snapshot, instrument, keys, orderbys)
+#endif
+#if PG_VERSION_NUM < 190000
+#define table_beginscan(table, snapshot, count, keys, flags) (table_beginscan) (table, snapshot, count, keys)
+#endif
+
+/* 19 has options for an update, and flags for what is made of index entries. */
+#if PG_VERSION_NUM < 190000
+#define table_tuple_update(table, place, slot, command, options, snapshot, crosscheck, wait, failure, mode, indexes) \
+	(table_tuple_update) (table, place, slot, command, snapshot, crosscheck, wait, failure, mode, indexes)
+
+#define EIIT_IS_UPDATE (1 << 0)
+#define EIIT_NO_DUPE_ERROR (1 << 1)
+#define EIIT_ONLY_SUMMARIZING (1 << 2)
+#endif
+#if PG_VERSION_NUM < 160000
+#define ExecInsertIndexTuples(target, estate, flags, slot, arbiters, conflict) \
+	(ExecInsertIndexTuples) (target, slot, estate, ((flags) & EIIT_IS_UPDATE) != 0, \
+							 ((flags) & EIIT_NO_DUPE_ERROR) != 0, conflict, arbiters)
+#elif PG_VERSION_NUM < 190000
+#define ExecInsertIndexTuples(target, estate, flags, slot, arbiters, conflict) \
+	(ExecInsertIndexTuples) (target, slot, estate, ((flags) & EIIT_IS_UPDATE) != 0, \
+							 ((flags) & EIIT_NO_DUPE_ERROR) != 0, conflict, arbiters, \
+							 ((flags) & EIIT_ONLY_SUMMARIZING) != 0)
+#endif
+
+/* 19 builds jsonb values in a state that holds the result as well. */
+#if PG_VERSION_NUM < 190000
+typedef struct JsonbInState
+{
+	JsonbValue *result;
+	JsonbParseState *parseState;
+} JsonbInState;
+
+#define pushJsonbValue(state, token, value) \
+	((void) ((state)->result = (pushJsonbValue) (&(state)->parseState, token, value)))
 #endif
 
 /* 18 gave the magic block a name and a version. */

@@ -40,7 +40,7 @@ begin_looking(DsDirect *direct)
 	const DsCollection *collection = direct->collection;
 
 	direct->key = index_open(collection->key, RowExclusiveLock);
-	direct->scan = index_beginscan(direct->table, direct->key, GetActiveSnapshot(), NULL, 1, 0);
+	direct->scan = index_beginscan(direct->table, direct->key, GetActiveSnapshot(), NULL, 1, 0, 0);
 	ScanKeyEntryInitialize(&direct->by_id, 0, 1, BTEqualStrategyNumber, InvalidOid,
 						   direct->key->rd_indcollation[0],
 						   collection->id_type->equal, (Datum) 0);
@@ -174,8 +174,7 @@ void
 ds_direct_insert_entries_of(DsDirect *direct, TupleTableSlot *row)
 {
 	ds_direct_open_indexes(direct);
-	list_free(ExecInsertIndexTuples(direct->target, row, direct->estate,
-									false, false, NULL, NIL, false));
+	list_free(ExecInsertIndexTuples(direct->target, direct->estate, 0, row, NIL, NULL));
 	ResetPerTupleExprContext(direct->estate);
 }
 
@@ -184,11 +183,10 @@ ds_direct_insert_entries_of(DsDirect *direct, TupleTableSlot *row)
  * its id is taken, where it would be an error otherwise.
  */
 static void
-insert_entries(DsDirect *direct, bool is_update, bool *is_taken, bool summarizing)
+insert_entries(DsDirect *direct, uint32 flags, bool *is_taken)
 {
 	ds_direct_open_indexes(direct);
-	list_free(ExecInsertIndexTuples(direct->target, direct->formed, direct->estate,
-									is_update, is_taken != NULL, is_taken, NIL, summarizing));
+	list_free(ExecInsertIndexTuples(direct->target, direct->estate, flags, direct->formed, NIL, is_taken));
 	ResetPerTupleExprContext(direct->estate);
 }
 
@@ -239,13 +237,13 @@ ds_direct_update(DsDirect *direct)
 	LockTupleMode mode;
 	TU_UpdateIndexes indexes;
 
-	if (table_tuple_update(direct->table, &place, direct->formed, GetCurrentCommandId(true),
+	if (table_tuple_update(direct->table, &place, direct->formed, GetCurrentCommandId(true), 0,
 						   GetActiveSnapshot(), InvalidSnapshot, true,
 						   &failure, &mode, &indexes) != TM_Ok)
 		return false;
 
 	if (indexes != TU_None)
-		insert_entries(direct, true, NULL, only_summarizing(indexes));
+		insert_entries(direct, EIIT_IS_UPDATE | (only_summarizing(indexes) ? EIIT_ONLY_SUMMARIZING : 0), NULL);
 	return true;
 }
 
@@ -261,7 +259,7 @@ insert_speculatively(DsDirect *direct)
 
 	table_tuple_insert_speculative(direct->table, direct->formed, GetCurrentCommandId(true),
 								   0, NULL, token);
-	insert_entries(direct, false, &is_taken, false);
+	insert_entries(direct, EIIT_NO_DUPE_ERROR, &is_taken);
 	table_tuple_complete_speculative(direct->table, direct->formed, token, !is_taken);
 	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
 	return !is_taken;

@@ -98,7 +98,7 @@ bool
 ds_direct_has_event_ids(DsDirectEvents *rows, const DsItem *item)
 {
 	Relation	ids = index_open(item->log->events.ids, AccessShareLock);
-	IndexScanDesc scan = index_beginscan(rows->direct.table, ids, GetActiveSnapshot(), NULL, 2, 0);
+	IndexScanDesc scan = index_beginscan(rows->direct.table, ids, GetActiveSnapshot(), NULL, 2, 0, 0);
 	ScanKeyData keys[2];
 	bool		found = false;
 

@@ -92,7 +92,7 @@ find_latest(Relation events, Oid feed, Snapshot snapshot, int64 *generation, Ful
 {
 	Relation	index = index_open(feed, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(events, NULL);
-	IndexScanDesc scan = index_beginscan(events, index, snapshot, NULL, 0, 0);
+	IndexScanDesc scan = index_beginscan(events, index, snapshot, NULL, 0, 0, 0);
 	const int16 *columns = index->rd_index->indkey.values;
 	bool		found;
 	bool		is_null;
@@ -198,7 +198,7 @@ ds_feed_has(const DsCollection *events, const DsCursor *cursor)
 	Relation	rel = table_open(events->relid, NoLock);
 	Relation	index = index_open(events->feed, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	IndexScanDesc scan = index_beginscan(rel, index, SnapshotAny, NULL, LOG_POSITION, 0);
+	IndexScanDesc scan = index_beginscan(rel, index, SnapshotAny, NULL, LOG_POSITION, 0, 0);
 	ScanKeyData keys[LOG_POSITION];
 	bool		found;
 
@@ -229,7 +229,7 @@ ds_feed_follow(const DsCollection *events, Datum stream, int64 version)
 	Relation	rel = table_open(events->relid, NoLock);
 	Relation	index = index_open(events->key, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	IndexScanDesc scan = index_beginscan(rel, index, SnapshotAny, NULL, 2, 0);
+	IndexScanDesc scan = index_beginscan(rel, index, SnapshotAny, NULL, 2, 0, 0);
 	FullTransactionId result = GetTopFullTransactionId();
 	ScanKeyData keys[2];
 

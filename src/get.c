@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "collection.h"
+#include "compat.h"
 #include "errors.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -15,10 +16,11 @@ PG_FUNCTION_INFO_V1(ds_get);
 static Jsonb *
 empty_object(void)
 {
-	JsonbParseState *state = NULL;
+	JsonbInState state = {0};
 
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
-	return JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	return JsonbValueToJsonb(state.result);
 }
 
 /*

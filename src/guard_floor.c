@@ -72,7 +72,7 @@ highest_version(Oid relid)
 	AttrNumber	version = get_attnum(relid, "version");
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL);
+	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL, 0);
 	int64		highest = 0;
 
 	while (table_scan_getnextslot(scan, ForwardScanDirection, slot))

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "compat.h"
 #include "fmgr.h"
 #include "merge.h"
 #include "miscadmin.h"
@@ -37,7 +38,7 @@ find_member(JsonbContainer *object, const JsonbValue *key, JsonbValue *member)
 
 /* Push the members of the target that the patch does not name. */
 static void
-push_others(JsonbParseState **state, JsonbContainer *target, JsonbContainer *patch)
+push_others(JsonbInState *state, JsonbContainer *target, JsonbContainer *patch)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(target);
 	JsonbValue	key;
@@ -57,8 +58,8 @@ push_others(JsonbParseState **state, JsonbContainer *target, JsonbContainer *pat
 }
 
 /* Push what a patch makes of an object; a target that is NULL has no members. */
-static JsonbValue *
-push_merged(JsonbParseState **state, JsonbContainer *target, JsonbContainer *patch)
+static void
+push_merged(JsonbInState *state, JsonbContainer *target, JsonbContainer *patch)
 {
 	JsonbIterator *iterator = JsonbIteratorInit(patch);
 	JsonbValue	key;
@@ -83,7 +84,7 @@ push_merged(JsonbParseState **state, JsonbContainer *target, JsonbContainer *pat
 		else
 			push_merged(state, object_of(find_member(target, &key, &member)), object_of(&value));
 	}
-	return pushJsonbValue(state, WJB_END_OBJECT, NULL);
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }
 
 /*
@@ -94,13 +95,13 @@ push_merged(JsonbParseState **state, JsonbContainer *target, JsonbContainer *pat
 Jsonb *
 ds_merge_patch(Jsonb *target, Jsonb *patch)
 {
-	JsonbParseState *state = NULL;
+	JsonbInState state = {0};
 	bool		has_members = target != NULL && JB_ROOT_IS_OBJECT(target);
 
 	if (!JB_ROOT_IS_OBJECT(patch))
 		return patch;
-	return JsonbValueToJsonb(push_merged(&state, has_members ? &target->root : NULL,
-										 &patch->root));
+	push_merged(&state, has_members ? &target->root : NULL, &patch->root);
+	return JsonbValueToJsonb(state.result);
 }
 
 /*

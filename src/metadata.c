@@ -93,7 +93,7 @@ ds_metadata_strip(Jsonb *document)
 }
 
 static void
-push_string(JsonbParseState **state, JsonbIteratorToken token, char *string)
+push_string(JsonbInState *state, JsonbIteratorToken token, char *string)
 {
 	JsonbValue	value = {.type = jbvString};
 
@@ -106,7 +106,7 @@ push_string(JsonbParseState **state, JsonbIteratorToken token, char *string)
 Jsonb *
 ds_metadata_add(Jsonb *data, Oid relid, const DsIdType *type, Datum id, int64 version)
 {
-	JsonbParseState *state = NULL;
+	JsonbInState state = {0};
 	JsonbValue	number = {.type = jbvNumeric};
 	Jsonb	   *metadata;
 
@@ -121,7 +121,8 @@ ds_metadata_add(Jsonb *data, Oid relid, const DsIdType *type, Datum id, int64 ve
 	push_string(&state, WJB_KEY, "version");
 	pushJsonbValue(&state, WJB_VALUE, &number);
 	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
-	metadata = JsonbValueToJsonb(pushJsonbValue(&state, WJB_END_OBJECT, NULL));
+	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	metadata = JsonbValueToJsonb(state.result);
 
 	return DatumGetJsonbP(DirectFunctionCall2(jsonb_concat, JsonbPGetDatum(data),
 											  JsonbPGetDatum(metadata)));

@@ -28,10 +28,10 @@ static const struct
 };
 
 void
-ds_result_begin(JsonbParseState **state)
+ds_result_begin(JsonbInState *state)
 {
-	*state = NULL;
-	(void) pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
+	memset(state, 0, sizeof(JsonbInState));
+	pushJsonbValue(state, WJB_BEGIN_ARRAY, NULL);
 }
 
 static void
@@ -64,25 +64,26 @@ stored_value(int column, Datum datum, bool is_null)
 
 /* Add a row; its texts must stay where they are until the end. */
 void
-ds_result_add(JsonbParseState **state, const Datum *values, const bool *nulls)
+ds_result_add(JsonbInState *state, const Datum *values, const bool *nulls)
 {
-	(void) pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 	for (int i = 0; i < DS_RESULT_COLUMNS; i++)
 	{
 		JsonbValue	key;
 		JsonbValue	value = stored_value(i, values[i], nulls[i]);
 
 		set_string(&key, columns[i].name, strlen(columns[i].name));
-		(void) pushJsonbValue(state, WJB_KEY, &key);
-		(void) pushJsonbValue(state, WJB_VALUE, &value);
+		pushJsonbValue(state, WJB_KEY, &key);
+		pushJsonbValue(state, WJB_VALUE, &value);
 	}
-	(void) pushJsonbValue(state, WJB_END_OBJECT, NULL);
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }
 
 Jsonb *
-ds_result_end(JsonbParseState **state)
+ds_result_end(JsonbInState *state)
 {
-	return JsonbValueToJsonb(pushJsonbValue(state, WJB_END_ARRAY, NULL));
+	pushJsonbValue(state, WJB_END_ARRAY, NULL);
+	return JsonbValueToJsonb(state->result);
 }
 
 /* The number of rows; -1 when it is no such value. */

@@ -6,14 +6,14 @@
 
 #include "postgres.h"
 
-#include "utils/jsonb.h"
+#include "compat.h"
 
 /* The columns that are stored: item, op, target, id, version. */
 #define DS_RESULT_COLUMNS 5
 
-extern void ds_result_begin(JsonbParseState **state);
-extern void ds_result_add(JsonbParseState **state, const Datum *values, const bool *nulls);
-extern Jsonb *ds_result_end(JsonbParseState **state);
+extern void ds_result_begin(JsonbInState *state);
+extern void ds_result_add(JsonbInState *state, const Datum *values, const bool *nulls);
+extern Jsonb *ds_result_end(JsonbInState *state);
 extern int	ds_result_count(Jsonb *result);
 extern bool ds_result_read(Jsonb *result, int row, Datum *values, bool *nulls);
 

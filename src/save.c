@@ -5,6 +5,7 @@
 
 #include "batch.h"
 #include "catalog/pg_type.h"
+#include "compat.h"
 #include "deferred.h"
 #include "errors.h"
 #include "fmgr.h"
@@ -40,7 +41,7 @@ typedef struct Rows
 	Oid			relid;			/* whose name target is */
 	Datum		target;
 	bool		keep;			/* the rows are to be stored, too */
-	JsonbParseState *kept;
+	JsonbInState kept;
 } Rows;
 
 static Datum
