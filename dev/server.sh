@@ -13,7 +13,7 @@ kept_assertion_server() {
 	echo "$cache/assertions-$pg_major-$(sha256sum "${BASH_SOURCE[0]}" | cut -c 1-16).tar.gz"
 }
 
-# find_assertion_server: puts it into $work/assertions, out of the cache or built anew.
+# find_assertion_server: puts it into $work/pg-assertions, out of the cache or built anew.
 find_assertion_server() {
 	local file
 	file=$(kept_assertion_server)
@@ -29,7 +29,7 @@ find_assertion_server() {
 
 # keep_assertion_server FILE: whole or not at all.
 keep_assertion_server() {
-	if mkdir -p "$cache" && tar -C "$work" -czf "$1.$$" assertions && mv "$1.$$" "$1"; then
+	if mkdir -p "$cache" && tar -C "$work" -czf "$1.$$" pg-assertions && mv "$1.$$" "$1"; then
 		return 0
 	fi
 	rm -f "$1.$$"
@@ -44,7 +44,7 @@ build_assertion_server() {
 		make --silent -C "$work/build/tree" install DESTDIR="$work/build/root" &&
 		make --silent -j"$(nproc)" -C "$work/build/tree/contrib" &&
 		make --silent -C "$work/build/tree/contrib" install DESTDIR="$work/build/root" &&
-		mv "$work/build/root/usr/local/pgsql" "$work/assertions" &&
+		mv "$work/build/root/usr/local/pgsql" "$work/pg-assertions" &&
 		rm -rf "$work/build"
 }
 

@@ -29,9 +29,13 @@ def is_of_the_server(error):
     return (error.diag.source_function, error.pgcode) in OF_THE_SERVER
 
 
+def text_of(error):
+    return ' '.join(str(error).split())
+
+
 def describe(error):
     diag = error.diag
-    return f'{error.pgcode} {diag.message_primary or str(error).strip()} ({diag.source_file}, {diag.source_function})'
+    return f'{error.pgcode} {diag.message_primary or text_of(error)} ({diag.source_file}, {diag.source_function})'
 
 
 def reconnect(settings='SELECT 1', patience=120):
@@ -44,6 +48,14 @@ def reconnect(settings='SELECT 1', patience=120):
         except psycopg2.OperationalError:
             time.sleep(0.1)
     raise TimeoutError(f'the server has not come back for {patience} s')
+
+
+def roll_back(connection):
+    """Whoever loses the connection just now learns it with the next call."""
+    try:
+        stress.query(connection, 'ROLLBACK')
+    except psycopg2.OperationalError:
+        pass
 
 
 def prepare(connection):
