@@ -23,6 +23,10 @@ root=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd -P)
 # The temporary directory, once there is one.
 work=''
 
+# Where what takes long to make is kept, and for how many days; nowhere when it is empty.
+# shellcheck disable=SC2034 # for those who source this file
+cache=${DOCSTORE_CACHE-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/docstore} cache_days=7
+
 # --- What the user sees -------------------------------------------------------------------------------------------------------------
 
 if [ -t 1 ] && [ -z "${NO_COLOR:-}" ] && [ "${TERM:-dumb}" != dumb ]; then
@@ -54,6 +58,18 @@ quietly() {
 		die "$label: failed, see above"
 	}
 	progress_done
+}
+
+# --- How many tests there are -------------------------------------------------------------------------------------------------------
+
+# compare_count STAGE SERVER COUNT: whether there are as many tests as test/counts says. Fewer is a failure, more or an unknown number a hint.
+compare_count() {
+	local known colour=$dim
+	known=$(awk -v stage="$1" -v server="$2" '$1 == stage && $2 == server { print $3 }' "$root/test/counts")
+	[ "$3" != "$known" ] || return 0
+	[ "$3" -ge "${known:-0}" ] || colour=$red
+	printf '%s%-12s %6d tests, test/counts says %s for %s%s\n' "$colour" "" "$3" "${known:-nothing}" "$2" "$plain"
+	[ "$3" -ge "${known:-0}" ]
 }
 
 # --- Packages -----------------------------------------------------------------------------------------------------------------------
@@ -158,6 +174,7 @@ run_from_copy() {
 	work=$(cd -- "$work" && pwd -P)
 	mkdir "$work/src" "$work/log"
 	source_files | tar -C "$root" --null --no-recursion -cf - -T - | tar -C "$work/src" --no-same-owner -xf -
+	fill_copy
 	if [ "$(id -u)" = 0 ]; then
 		id postgres >/dev/null 2>&1 || die "a server cannot run as root, and there is no user postgres: run this as an ordinary user"
 		chown -R postgres: "$work"
@@ -166,6 +183,9 @@ run_from_copy() {
 	cd "$work"
 	DOCSTORE_COPY=$$ HOME=$work TMPDIR=$work exec "${become[@]}" "$work/src/$script" "$@"
 }
+
+# What else the copy is to have in $work, made by the caller: a script that needs something says it anew.
+fill_copy() { :; }
 
 # The files of the sources, NUL-separated: with git all but the ignored ones, without it all but what a build leaves.
 source_files() {

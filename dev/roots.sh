@@ -10,10 +10,6 @@
 
 . "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
 
-# A root file system that was made so many days ago is made again.
-cache_days=7
-cache=${DOCSTORE_CACHE-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/docstore}
-
 # Where packages come from: what debootstrap has chosen.
 mirror=''
 
@@ -61,7 +57,7 @@ drop_root() { rm -rf --one-file-system -- "$work/root"; }
 # cached_root NAME: the file where that file system is kept. Its name says what is in it: other packages, another name.
 cached_root() {
 	local contents
-	contents=$(cd "$work/src" && cat "dev/${0##*/}" dev/roots.sh test/packages && grep -E '^(test|http)_packages=' dev/test)
+	contents=$(cd "$work/src" && cat "dev/${0##*/}" dev/roots.sh dev/server.sh test/packages && grep -E '^(test|http)_packages=' dev/test)
 	echo "$cache/$1-$(sha256sum <<<"$contents" | cut -c 1-16).tar.zst"
 }
 

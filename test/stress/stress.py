@@ -6,6 +6,7 @@ never by time. STRESS_SEED repeats the random choices of an earlier run; how the
 import json
 import multiprocessing
 import os
+import queue
 import random
 import sys
 import traceback
@@ -57,14 +58,28 @@ def run_clients(count, work):
     clients = [fork.Process(target=_client, args=(work, number, barrier, results)) for number in range(count)]
     for client in clients:
         client.start()
-    answers = [results.get() for _ in clients]
+    answers = [_next_answer(clients, results) for _ in clients]
     for client in clients:
         client.join()
-    for number, answer, failure in answers:
+    # Whose barrier was broken waited for one that failed: that one comes first.
+    for number, _, failure in sorted(answers, key=lambda each: 'BrokenBarrierError' in (each[2] or '')):
         if failure:
             print(f'client {number} failed:\n{failure}', file=sys.stderr)
             sys.exit(1)
     return [answer for _, answer, _ in sorted(answers, key=lambda each: each[0])]
+
+
+def _next_answer(clients, results):
+    """What one of them returned. Who was killed returns nothing: then the others need not go on."""
+    while True:
+        try:
+            return results.get(timeout=1)
+        except queue.Empty:
+            for number, client in enumerate(clients):
+                if client.exitcode not in (None, 0):
+                    for other in clients:
+                        other.kill()
+                    sys.exit(f'client {number} has ended with status {client.exitcode}')
 
 
 def _client(work, number, barrier, results):
