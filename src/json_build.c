@@ -281,9 +281,11 @@ write_value(Writer *writer, uint32 token)
 static void
 write_scalar(Writer *writer)
 {
+	uint32		begin = writer->length;
 	Entries		entries = begin_entries(writer, JB_FARRAY | JB_FSCALAR | 1, 1);
 
 	add_entry(writer, &entries, write_value(writer, 0));
+	(void) end_container(writer, begin);
 }
 
 /* Make the jsonb; NULL when that is left to the server, as it would be larger than one can be. */
