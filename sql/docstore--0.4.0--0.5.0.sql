@@ -254,3 +254,19 @@ COMMENT ON COLUMN docstore.guarded.size IS 'in bytes, with indexes, TOAST and pa
 COMMENT ON COLUMN docstore.guarded.options IS 'what it is like';
 
 GRANT SELECT ON docstore.collections, docstore.logs, docstore.guarded TO PUBLIC;
+
+--
+-- JSON
+--
+
+CREATE FUNCTION docstore.parse(json text) RETURNS jsonb
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20
+	AS 'MODULE_PATHNAME', 'ds_parse';
+
+COMMENT ON FUNCTION docstore.parse(text) IS 'what json::jsonb is, several times faster';
+
+CREATE FUNCTION docstore.parse_many(json text[]) RETURNS jsonb[]
+	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 200
+	AS 'MODULE_PATHNAME', 'ds_parse_many';
+
+COMMENT ON FUNCTION docstore.parse_many(text[]) IS 'what json::jsonb[] is, several times faster';

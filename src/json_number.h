@@ -1,0 +1,12 @@
+/*
+ * json_number.h - numbers of JSON as numeric
+ */
+#ifndef DS_JSON_NUMBER_H
+#define DS_JSON_NUMBER_H
+
+#include "postgres.h"
+
+extern int	ds_json_number_write(const char *text, int length, char *to);
+extern int	ds_json_number_convert(const char *text, int length, char *to);
+
+#endif							/* DS_JSON_NUMBER_H */
