@@ -42,8 +42,8 @@
 #include "miscadmin.h"
 #include "scope_check.h"
 #include "scope_lock.h"
-#include "store_events.h"
 #include "step.h"
+#include "store_events.h"
 #include "utils/snapmgr.h"
 
 /*

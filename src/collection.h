@@ -111,6 +111,7 @@ extern bool ds_collection_is(Oid relid, DsKind kind);
 extern Oid	ds_collection_floor(Oid relid);
 extern int64 ds_collection_attached_floor(Oid relid);
 extern void ds_collection_prepare(DsCollection *collection);
+extern void ds_collection_require_short_id(const DsCollection *collection, Datum id, int item);
 
 /* Names: collection_name.c. */
 extern RangeVar *ds_collection_read_name(const char *name, int item);

@@ -9,7 +9,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "compat.h"
 #include "direct_stream.h"
@@ -26,7 +25,6 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 
 /* One statement stores at most this many events, and no more once they have this many bytes. */
 #define CHUNK_EVENTS 1000
