@@ -11,10 +11,9 @@
 #include "collection.h"
 #include "compat.h"
 #include "errors.h"
-#include "nodes/makefuncs.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/varlena.h"
+#include "utils/regproc.h"
 
 typedef struct NameInput
 {

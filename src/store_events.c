@@ -256,7 +256,7 @@ store_chunk(const DsLog *log, Chunk *chunk)
 	uint64		stored;
 
 	form_arrays(chunk, arrays);
-	stored = ds_plan_run(&log->events, DS_PLAN_EVENTS + 1, build, log, DS_WRITE_BATCH, arrays, NULL);
+	stored = ds_plan_run(&log->events, DS_PLAN_EVENTS, build, log, DS_WRITE_BATCH, arrays, NULL);
 	if (stored != (uint64) chunk->count)
 		refuse_trigger(log);
 	for (int row = 0; log->events.has_before_triggers && row < chunk->count; row++)
