@@ -36,13 +36,14 @@
 #include "attempt.h"
 #include "document.h"
 #include "event_id.h"
+#include "findings.h"
 #include "floor.h"
 #include "head.h"
 #include "miscadmin.h"
 #include "scope_check.h"
 #include "scope_lock.h"
-#include "store_events.h"
 #include "step.h"
+#include "store_events.h"
 #include "utils/snapmgr.h"
 
 /*
@@ -221,19 +222,6 @@ choose_find_hidden(const DsItem *item)
  * The steps
  */
 
-static void
-forget_findings(DsBatch *batch)
-{
-	for (int i = 0; i < batch->targets; i++)
-	{
-		batch->order[i]->present = false;
-		batch->order[i]->reason = DS_HOLDS;
-		batch->order[i]->written = false;
-		batch->order[i]->moved = false;
-	}
-	batch->is_too_low = false;
-}
-
 /* Deletes raise a floor; it is made before any row is locked, where there is none. */
 static void
 require_floors(const DsBatch *batch)
@@ -249,80 +237,6 @@ require_floors(const DsBatch *batch)
 		ds_floor_require(item->collection->relid);
 		last = item->collection;
 	}
-}
-
-/* Compare all expectations with what was found; returns how many items fail. */
-static int
-count_violations(DsBatch *batch)
-{
-	int			violations = 0;
-
-	for (int i = 0; i < batch->count; i++)
-	{
-		DsItem	   *item = &batch->items[i];
-
-		CHECK_FOR_INTERRUPTS();
-		if (item->log == NULL)
-			item->reason = ds_expectation_compare(item->expected, item->present, item->actual);
-		else
-		{
-			ds_head_compare(item);
-			ds_scopes_compare(item);
-		}
-		if (item->reason != DS_HOLDS)
-			violations++;
-	}
-	return violations;
-}
-
-static int
-count_present(const DsBatch *batch)
-{
-	int			present = 0;
-
-	for (int i = 0; i < batch->targets; i++)
-		present += batch->order[i]->present;
-	return present;
-}
-
-/*
- * Find items in what one snapshot shows, of this transaction's own writes those
- * before a command; returns how many are there.
- */
-static int
-find_at(DsBatch *batch, DsChooseStatement choose, Snapshot snapshot, CommandId before)
-{
-	int			present = count_present(batch);
-
-	PushCopiedSnapshot(snapshot);
-	GetActiveSnapshot()->curcid = before;
-	ds_step_run(batch, choose, DS_READ);
-	PopActiveSnapshot();
-	return count_present(batch) - present;
-}
-
-/*
- * Look again for items that were absent when the batch locked, all of them at
- * one instant: what is locked is at that instant as it was found.  Returns
- * how many are there by now, but for what the call itself has made: what an
- * item expects is about what was there before the call.
- *
- * Under REPEATABLE READ and SERIALIZABLE absence in the snapshot is not
- * absence: when something that it does not show is there by now, the answer
- * is 40001, not a report that is untrue.
- */
-static int
-look_again(DsBatch *batch, DsChooseStatement choose)
-{
-	int			found;
-
-	if (!IsolationUsesXactSnapshot())
-		return find_at(batch, choose, GetLatestSnapshot(), batch->began);
-
-	found = find_at(batch, choose, GetTransactionSnapshot(), batch->began);
-	if (find_at(batch, choose, GetLatestSnapshot(), batch->began) > 0)
-		ds_document_refuse_old_snapshot();
-	return found;
 }
 
 /* Count the tries in succession that have not found an item to lock. */
@@ -417,7 +331,7 @@ lock_and_compare(DsBatch *batch, bool may_try_again)
 		ds_scope_lock_absence(batch);
 	look_at_events(batch);
 	count_missed(batch);
-	if (count_violations(batch) > 0)
+	if (ds_findings_compare(batch) > 0)
 	{
 		if (refuse_hidden(batch, may_try_again) == DS_AGAIN)
 			return DS_AGAIN;
@@ -425,10 +339,10 @@ lock_and_compare(DsBatch *batch, bool may_try_again)
 	else if (!any_item(batch, is_vain_delete) && !any_item(batch, is_loose_head))
 		return DS_DONE;
 
-	found = look_again(batch, choose_find_absent);
+	found = ds_findings_look_again(batch, choose_find_absent);
 	if (found > 0)
 		look_at_events(batch);
-	if (count_violations(batch) > 0)
+	if (ds_findings_compare(batch) > 0)
 		return DS_VIOLATED;
 	return found > 0 ? try_again(batch) : DS_DONE;
 }
@@ -459,9 +373,9 @@ refuse_own_rows(DsBatch *batch)
 
 	CommandCounterIncrement();
 	latest = RegisterSnapshot(GetLatestSnapshot());
-	(void) find_at(batch, choose_find_lost, latest, batch->began);
+	(void) ds_findings_look_at(batch, choose_find_lost, latest, batch->began);
 	unseen = lost_inserts(batch);
-	(void) find_at(batch, choose_find_lost, latest, GetCurrentCommandId(false));
+	(void) ds_findings_look_at(batch, choose_find_lost, latest, GetCurrentCommandId(false));
 	UnregisterSnapshot(latest);
 
 	foreach(cell, unseen)
@@ -491,8 +405,8 @@ settle_lost_inserts(DsBatch *batch, bool may_try_again)
 		return DS_DONE;
 
 	refuse_own_rows(batch);
-	look_again(batch, choose_find_loose);
-	count_violations(batch);
+	ds_findings_look_again(batch, choose_find_loose);
+	ds_findings_compare(batch);
 	for (int i = 0; i < batch->targets; i++)
 	{
 		DsItem	   *item = batch->order[i];
@@ -576,7 +490,7 @@ lock_moved(DsBatch *batch)
 			ds_document_refuse_interference(item->collection, item->id);
 	}
 
-	count_violations(batch);
+	ds_findings_compare(batch);
 	for (int i = 0; i < batch->count; i++)
 	{
 		const DsItem *item = &batch->items[i];
@@ -633,8 +547,8 @@ settle_asserts(DsBatch *batch)
 	if (!any_item(batch, is_absence))
 		return DS_DONE;
 
-	look_again(batch, choose_find_loose);
-	return count_violations(batch) == 0 ? DS_DONE : DS_VIOLATED;
+	ds_findings_look_again(batch, choose_find_loose);
+	return ds_findings_compare(batch) == 0 ? DS_DONE : DS_VIOLATED;
 }
 
 /*
@@ -649,7 +563,7 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 	CommandCounterIncrement();
 	batch->began = GetCurrentCommandId(false);
 	ds_scope_unlock_absence(batch);
-	forget_findings(batch);
+	ds_findings_forget(batch);
 	require_floors(batch);
 	ds_scopes_lock(batch);
 	result = lock_and_compare(batch, may_try_again);

@@ -14,7 +14,6 @@
 #include "access/htup_details.h"
 #include "access/table.h"
 #include "catalog/dependency.h"
-#include "catalog/indexing.h"
 #include "catalog/partition.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_attribute.h"
@@ -22,6 +21,7 @@
 #include "catalog/pg_collation.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_rewrite.h"
+#include "catalog/pg_sequence.h"
 #include "catalogue.h"
 #include "compat.h"
 #include "nodes/primnodes.h"
@@ -196,19 +196,43 @@ ds_catalogue_root(Oid relid)
 	return ancestors == NIL ? relid : llast_oid(ancestors);
 }
 
-/* The sequence of a column that is an identity, or InvalidOid. */
-Oid
-ds_catalogue_identity(Oid relid, AttrNumber column)
+/* The sequences that a column owns, with that kind of dependency: AUTO, or INTERNAL of an identity. */
+List *
+ds_catalogue_sequences(Oid relid, AttrNumber column, DependencyType dependency)
 {
+	List	   *sequences = NIL;
 	ListCell   *cell;
 
 	foreach(cell, getOwnedSequences(relid))
 	{
 		Oid			table;
-		int32		owned;
+		int32		owner;
 
-		if (sequenceIsOwned(lfirst_oid(cell), DEPENDENCY_INTERNAL, &table, &owned) && owned == column)
-			return lfirst_oid(cell);
+		if (sequenceIsOwned(lfirst_oid(cell), dependency, &table, &owner) && owner == column)
+			sequences = lappend_oid(sequences, lfirst_oid(cell));
 	}
-	return InvalidOid;
+	return sequences;
+}
+
+/* The lowest value that a sequence can have; PG_INT64_MIN when there is none. */
+int64
+ds_catalogue_lowest_value(Oid sequence)
+{
+	HeapTuple	tuple = SearchSysCache1(SEQRELID, ObjectIdGetDatum(sequence));
+	int64		lowest;
+
+	if (!HeapTupleIsValid(tuple))
+		return PG_INT64_MIN;
+	lowest = ((Form_pg_sequence) GETSTRUCT(tuple))->seqmin;
+	ReleaseSysCache(tuple);
+	return lowest;
+}
+
+/* The sequence of a column that is an identity, or InvalidOid. */
+Oid
+ds_catalogue_identity(Oid relid, AttrNumber column)
+{
+	List	   *sequences = ds_catalogue_sequences(relid, column, DEPENDENCY_INTERNAL);
+
+	return sequences == NIL ? InvalidOid : linitial_oid(sequences);
 }

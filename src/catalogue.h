@@ -8,6 +8,7 @@
 
 #include "access/attnum.h"
 #include "access/htup.h"
+#include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "nodes/pg_list.h"
 
@@ -31,6 +32,8 @@ extern bool ds_catalogue_index_is_on(HeapTuple index, const AttrNumber *columns,
 extern bool ds_catalogue_index_is_whole(HeapTuple index);
 extern bool ds_catalogue_index_is_where_not_null(HeapTuple index, AttrNumber column);
 extern Oid	ds_catalogue_root(Oid relid);
+extern List *ds_catalogue_sequences(Oid relid, AttrNumber column, DependencyType dependency);
+extern int64 ds_catalogue_lowest_value(Oid sequence);
 extern Oid	ds_catalogue_identity(Oid relid, AttrNumber column);
 
 #endif							/* DS_CATALOGUE_H */

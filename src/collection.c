@@ -18,7 +18,6 @@
 #include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/index.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_trigger.h"
@@ -34,7 +33,6 @@
 #include "floor.h"
 #include "log.h"
 #include "miscadmin.h"
-#include "nodes/makefuncs.h"
 #include "storage/lmgr.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -44,7 +42,6 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 #include "utils/syscache.h"
-#include "utils/varlena.h"
 
 /* More than this many remembered tables: forget them all and begin again. */
 #define MAX_REMEMBERED 4096
@@ -280,15 +277,6 @@ describe(DsCollection *collection)
 	relation_close(rel, NoLock);
 }
 
-pg_noreturn static void
-refuse_unknown(const char *name, int item)
-{
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 errmsg("%scollection \"%s\" does not exist", ds_item_prefix(item), name),
-			 errhint("Make it with docstore.create_collection(), or check its spelling and the search_path.")));
-}
-
 /* The entry for relid, made when there is none; its valid flag says more. */
 static Remembered *
 recall(Oid relid)
@@ -417,7 +405,7 @@ ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection)
 	const char *obstacle;
 
 	if (gone != NULL)
-		refuse_unknown(gone, item);
+		ds_collection_refuse_unknown(gone, item);
 	if (!ds_collection_describe(relid, DS_DOCUMENTS, collection, &obstacle))
 		refuse_table(relid, item, obstacle);
 }
@@ -582,74 +570,9 @@ ds_collection_prepare(DsCollection *collection)
 		pg_class_aclcheck(collection->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }
 
-typedef struct NameInput
+/* Refuse an id that is too long for the primary key: 54000, see id.c. */
+void
+ds_collection_require_short_id(const DsCollection *collection, Datum id, int item)
 {
-	const char *name;
-	int			item;
-} NameInput;
-
-/* While a name is read: what is no name of a table is a bad argument. */
-static void
-name_input_error(void *arg)
-{
-	NameInput  *input = arg;
-	int			code = geterrcode();
-
-	if (code != ERRCODE_INVALID_NAME && code != ERRCODE_SYNTAX_ERROR && !ds_error_is_bad_value())
-		return;
-	errcode(DS_ERRCODE_ARGUMENT);
-	if (input->item == DS_ONLY_ITEM)
-		errdetail("The name given is \"%s\".", input->name);
-	else
-		errdetail("Item %d gives the name \"%s\".", input->item, input->name);
-	errhint("Write the name as in SQL: shops, sales.shops or \"My Shops\".");
-}
-
-/*
- * Read the name of a table as regclass does: dotted, folded to lower case
- * unless quoted.  Raises 22023 when the text is no such name.
- */
-RangeVar *
-ds_collection_read_name(const char *name, int item)
-{
-	NameInput	input = {name, item};
-	ErrorContextCallback context = {error_context_stack, name_input_error, &input};
-	RangeVar   *result;
-
-	error_context_stack = &context;
-	result = makeRangeVarFromNameList(stringToQualifiedNameList(name, NULL));
-	if (result->catalogname != NULL)
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("a table cannot be in another database")));
-	error_context_stack = context.previous;
-	return result;
-}
-
-/*
- * Find the table that the name in an item means under the caller's
- * search_path, and lock it.  Raises 42P01 when there is none, 22023 when the
- * text is no name at all.
- */
-Oid
-ds_collection_find(const char *name, LOCKMODE lock, int item)
-{
-	Oid			relid = RangeVarGetRelid(ds_collection_read_name(name, item), lock, true);
-
-	if (!OidIsValid(relid))
-		refuse_unknown(name, item);
-	return relid;
-}
-
-/*
- * The name that results and conflicts show: qualified, and quoted if need be.
- * A relation that is not there, which may have been dropped, has its number.
- */
-char *
-ds_collection_name(Oid relid)
-{
-	char	   *name = get_rel_name(relid);
-	char	   *schema = name == NULL ? NULL : get_namespace_name(get_rel_namespace(relid));
-
-	return schema == NULL ? psprintf("%u", relid) : quote_qualified_identifier(schema, name);
+	ds_id_require_short(collection->id_type, id, collection->relid, collection->id, item);
 }

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "access/attnum.h"
+#include "compat.h"
 #include "cursor.h"
 #include "id.h"
 #include "lib/stringinfo.h"
@@ -103,8 +104,6 @@ extern const char *ds_collection_lock(Oid relid, LOCKMODE lock);
 extern void ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection);
 extern bool ds_collection_describe(Oid relid, DsKind kind, DsCollection *collection,
 								   const char **obstacle);
-extern RangeVar *ds_collection_read_name(const char *name, int item);
-extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
 extern void ds_collection_look_again(const DsCollection *described);
 extern void ds_collection_forget(Oid relid);
 extern bool ds_collection_recognise(Oid relid, DsCollection *collection);
@@ -112,7 +111,13 @@ extern bool ds_collection_is(Oid relid, DsKind kind);
 extern Oid	ds_collection_floor(Oid relid);
 extern int64 ds_collection_attached_floor(Oid relid);
 extern void ds_collection_prepare(DsCollection *collection);
+extern void ds_collection_require_short_id(const DsCollection *collection, Datum id, int item);
+
+/* Names: collection_name.c. */
+extern RangeVar *ds_collection_read_name(const char *name, int item);
+extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
 extern char *ds_collection_name(Oid relid);
+pg_noreturn extern void ds_collection_refuse_unknown(const char *name, int item);
 
 /* For those who describe a table of their kind. */
 extern AttrNumber ds_collection_column(Oid relid, const char *name, Oid type);

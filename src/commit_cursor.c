@@ -12,7 +12,6 @@
 #include "fmgr.h"
 #include "log.h"
 #include "single.h"
-#include "utils/builtins.h"
 #include "utils/jsonb.h"
 
 PG_FUNCTION_INFO_V1(ds_commit_cursor);
@@ -55,7 +54,7 @@ begin(FunctionCallInfo fcinfo, DsSingle *call)
 	ds_collection_open(ds_log_consumers(log.events.relid, RowExclusiveLock), RowExclusiveLock, DS_ONLY_ITEM,
 					   &call->collection);
 	call->id = ds_id_from_text(call->collection.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
-	ds_id_require_short(call->collection.id_type, call->id, call->collection.relid, call->collection.id, DS_ONLY_ITEM);
+	ds_collection_require_short_id(&call->collection, call->id, DS_ONLY_ITEM);
 }
 
 /*

@@ -129,7 +129,8 @@ ds_create_collection_table(Oid schema, const char *name, const DsIdType *id_type
  * name is read as regclass reads names: folded to lower case unless quoted,
  * and made in the first schema of the search_path unless qualified.  Returns
  * the new table.  Raises 22023 for bad arguments, 42622 for a name that the
- * server would cut, else what CREATE TABLE raises (42P07 when the name is taken, 42501 without CREATE on the schema).
+ * server would cut, else what CREATE TABLE raises (42P07 when the name is
+ * taken, 42501 without CREATE on the schema).
  */
 Datum
 ds_create_collection(PG_FUNCTION_ARGS)

@@ -7,7 +7,6 @@
  */
 #include "postgres.h"
 
-#include "catalog/pg_type.h"
 #include "cursor.h"
 #include "errors.h"
 #include "utils/builtins.h"

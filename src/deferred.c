@@ -19,7 +19,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "compat.h"
 #include "deferred.h"
 #include "errors.h"
 #include "fmgr.h"

@@ -15,7 +15,6 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
 #include "direct_append.h"
 #include "direct_stream.h"
 #include "engine.h"

@@ -8,7 +8,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "compat.h"
 #include "direct_document.h"
 #include "engine.h"
 #include "executor/executor.h"

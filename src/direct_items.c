@@ -7,14 +7,12 @@
 #include "postgres.h"
 
 #include "access/tableam.h"
-#include "compat.h"
 #include "direct_document.h"
 #include "direct_items.h"
 #include "direct_stream.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "utils/memutils.h"
-#include "utils/snapmgr.h"
 
 /* Lock the rows that are there: DS_LOCK_MANY_FOR_UPSERT. */
 void

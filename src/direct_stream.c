@@ -9,7 +9,6 @@
 #include "direct_stream.h"
 #include "miscadmin.h"
 #include "store_events.h"
-#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"

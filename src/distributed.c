@@ -20,15 +20,12 @@
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
-#include "catalog/pg_sequence.h"
 #include "catalog/pg_type.h"
 #include "catalogue.h"
 #include "distributed.h"
-#include "errors.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-#include "utils/syscache.h"
 
 /* On other nodes a sequence of Citus begins above its share: the number of the node, from 1, in the upper bits. */
 #define FIRST_OF_OTHER_NODE (INT64CONST(1) << 48)
@@ -67,36 +64,16 @@ ds_distributed_is(Oid relid)
 	return found;
 }
 
-static bool
-is_of_other_node(Oid sequence)
-{
-	HeapTuple	tuple = SearchSysCache1(SEQRELID, ObjectIdGetDatum(sequence));
-	bool		result;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	result = ((Form_pg_sequence) GETSTRUCT(tuple))->seqmin > FIRST_OF_OTHER_NODE;
-	ReleaseSysCache(tuple);
-	return result;
-}
-
 /* Whether the version column owns a sequence that is the floor on another node only. */
 bool
 ds_distributed_hides_floor(Oid relid)
 {
 	Oid			owner = ds_catalogue_root(relid);
-	AttrNumber	version = get_attnum(owner, "version");
 	ListCell   *cell;
 
-	foreach(cell, getOwnedSequences(owner))
-	{
-		Oid			table;
-		int32		column;
-
-		if (sequenceIsOwned(lfirst_oid(cell), DEPENDENCY_AUTO, &table, &column) &&
-			column == version && is_of_other_node(lfirst_oid(cell)))
+	foreach(cell, ds_catalogue_sequences(owner, get_attnum(owner, "version"), DEPENDENCY_AUTO))
+		if (ds_catalogue_lowest_value(lfirst_oid(cell)) > FIRST_OF_OTHER_NODE)
 			return true;
-	}
 	return false;
 }
 

@@ -7,7 +7,7 @@
 #include "postgres.h"
 
 #include "batch.h"
-#include "collection.h"
+#include "compat.h"
 
 extern bool ds_distributed_is(Oid relid);
 extern bool ds_distributed_hides_floor(Oid relid);

@@ -8,10 +8,10 @@
  * events: that are not concerned with INSERT), that no other extension has
  * taken over, whose columns take what docstore gives them as it is, by callers
  * who have the privileges on the whole table, and where no other extension
- * checks privileges.  INSERT also needs that columns which are not docstore's may be
- * NULL and have no default, and that those which docstore leaves NULL may be.
- * All else goes through SPI; so does everything
- * when docstore.engine is "sql", which is how the tests compare the two.
+ * checks privileges.  INSERT also needs that columns which are not docstore's
+ * may be NULL and have no default, and that those which docstore leaves NULL may
+ * be.  All else goes through SPI; so does everything when docstore.engine is
+ * "sql", which is how the tests compare the two.
  *
  * What a table is like is remembered with its description; what depends on the
  * caller is looked at in each call.
@@ -144,7 +144,6 @@ is_plain(Relation rel, const DsCollection *collection)
 	return rel->rd_rel->relkind == RELKIND_RELATION &&
 		!rel->rd_rel->relispartition &&
 		!rel->rd_rel->relrowsecurity &&
-		!RELATION_IS_OTHER_TEMP(rel) &&
 		rel->rd_tableam == GetHeapamTableAmRoutine() &&
 		!RELATION_IS_OTHER_TEMP(rel) &&
 		!has_triggers(rel, collection) &&

@@ -133,7 +133,7 @@ find_stored(const DsItem *item)
 	HASHCTL		control = {.keysize = sizeof(pg_uuid_t), .entrysize = sizeof(Stored), .hcxt = CurrentMemoryContext};
 	HTAB	   *stored = hash_create("docstore stored ids", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	Datum		values[] = {item->id, id_array(item)};
-	uint64		rows = ds_plan_run(&item->log->events, DS_PLAN_EVENTS, build, item->log,
+	uint64		rows = ds_plan_run(&item->log->events, DS_PLAN_EVENT_IDS, build, item->log,
 								   DS_WRITE_BATCH, values, NULL);
 
 	for (uint64 row = 0; row < rows; row++)

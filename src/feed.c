@@ -34,7 +34,6 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "access/xlog_internal.h"
-#include "catalog/pg_type.h"
 #include "collection.h"
 #include "commands/trigger.h"
 #include "compat.h"

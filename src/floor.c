@@ -51,7 +51,6 @@
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_namespace.h"
-#include "catalog/pg_sequence.h"
 #include "catalogue.h"
 #include "collection.h"
 #include "commands/defrem.h"
@@ -73,7 +72,6 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/rls.h"
-#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 /*
@@ -88,38 +86,18 @@
 /* From its third try on, who is always too low starts higher and higher. */
 #define MAX_HEADROOM_BITS 20
 
-
-/* A floor starts at 0, which tells it from a sequence that fills the column. */
-static bool
-starts_at_zero(Oid sequence)
-{
-	HeapTuple	tuple = SearchSysCache1(SEQRELID, ObjectIdGetDatum(sequence));
-	bool		result;
-
-	if (!HeapTupleIsValid(tuple))
-		return false;
-	result = ((Form_pg_sequence) GETSTRUCT(tuple))->seqmin == 0;
-	ReleaseSysCache(tuple);
-	return result;
-}
-
-/* The sequence that is the floor of just this table, or InvalidOid. */
+/*
+ * The sequence that is the floor of just this table, or InvalidOid.  A floor
+ * starts at 0, which tells it from a sequence that fills the column.
+ */
 static Oid
 find_own(Oid relid)
 {
-	AttrNumber	version = get_attnum(relid, "version");
 	ListCell   *cell;
 
-	foreach(cell, getOwnedSequences(relid))
-	{
-		Oid			sequence = lfirst_oid(cell);
-		Oid			table;
-		int32		column;
-
-		if (sequenceIsOwned(sequence, DEPENDENCY_AUTO, &table, &column) &&
-			column == version && starts_at_zero(sequence))
-			return sequence;
-	}
+	foreach(cell, ds_catalogue_sequences(relid, get_attnum(relid, "version"), DEPENDENCY_AUTO))
+		if (ds_catalogue_lowest_value(lfirst_oid(cell)) == 0)
+			return lfirst_oid(cell);
 	return InvalidOid;
 }
 
@@ -493,9 +471,7 @@ ds_floor_reaches(DsFloor *floor, int64 version)
 	return value_of(floor) >= version;
 }
 
-/*
- * The same two, for those who look once; a partition may be attached in between.
- */
+/* The same two, for those who look once; a partition may be attached in between. */
 int64
 ds_floor_version_for_new(Oid relid, int tries)
 {

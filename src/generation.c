@@ -37,6 +37,7 @@
 #include "utils/snapmgr.h"
 #include "utils/xid8.h"
 
+/* How many of each a generation tells apart; a timeline beyond begins anew. */
 #define TIMELINES		(1 << 16)
 #define HIGHEST_NUMBER	PG_INT16_MAX
 
@@ -72,8 +73,8 @@ ds_generation_is_own(int64 generation)
 }
 
 /* Whether they are of the timeline that this server writes, too.  Not during recovery. */
-bool
-ds_generation_is_current(int64 generation)
+static bool
+is_current(int64 generation)
 {
 	return ds_generation_is_own(generation) && timeline_of(generation) == own_timeline();
 }
@@ -158,7 +159,7 @@ is_latest_current(Relation events, Oid feed, Snapshot snapshot, int64 *generatio
 
 	*generation = found ? latest.generation : 0;
 	/* The next id is read after the event was found, whose transaction had its id before. */
-	return found && ds_generation_is_current(*generation) &&
+	return found && is_current(*generation) &&
 		FullTransactionIdPrecedes(latest.transaction_id, ReadNextFullTransactionId());
 }
 

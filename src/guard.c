@@ -37,7 +37,6 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "plan.h"
-#include "storage/lmgr.h"
 #include "trigger_state.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -308,24 +307,6 @@ guard_floor(Oid relid)
 				 "ENABLE ALWAYS");
 }
 
-/* Whether a table's guard is for that version column. */
-static bool
-is_guard_of(Oid relid, const char *column)
-{
-	Relation	rel = table_open(relid, NoLock);
-	bool		result = false;
-
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
-
-		if (strcmp(trigger->tgname, DS_GUARD) == 0)
-			result = trigger->tgnargs > 0 && strcmp(trigger->tgargs[0], column) == 0;
-	}
-	table_close(rel, NoLock);
-	return result;
-}
-
 /*
  * Make the triggers of a table that is guarded by itself what they should be,
  * if they are not; false when there is nothing to repair, or the guard is for
@@ -337,7 +318,7 @@ repair(Oid relid, const char *column)
 	DsCollection collection;
 	bool		always;
 
-	if (guarded_table(relid) != relid || !is_guard_of(relid, column) || ds_trigger_guard_fault(relid) == NULL)
+	if (guarded_table(relid) != relid || !is_guarded_by(relid, column) || ds_trigger_guard_fault(relid) == NULL)
 		return false;
 	require_owner(relid);
 	always = ds_trigger_state(relid, DS_GUARD, "guard_row") == TRIGGER_FIRES_ALWAYS;

@@ -25,7 +25,6 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "utils/acl.h"
-#include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"

@@ -38,15 +38,19 @@ typedef struct Mention
  * Which streams there are
  */
 
+/* By log, then by name. */
 static int
-compare_mentions(const void *left, const void *right)
+compare_streams(const DsLog *log, Datum stream, const DsLog *other_log, Datum other)
 {
-	const Mention *a = left;
-	const Mention *b = right;
+	if (log->events.relid != other_log->events.relid)
+		return log->events.relid < other_log->events.relid ? -1 : 1;
+	return ds_id_compare(log->streams.id_type, stream, other);
+}
 
-	if (a->log->events.relid != b->log->events.relid)
-		return a->log->events.relid < b->log->events.relid ? -1 : 1;
-	return ds_id_compare(a->log->streams.id_type, a->stream, b->stream);
+static int
+compare_mentions(const Mention *a, const Mention *b)
+{
+	return compare_streams(a->log, a->stream, b->log, b->stream);
 }
 
 /* In the order of the items as well. */
@@ -209,14 +213,6 @@ ds_heads_gather(DsBatch *batch)
  * Calls within calls
  */
 
-static int
-compare_heads(const DsHead *a, const DsHead *b)
-{
-	if (a->log->events.relid != b->log->events.relid)
-		return a->log->events.relid < b->log->events.relid ? -1 : 1;
-	return ds_id_compare(a->log->streams.id_type, a->item->id, b->item->id);
-}
-
 /* The head that a batch has of the same stream, or NULL. */
 static const DsHead *
 find_head(const DsBatch *batch, const DsHead *head)
@@ -228,7 +224,7 @@ find_head(const DsBatch *batch, const DsHead *head)
 	{
 		int			middle = low + (high - low) / 2;
 		const DsHead *other = list_nth(batch->heads, middle);
-		int			order = compare_heads(other, head);
+		int			order = compare_streams(other->log, other->item->id, head->log, head->item->id);
 
 		if (order == 0)
 			return other;

@@ -2,8 +2,8 @@
  * identity.c - on whose behalf docstore acts: the caller's, but for floors
  *
  * Documents are read and written with the caller's privileges and under the
- * caller's row security.  What docstore keeps beside them (floor.c, request.c)
- * is its own affair: callers need no privilege on it, and shall have none.
+ * caller's row security.  The floor of a collection (floor.c) is docstore's own
+ * affair: callers need no privilege on it, and shall have none.
  *
  * The rule: while another identity than the caller's is in force nothing of a
  * user's runs.  Triggers, policies, defaults, checks, expressions, operators,

@@ -24,7 +24,6 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "stream_item.h"
-#include "utils/builtins.h"
 #include "utils/hsearch.h"
 
 /* Sets of ops. */
@@ -396,7 +395,7 @@ read_document_item(Reader *reader, Given *given, DsItem *item)
 		read_metadata(item, &given->keys, &given->metadata);
 	item->collection = read_collection(reader, given->keys.collection, item->number);
 	item->id = read_id(item, given->keys.id);
-	ds_id_require_short(item->collection->id_type, item->id, item->collection->relid, item->collection->id, item->number);
+	ds_collection_require_short_id(item->collection, item->id, item->number);
 	read_data(item, given->keys.data);
 	item->expected = read_expected(item, given->keys.expected);
 }

@@ -7,7 +7,7 @@
  * their keys, then by bytes; of those with the same key the last one counts.
  * Each 32nd entry of a container holds where its value ends, others its length.
  *
- * Memory: the result in the current context, and 24 bytes for each member of
+ * Memory: the result in the current context, and 16 bytes for each member of
  * the objects that are open at a time.
  */
 #include "postgres.h"

@@ -12,7 +12,6 @@
 
 #include "access/htup_details.h"
 #include "catalog/namespace.h"
-#include "catalog/pg_class.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "catalogue.h"
@@ -22,7 +21,6 @@
 #include "storage/lmgr.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
-#include "utils/syscache.h"
 
 const char *const ds_event_columns[DS_EVENT_COLUMNS] = {
 	[DS_LOG_POSITION] = "log_position",

@@ -11,7 +11,6 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "compat.h"
 #include "cursor.h"
 #include "datatype/timestamp.h"
 #include "errors.h"
@@ -21,7 +20,6 @@
 #include "funcapi.h"
 #include "plan.h"
 #include "reading.h"
-#include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"

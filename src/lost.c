@@ -24,7 +24,6 @@
 
 #include "access/table.h"
 #include "access/transam.h"
-#include "compat.h"
 #include "feed.h"
 #include "generation.h"
 #include "lost.h"

@@ -6,7 +6,6 @@
 #include "collection.h"
 #include "commands/async.h"
 #include "commands/trigger.h"
-#include "compat.h"
 #include "errors.h"
 #include "fmgr.h"
 #include "utils/rel.h"

@@ -38,8 +38,8 @@ read_place(TupleTableSlot *slot, const int16 *columns, DsCursor *place)
 
 /* The first event that a scan finds; false when there is none. */
 static bool
-scan(Relation events, Oid feed, Snapshot snapshot, ScanDirection direction, ScanKey keys, int count,
-	 DsCursor *place)
+find_first(Relation events, Oid feed, Snapshot snapshot, ScanDirection direction, ScanKey keys, int count,
+		   DsCursor *place)
 {
 	Relation	index = index_open(feed, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(events, NULL);
@@ -67,10 +67,10 @@ ds_place_find(Relation events, Oid feed, Snapshot snapshot, ScanDirection direct
 	ScanKeyData key;
 
 	if (strategy == DS_ANY_GENERATION)
-		return scan(events, feed, snapshot, direction, NULL, 0, place);
+		return find_first(events, feed, snapshot, direction, NULL, 0, place);
 	ScanKeyInit(&key, GENERATION, strategy, strategy == BTEqualStrategyNumber ? F_INT8EQ : F_INT8LT,
 				Int64GetDatum(generation));
-	return scan(events, feed, snapshot, direction, &key, 1, place);
+	return find_first(events, feed, snapshot, direction, &key, 1, place);
 }
 
 /*
@@ -91,8 +91,8 @@ ds_place_is_taken(const DsCollection *events, const DsCursor *place)
 	ScanKeyInit(&keys[1], TRANSACTION_ID, BTEqualStrategyNumber, F_XID8EQ,
 				FullTransactionIdGetDatum(place->transaction_id));
 	ScanKeyInit(&keys[2], LOG_POSITION, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(place->log_position));
-	result = scan(rel, events->feed, &dirty, ForwardScanDirection, keys, LOG_POSITION, &found) ||
-		scan(rel, events->feed, GetActiveSnapshot(), ForwardScanDirection, keys, LOG_POSITION, &found);
+	result = find_first(rel, events->feed, &dirty, ForwardScanDirection, keys, LOG_POSITION, &found) ||
+		find_first(rel, events->feed, GetActiveSnapshot(), ForwardScanDirection, keys, LOG_POSITION, &found);
 	table_close(rel, NoLock);
 	return result;
 }

@@ -26,7 +26,8 @@ typedef void (*DsPlanBuild) (const void *context, DsStatementText *text);
  * documents and streams by their DsStatement, others begin at these numbers.
  */
 #define DS_PLAN_STATEMENT	0
-#define DS_PLAN_EVENTS		1000
+#define DS_PLAN_EVENT_IDS	1000
+#define DS_PLAN_EVENTS		1001
 #define DS_PLAN_SCOPE		2000
 #define DS_PLAN_READ		6000
 #define DS_PLAN_REQUEST		20000

@@ -28,7 +28,7 @@ begin(Jsonb *document, DsSingle *call)
 	call->id = given.id == NULL
 		? ds_id_generate(call->collection.id_type, DS_ONLY_ITEM)
 		: ds_id_from_json(call->collection.id_type, given.id, DS_ONLY_ITEM);
-	ds_id_require_short(call->collection.id_type, call->id, call->collection.relid, call->collection.id, DS_ONLY_ITEM);
+	ds_collection_require_short_id(&call->collection, call->id, DS_ONLY_ITEM);
 	call->expected =
 		ds_expectation_in_force(ds_expectation_from_json(given.version, DS_ONLY_ITEM));
 }

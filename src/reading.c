@@ -11,7 +11,6 @@
 #include "place.h"
 #include "reading.h"
 #include "stream_item.h"
-#include "utils/xid8.h"
 
 /* The name of a stream, as a parameter; 22023 when it is empty. */
 Datum

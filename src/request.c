@@ -101,11 +101,17 @@ build(const void *context, DsStatementText *text)
 	memcpy(text->types, statements[*statement].types, sizeof(statements[*statement].types));
 }
 
+static Oid
+requests_table(void)
+{
+	return get_relname_relid("requests", get_namespace_oid("docstore", false));
+}
+
 /* Execute a statement; returns the number of rows. */
 static uint64
 execute(Statement statement, DsExecution execution, Datum *values)
 {
-	Oid			requests = get_relname_relid("requests", get_namespace_oid("docstore", false));
+	Oid			requests = requests_table();
 
 	LockRelationOid(requests, execution == DS_READ ? AccessShareLock : RowExclusiveLock);
 	return ds_plan_run_on(requests, DS_PLAN_REQUEST + statement, build, &statement, execution, values, NULL);
@@ -298,8 +304,7 @@ begin_requests(Requests *requests, Oid role)
 {
 	ScanKeyData by_role;
 
-	requests->table = table_open(get_relname_relid("requests", get_namespace_oid("docstore", false)),
-								 RowExclusiveLock);
+	requests->table = table_open(requests_table(), RowExclusiveLock);
 	CheckCmdReplicaIdentity(requests->table, CMD_DELETE);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());

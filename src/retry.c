@@ -13,9 +13,7 @@
 
 #include "catalog/namespace.h"
 #include "collection.h"
-#include "compat.h"
 #include "errors.h"
-#include "metadata.h"
 #include "retry.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"

@@ -5,7 +5,6 @@
 
 #include "batch.h"
 #include "catalog/pg_type.h"
-#include "compat.h"
 #include "deferred.h"
 #include "errors.h"
 #include "fmgr.h"

@@ -9,7 +9,6 @@
 
 #include "access/xact.h"
 #include "document.h"
-#include "executor/spi.h"
 #include "miscadmin.h"
 #include "scope_check.h"
 #include "utils/snapmgr.h"

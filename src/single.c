@@ -25,7 +25,7 @@ ds_single_begin(FunctionCallInfo fcinfo, int expected_argument, DsSingle *call)
 	call->expected = ds_expectation_in_force(ds_expectation_from_sql(expected, DS_ONLY_ITEM));
 	ds_collection_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, &call->collection);
 	call->id = ds_id_from_text(call->collection.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
-	ds_id_require_short(call->collection.id_type, call->id, call->collection.relid, call->collection.id, DS_ONLY_ITEM);
+	ds_collection_require_short_id(&call->collection, call->id, DS_ONLY_ITEM);
 }
 
 static void

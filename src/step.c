@@ -15,7 +15,6 @@
 #include "direct_items.h"
 #include "document.h"
 #include "engine.h"
-#include "errors.h"
 #include "executor/spi.h"
 #include "floor.h"
 #include "insert.h"

@@ -9,7 +9,6 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "compat.h"
 #include "direct_stream.h"
@@ -26,7 +25,6 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
-#include "utils/tuplestore.h"
 
 /* One statement stores at most this many events, and no more once they have this many bytes. */
 #define CHUNK_EVENTS 1000
@@ -258,7 +256,7 @@ store_chunk(const DsLog *log, Chunk *chunk)
 	uint64		stored;
 
 	form_arrays(chunk, arrays);
-	stored = ds_plan_run(&log->events, DS_PLAN_EVENTS + 1, build, log, DS_WRITE_BATCH, arrays, NULL);
+	stored = ds_plan_run(&log->events, DS_PLAN_EVENTS, build, log, DS_WRITE_BATCH, arrays, NULL);
 	if (stored != (uint64) chunk->count)
 		refuse_trigger(log);
 	for (int row = 0; log->events.has_before_triggers && row < chunk->count; row++)

@@ -13,7 +13,6 @@
 
 #include "compat.h"
 #include "errors.h"
-#include "json.h"
 #include "stream_item.h"
 #include "utils/builtins.h"
 

@@ -17,7 +17,6 @@
 
 #include "access/xact.h"
 #include "subtransaction.h"
-#include "utils/memutils.h"
 #include "utils/resowner.h"
 
 /* Whether no savepoint of the caller's can be rolled back to that would undo what is done now. */

@@ -78,7 +78,7 @@ read_items(FunctionCallInfo fcinfo, DsBatch *batch)
 		item->op = DS_UPSERT_ITEM;
 		item->collection = collection;
 		item->id = ds_id_from_text(collection->id_type, DatumGetTextPP(ids.values[i]), i + 1);
-		ds_id_require_short(collection->id_type, item->id, collection->relid, collection->id, i + 1);
+		ds_collection_require_short_id(collection, item->id, i + 1);
 		ds_batch_set_data(item, DatumGetJsonbP(ds_document_require(data.values[i], "data", i + 1)));
 		item->expected = ds_expectation_in_force(expected_at(&expected, i));
 	}

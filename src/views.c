@@ -21,7 +21,6 @@
 #include "catalog/pg_inherits.h"
 #include "catalogue.h"
 #include "collection.h"
-#include "compat.h"
 #include "distributed.h"
 #include "floor.h"
 #include "fmgr.h"

@@ -253,7 +253,7 @@ SET ROLE regress_docstore_writer;
 DELETE FROM public.shops WHERE id = 'copied';
 RESET ROLE;
 SELECT docstore.upsert('shops', 'copied', '{}');
--- only docstore may lift a new document above the floor
+-- who has made a document may not let its version jump, either
 BEGIN;
 INSERT INTO shops (id, version, data) VALUES ('own', 1, '{}');
 CALL pg_temp.try($$ UPDATE shops SET version = 83 WHERE id = 'own' $$);
