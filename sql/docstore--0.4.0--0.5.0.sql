@@ -259,13 +259,13 @@ GRANT SELECT ON docstore.collections, docstore.logs, docstore.guarded TO PUBLIC;
 -- JSON
 --
 
-CREATE FUNCTION docstore.parse(json text) RETURNS jsonb
+CREATE FUNCTION docstore.parse("json" text) RETURNS jsonb
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20
 	AS 'MODULE_PATHNAME', 'ds_parse';
 
 COMMENT ON FUNCTION docstore.parse(text) IS 'what json::jsonb is, several times faster';
 
-CREATE FUNCTION docstore.parse_many(json text[]) RETURNS jsonb[]
+CREATE FUNCTION docstore.parse_many("json" text[]) RETURNS jsonb[]
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 200
 	AS 'MODULE_PATHNAME', 'ds_parse_many';
 

@@ -4,11 +4,11 @@
 \i :prepare
 
 -- What a conversion makes of a text: the stored bytes, which the operator *= compares, or all of the error but where it came from.
-CREATE FUNCTION pg_temp.answer(conversion text, json text, OUT made record, OUT error text) LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.answer(conversion text, given text, OUT made record, OUT error text) LANGUAGE plpgsql AS $$
 DECLARE
 	message text; detail text; hint text; context text;
 BEGIN
-	EXECUTE format('SELECT %s AS json', conversion) INTO made USING json;
+	EXECUTE format('SELECT %s AS json', conversion) INTO made USING given;
 EXCEPTION WHEN OTHERS THEN
 	GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, hint = PG_EXCEPTION_HINT, context = PG_EXCEPTION_CONTEXT;
 	error := concat_ws(' | ', SQLSTATE, message, detail, hint, substring(context FROM '^JSON data[^\n]*'));

@@ -25,10 +25,10 @@ for my $encoding (sort keys %encodings)
 	$node->safe_psql('postgres', "CREATE DATABASE $database ENCODING '$encoding' LOCALE 'C' TEMPLATE template0");
 	$node->safe_psql($database, q{
 		CREATE EXTENSION docstore;
-		CREATE FUNCTION answer(conversion text, json text, OUT made record, OUT error text) LANGUAGE plpgsql AS $$
+		CREATE FUNCTION answer(conversion text, given text, OUT made record, OUT error text) LANGUAGE plpgsql AS $$
 		DECLARE message text; detail text; context text;
 		BEGIN
-			EXECUTE format('SELECT %s AS json', conversion) INTO made USING json;
+			EXECUTE format('SELECT %s AS json', conversion) INTO made USING given;
 		EXCEPTION WHEN OTHERS THEN
 			GET STACKED DIAGNOSTICS message = MESSAGE_TEXT, detail = PG_EXCEPTION_DETAIL, context = PG_EXCEPTION_CONTEXT;
 			error := concat_ws(' | ', SQLSTATE, message, detail, substring(context FROM '^JSON data[^\n]*'));
