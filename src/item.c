@@ -174,6 +174,16 @@ list_keys(DsOp op)
 	return list.data;
 }
 
+/* An item whose keys are not those of its op: 22023, with those that are. */
+void
+ds_item_refuse_keys(const DsItem *item, const char *problem)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%s%s", ds_item_prefix(item->number), problem),
+			 errhint("An item with op \"%s\" has the keys %s.", ds_op_name(item->op), list_keys(item->op))));
+}
+
 /* An item without a known op can have meant any key. */
 pg_noreturn static void
 refuse_key(const JsonbValue *object, const JsonbValue *key, int item)
@@ -226,9 +236,9 @@ refuse_other_keys(Given *given, bool for_log, const DsItem *item)
 {
 	for (size_t i = 0; i < lengthof(keys); i++)
 		if (is_of_other_kind(&keys[i], for_log) && *slot(given, &keys[i]) != NULL)
-			refuse_item(item->number, psprintf("op \"%s\" takes no \"%s\"%s", ds_op_name(item->op), keys[i].name,
-												  item->op == DS_ASSERT_ITEM
-												  ? (for_log ? " beside \"log\"" : " without \"log\"") : ""));
+			ds_item_refuse_keys(item, psprintf("op \"%s\" takes no \"%s\"%s", ds_op_name(item->op), keys[i].name,
+											   item->op == DS_ASSERT_ITEM
+											   ? (for_log ? " beside \"log\"" : " without \"log\"") : ""));
 }
 
 static DsOp
@@ -352,7 +362,7 @@ read_data(DsItem *item, JsonbValue *given)
 	if (!ds_op_stores(item->op))
 	{
 		if (given != NULL)
-			refuse_item(item->number, psprintf("op \"%s\" takes no \"data\"", ds_op_name(item->op)));
+			ds_item_refuse_keys(item, psprintf("op \"%s\" takes no \"data\"", ds_op_name(item->op)));
 		return;
 	}
 	require_data(item, given);

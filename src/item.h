@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "batch.h"
+#include "compat.h"
 #include "utils/jsonb.h"
 
 /* The values that an item gives; NULL: no such key. */
@@ -31,5 +32,6 @@ typedef struct DsGiven
 } DsGiven;
 
 extern void ds_items_read(Jsonb *changes, DsBatch *batch);
+pg_noreturn extern void ds_item_refuse_keys(const DsItem *item, const char *problem);
 
 #endif							/* DS_ITEM_H */

@@ -84,15 +84,15 @@ static void
 refuse_key(const DsItem *item, const char *key, const JsonbValue *given)
 {
 	if (given != NULL)
-		refuse(item->number, psprintf("op \"%s\" takes no \"%s\"", ds_op_name(item->op), key));
+		ds_item_refuse_keys(item, psprintf("op \"%s\" takes no \"%s\"", ds_op_name(item->op), key));
 }
 
 static void
 require_key(const DsItem *item, const char *key, const JsonbValue *given)
 {
 	if (given == NULL)
-		refuse(item->number, psprintf("\"%s\" is missing, which op \"%s\" needs",
-											  key, ds_op_name(item->op)));
+		ds_item_refuse_keys(item, psprintf("\"%s\" is missing, which op \"%s\" needs",
+										   key, ds_op_name(item->op)));
 }
 
 static void
@@ -115,7 +115,8 @@ read_append(DsGiven *given, DsItem *item)
 {
 	refuse_key(item, "scope", given->scope);
 	refuse_key(item, "properties", given->properties);
-	require_key(item, "events", given->events);
+	if (given->events == NULL)
+		refuse(item->number, "\"events\" is missing, which op \"append\" needs");
 	item->events = ds_events_read(given->events, item->number, &item->event_count);
 	if (given->expected != NULL)
 		read_expected(given->expected, item);
