@@ -293,13 +293,30 @@ typedef struct Requests
 	IndexScanDesc scan;
 } Requests;
 
+/*
+ * Open docstore.requests to delete from it.  Raises 42P01 when the extension was
+ * dropped while this call waited for that.
+ */
+static Relation
+open_table(void)
+{
+	Oid			requests = get_relname_relid("requests", get_namespace_oid("docstore", false));
+	Relation	table = OidIsValid(requests) ? try_table_open(requests, RowExclusiveLock) : NULL;
+
+	if (table == NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"docstore.requests\" does not exist"),
+				 errhint("CREATE EXTENSION docstore makes it.")));
+	return table;
+}
+
 static void
 begin_requests(Requests *requests, Oid role)
 {
 	ScanKeyData by_role;
 
-	requests->table = table_open(get_relname_relid("requests", get_namespace_oid("docstore", false)),
-								 RowExclusiveLock);
+	requests->table = open_table();
 	CheckCmdReplicaIdentity(requests->table, CMD_DELETE);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
