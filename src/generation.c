@@ -30,6 +30,7 @@
 #include "generation.h"
 #include "log.h"
 #include "miscadmin.h"
+#include "nodes/pg_list.h"
 #include "place.h"
 #include "storage/lmgr.h"
 #include "utils/lsyscache.h"
@@ -120,6 +121,18 @@ look_at_heads(Oid relid, Snapshot snapshot, DsCursor *latest)
 }
 
 /*
+ * The tables that have the heads: partitions, or the one itself.  What inherits
+ * from that has heads of its own, and may be another session's temporary table.
+ */
+static List *
+tables_of(Oid streams)
+{
+	if (get_rel_relkind(streams) == RELKIND_PARTITIONED_TABLE)
+		return find_all_inheritors(streams, AccessShareLock, NULL);
+	return list_make1_oid(streams);
+}
+
+/*
  * The latest place that the heads of a log remember; false when there are
  * none.  It takes a look at every stream: only where all events were deleted.
  * ACCESS SHARE on the table of streams is kept.
@@ -136,7 +149,7 @@ find_in_heads(Oid events, Snapshot snapshot, DsCursor *latest)
 	LockRelationOid(streams, AccessShareLock);
 	if (!ds_collection_is(streams, DS_STREAMS))
 		return false;
-	foreach(cell, find_all_inheritors(streams, AccessShareLock, NULL))
+	foreach(cell, tables_of(streams))
 		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
 			look_at_heads(lfirst_oid(cell), snapshot, latest);
 	return latest->generation > 0;

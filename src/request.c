@@ -47,6 +47,7 @@
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/syscache.h"
 #include "utils/timestamp.h"
 
 PG_FUNCTION_INFO_V1(ds_forget_requests);
@@ -101,19 +102,28 @@ build(const void *context, DsStatementText *text)
 	memcpy(text->types, statements[*statement].types, sizeof(statements[*statement].types));
 }
 
+/* Lock docstore.requests; 42P01 when the extension has just been dropped. */
 static Oid
-requests_table(void)
+lock_requests(LOCKMODE lock)
 {
-	return get_relname_relid("requests", get_namespace_oid("docstore", false));
+	Oid			requests = get_relname_relid("requests", get_namespace_oid("docstore", false));
+
+	if (OidIsValid(requests))
+		LockRelationOid(requests, lock);
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(requests)))
+		ereport(ERROR,
+				(errcode(ERRCODE_UNDEFINED_TABLE),
+				 errmsg("relation \"docstore.requests\" does not exist"),
+				 errhint("CREATE EXTENSION docstore makes it.")));
+	return requests;
 }
 
 /* Execute a statement; returns the number of rows. */
 static uint64
 execute(Statement statement, DsExecution execution, Datum *values)
 {
-	Oid			requests = requests_table();
+	Oid			requests = lock_requests(execution == DS_READ ? AccessShareLock : RowExclusiveLock);
 
-	LockRelationOid(requests, execution == DS_READ ? AccessShareLock : RowExclusiveLock);
 	return ds_plan_run_on(requests, DS_PLAN_REQUEST + statement, build, &statement, execution, values, NULL);
 }
 
@@ -304,7 +314,7 @@ begin_requests(Requests *requests, Oid role)
 {
 	ScanKeyData by_role;
 
-	requests->table = table_open(requests_table(), RowExclusiveLock);
+	requests->table = table_open(lock_requests(RowExclusiveLock), NoLock);
 	CheckCmdReplicaIdentity(requests->table, CMD_DELETE);
 	CommandCounterIncrement();
 	PushActiveSnapshot(GetTransactionSnapshot());
