@@ -104,5 +104,16 @@ SELECT count(*), written() FROM docstore.append('l', 'new', '[{"type": "T", "eve
 SELECT count(*), written() FROM docstore.save('[{"op": "append", "log": "l", "stream": "new", "events": [{"type": "T"}]}, {"op": "append", "log": "l", "stream": "new", "events": [{"type": "T"}]},
 	{"op": "append", "log": "l", "stream": "newer", "events": [{"type": "T"}]}, {"op": "assert", "log": "l", "stream": "i", "expected": 1}]');
 COMMIT;
-DROP TABLE d, l, l_streams, l_consumers, plain;
-DROP FUNCTION follow, written;
+
+-- beside another unique index rows are also inserted only to see whether the server objects: no trigger hears of those
+CREATE TABLE coded (id text PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL);
+CREATE UNIQUE INDEX ON coded ((data->>'code'));
+SELECT docstore.upsert('coded', 'before', '{"code": 1}');
+CREATE FUNCTION make_way() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM coded WHERE NEW.id = 'y' AND id = 'before'; RETURN NEW; END $$;
+CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE INFO 'inserted %', NEW.id; RETURN NULL; END $$;
+CREATE TRIGGER make_way BEFORE INSERT ON coded FOR EACH ROW EXECUTE FUNCTION make_way();
+CREATE TRIGGER tell AFTER INSERT ON coded FOR EACH ROW EXECUTE FUNCTION tell();
+SELECT docstore.upsert_many('coded', '{x,y}', '{"{\"code\": 1}","{\"code\": 2}"}', NULL);
+SELECT id, version, data FROM coded ORDER BY id;
+DROP TABLE d, l, l_streams, l_consumers, plain, coded;
+DROP FUNCTION follow, written, make_way, tell;
