@@ -115,5 +115,13 @@ CREATE TRIGGER make_way BEFORE INSERT ON coded FOR EACH ROW EXECUTE FUNCTION mak
 CREATE TRIGGER tell AFTER INSERT ON coded FOR EACH ROW EXECUTE FUNCTION tell();
 SELECT docstore.upsert_many('coded', '{x,y}', '{"{\"code\": 1}","{\"code\": 2}"}', NULL);
 SELECT id, version, data FROM coded ORDER BY id;
-DROP TABLE d, l, l_streams, l_consumers, plain, coded;
-DROP FUNCTION follow, written, make_way, tell;
+
+-- what a trigger of another document brings to the highest version cannot be written once more
+SELECT docstore.create_collection('e');
+CREATE FUNCTION bring_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE d SET version = 9223372036854775807 WHERE id = 'm-2'; RETURN NEW; END $$;
+CREATE TRIGGER bring_up BEFORE INSERT ON e FOR EACH ROW EXECUTE FUNCTION bring_up();
+CALL pg_temp.try($$ SELECT docstore.save('[{"op": "upsert", "collection": "d", "id": "m-2", "data": {}, "expected": "any"}, {"op": "upsert", "collection": "e", "id": "x", "data": {}}]') $$);
+CALL pg_temp.try($$ SELECT docstore.save('[{"op": "patch", "collection": "d", "id": "m-2", "data": {}, "expected": "any"}, {"op": "upsert", "collection": "e", "id": "x", "data": {}}]') $$);
+SELECT version FROM d WHERE id = 'm-2';
+DROP TABLE d, l, l_streams, l_consumers, plain, coded, e;
+DROP FUNCTION follow, written, make_way, tell, bring_up;
