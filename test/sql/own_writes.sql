@@ -123,5 +123,16 @@ CREATE TRIGGER bring_up BEFORE INSERT ON e FOR EACH ROW EXECUTE FUNCTION bring_u
 CALL pg_temp.try($$ SELECT docstore.save('[{"op": "upsert", "collection": "d", "id": "m-2", "data": {}, "expected": "any"}, {"op": "upsert", "collection": "e", "id": "x", "data": {}}]') $$);
 CALL pg_temp.try($$ SELECT docstore.save('[{"op": "patch", "collection": "d", "id": "m-2", "data": {}, "expected": "any"}, {"op": "upsert", "collection": "e", "id": "x", "data": {}}]') $$);
 SELECT version FROM d WHERE id = 'm-2';
+
+-- another row at the place of one that was locked: TRUNCATE of a table that is as young as the transaction empties it where it is
+DROP TRIGGER bring_up ON e;
+SELECT docstore.upsert('e', 'x', '{}');
+BEGIN;
+SELECT docstore.create_collection('young');
+SELECT docstore.upsert('young', 'a', '{}');
+CREATE FUNCTION replace_all() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN TRUNCATE young; INSERT INTO young (id, version, data) VALUES ('other', 1, '{}'); RETURN NEW; END $$;
+CREATE TRIGGER replace_all BEFORE UPDATE ON e FOR EACH ROW EXECUTE FUNCTION replace_all();
+SELECT docstore.save('[{"op": "upsert", "collection": "young", "id": "a", "data": {"by": "call"}, "expected": 1}, {"op": "upsert", "collection": "e", "id": "x", "data": {}, "expected": 1}]');
+ROLLBACK;
 DROP TABLE d, l, l_streams, l_consumers, plain, coded, e;
 DROP FUNCTION follow, written, make_way, tell, bring_up;
