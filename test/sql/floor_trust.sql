@@ -99,6 +99,18 @@ SELECT docstore.upsert('own.whole', 'c', '{}'), docstore.delete('own.whole', 'c'
 SELECT docstore.upsert('own.part', 'a', '{}');
 SET ROLE regress_docstore_tenant;
 SELECT pg_temp.v(docstore.upsert('own.part', 'b', '{}'));
+-- also where it is the partition alone that has row security
+SET ROLE regress_docstore_owner;
+GRANT SELECT ON own.whole TO PUBLIC;
+SELECT docstore.delete('own.part', 'b', -1) > 0 AS deleted;
+SELECT setval(pg_get_serial_sequence('own.whole', 'version'), 5);
+SET ROLE regress_docstore_tenant;
+SELECT docstore.upsert('own.part', 'b', '{}'), docstore.delete('own.part', 'b', 6);
+SET ROLE regress_docstore_owner;
+ALTER TABLE own.part ENABLE ROW LEVEL SECURITY;
+CREATE POLICY b ON own.part TO PUBLIC USING (id = 'b');
+SET ROLE regress_docstore_tenant;
+SELECT pg_temp.v(docstore.upsert('own.part', 'b', '{}'));
 
 RESET ROLE;
 SET client_min_messages = warning;

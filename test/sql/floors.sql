@@ -148,6 +148,35 @@ SELECT docstore.upsert('high', 'b', '{}', 9223372036854775807) IS NULL AS never;
 SELECT setval('high_version_floor', 9);
 SELECT docstore.upsert('high', 'a', '{}');
 
-DROP TABLE hand, hand2, parts, brief, high, own.things, own.more;
+-- who was too low starts higher and higher, but not above the highest version: a trigger uses up versions before the id is won
+SELECT docstore.create_collection('greedy');
+SELECT docstore.upsert('greedy', 'a', '{}'), docstore.delete('greedy', 'a', 1);
+CREATE FUNCTION pg_temp.use_up() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM setval('greedy_version_floor', last_value + (last_value < 9223372036854775806)::int) FROM greedy_version_floor;
+	RETURN NEW;
+END $$;
+CREATE TRIGGER use_up BEFORE INSERT ON greedy FOR EACH ROW EXECUTE FUNCTION pg_temp.use_up();
+SELECT setval('greedy_version_floor', 9223372036854775804);
+SELECT docstore.upsert('greedy', 'a', '{}');
+SELECT setval('greedy_version_floor', 9223372036854775804);
+SELECT version FROM docstore.save('[{"op": "upsert", "collection": "greedy", "id": "b", "data": {}}]');
+
+-- who has raised the floor holds up nobody else who raises it, until it commits
+SELECT docstore.create_collection('shelf');
+SELECT docstore.upsert('shelf', 'a', '{}');
+BEGIN;
+SELECT docstore.delete('shelf', 'a', 1);
+SELECT locktype, mode FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'page';
+COMMIT;
+
+-- the sequence is dropped, and its owner puts another in its place
+DROP SEQUENCE shelf_version_floor;
+CREATE SEQUENCE shelf_versions MINVALUE 0 START 100 OWNED BY shelf.version;
+SELECT docstore.upsert('shelf', 'b', '{}');
+SELECT docstore.delete('shelf', 'b', 101);
+SELECT last_value FROM shelf_versions;
+
+DROP TABLE hand, hand2, parts, brief, high, greedy, shelf, own.things, own.more;
 DROP SCHEMA own;
 DROP ROLE regress_docstore_owner, regress_docstore_writer;

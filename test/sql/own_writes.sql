@@ -104,5 +104,35 @@ SELECT count(*), written() FROM docstore.append('l', 'new', '[{"type": "T", "eve
 SELECT count(*), written() FROM docstore.save('[{"op": "append", "log": "l", "stream": "new", "events": [{"type": "T"}]}, {"op": "append", "log": "l", "stream": "new", "events": [{"type": "T"}]},
 	{"op": "append", "log": "l", "stream": "newer", "events": [{"type": "T"}]}, {"op": "assert", "log": "l", "stream": "i", "expected": 1}]');
 COMMIT;
-DROP TABLE d, l, l_streams, l_consumers, plain;
-DROP FUNCTION follow, written;
+
+-- beside another unique index rows are also inserted only to see whether the server objects: no trigger hears of those
+CREATE TABLE coded (id text PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL);
+CREATE UNIQUE INDEX ON coded ((data->>'code'));
+SELECT docstore.upsert('coded', 'before', '{"code": 1}');
+CREATE FUNCTION make_way() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM coded WHERE NEW.id = 'y' AND id = 'before'; RETURN NEW; END $$;
+CREATE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE INFO 'inserted %', NEW.id; RETURN NULL; END $$;
+CREATE TRIGGER make_way BEFORE INSERT ON coded FOR EACH ROW EXECUTE FUNCTION make_way();
+CREATE TRIGGER tell AFTER INSERT ON coded FOR EACH ROW EXECUTE FUNCTION tell();
+SELECT docstore.upsert_many('coded', '{x,y}', '{"{\"code\": 1}","{\"code\": 2}"}', NULL);
+SELECT id, version, data FROM coded ORDER BY id;
+
+-- what a trigger of another document brings to the highest version cannot be written once more
+SELECT docstore.create_collection('e');
+CREATE FUNCTION bring_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE d SET version = 9223372036854775807 WHERE id = 'm-2'; RETURN NEW; END $$;
+CREATE TRIGGER bring_up BEFORE INSERT ON e FOR EACH ROW EXECUTE FUNCTION bring_up();
+CALL pg_temp.try($$ SELECT docstore.save('[{"op": "upsert", "collection": "d", "id": "m-2", "data": {}, "expected": "any"}, {"op": "upsert", "collection": "e", "id": "x", "data": {}}]') $$);
+CALL pg_temp.try($$ SELECT docstore.save('[{"op": "patch", "collection": "d", "id": "m-2", "data": {}, "expected": "any"}, {"op": "upsert", "collection": "e", "id": "x", "data": {}}]') $$);
+SELECT version FROM d WHERE id = 'm-2';
+
+-- another row at the place of one that was locked: TRUNCATE of a table that is as young as the transaction empties it where it is
+DROP TRIGGER bring_up ON e;
+SELECT docstore.upsert('e', 'x', '{}');
+BEGIN;
+SELECT docstore.create_collection('young');
+SELECT docstore.upsert('young', 'a', '{}');
+CREATE FUNCTION replace_all() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN TRUNCATE young; INSERT INTO young (id, version, data) VALUES ('other', 1, '{}'); RETURN NEW; END $$;
+CREATE TRIGGER replace_all BEFORE UPDATE ON e FOR EACH ROW EXECUTE FUNCTION replace_all();
+SELECT docstore.save('[{"op": "upsert", "collection": "young", "id": "a", "data": {"by": "call"}, "expected": 1}, {"op": "upsert", "collection": "e", "id": "x", "data": {}, "expected": 1}]');
+ROLLBACK;
+DROP TABLE d, l, l_streams, l_consumers, plain, coded, e;
+DROP FUNCTION follow, written, make_way, tell, bring_up;

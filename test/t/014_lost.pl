@@ -124,8 +124,9 @@ my $before = events($crashing);
 my (@got, @after);
 for my $try (1 .. 10)
 {
-	append($crashing, "b$try");
-	($seen, $cursor) = read_log($crashing, $cursor);
+	# in one session, before the WAL writer comes
+	($seen, $cursor) = split /\|/, $crashing->safe_psql('postgres',
+		"DO \$\$ BEGIN PERFORM docstore.append('ledger', 'b$try', '[{\"type\": \"T\"}]'); END \$\$; SELECT stream, cursor FROM docstore.read_log('ledger', '$cursor')");
 	push @got, $seen;
 	crash();
 	append($crashing, "c$try");
