@@ -101,6 +101,16 @@ SELECT name, options ->> 'fault' AS fault, options ->> 'notify' AS notify FROM d
 SELECT options ->> 'fault' AS fault FROM docstore.guarded;
 ROLLBACK;
 
+-- a trigger of the guard's name that calls a function of its name, somebody else's
+CREATE SCHEMA other
+	CREATE TABLE own (id text PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL);
+CREATE FUNCTION other.guard_row() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER docstore_guard BEFORE UPDATE ON other.own FOR EACH ROW EXECUTE FUNCTION other.guard_row();
+SELECT options ->> 'guard' AS guard, options ->> 'fault' AS fault FROM docstore.collections WHERE name = 'other.own';
+CALL pg_temp.try($$ SELECT docstore.guard('other.own') $$);
+SET client_min_messages = warning;
+DROP SCHEMA other CASCADE;
+
 -- privileges and bad arguments
 CREATE ROLE regress_docstore_triggers;
 GRANT ALL ON shops, ledger, ledger_streams TO regress_docstore_triggers;

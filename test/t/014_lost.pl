@@ -78,6 +78,7 @@ $session->query_safe(q{SELECT docstore.append('ledger', 'c', '[{"type": "T"}]')}
 $session->quit;
 is(generations($standby), '2', 'promotion: the timeline begins a generation, in that session, too');
 is(events($standby), 'a', 'promotion: readers wait for what was prepared before');
+is($session->query_safe(q{SELECT string_agg(stream, ' ') FROM docstore.read_log('ledger')}), 'a', 'promotion: in a session that knew the log before, too');
 is(events($standby, $kept), '', 'promotion: with a cursor from before, too');
 $standby->safe_psql('postgres', q{COMMIT PREPARED 'order'});
 append($standby, 'd', 'e');
