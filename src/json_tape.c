@@ -39,7 +39,7 @@ typedef struct Reader
 	uint32		room;
 	const char *at;
 	const char *end;
-	char	   *decoded_end;
+	Size		decoded_length; /* of all that is decoded so far */
 	int			depth;
 } Reader;
 
@@ -116,7 +116,7 @@ hex4(const char *digits)
  * for what is none, for a lone surrogate, and for U+0000.
  */
 static bool
-decode_unicode(Reader *reader)
+decode_unicode(Reader *reader, char **to)
 {
 	int			code = reader->end - reader->at >= 4 ? hex4(reader->at) : -1;
 
@@ -133,14 +133,14 @@ decode_unicode(Reader *reader)
 		code = surrogate_pair_to_codepoint(code, second);
 		reader->at += 6;
 	}
-	unicode_to_utf8(code, (unsigned char *) reader->decoded_end);
-	reader->decoded_end += pg_utf_mblen((unsigned char *) reader->decoded_end);
+	unicode_to_utf8(code, (unsigned char *) *to);
+	*to += pg_utf_mblen((unsigned char *) *to);
 	return true;
 }
 
 /* Decode an escape, whose backslash was passed; false for what is none. */
 static bool
-decode_escape(Reader *reader)
+decode_escape(Reader *reader, char **to)
 {
 	static const char letters[] = "\"\\/bfnrt";
 	static const char meanings[] = "\"\\/\b\f\n\r\t";
@@ -151,11 +151,11 @@ decode_escape(Reader *reader)
 		return false;
 	c = *reader->at++;
 	if (c == 'u')
-		return decode_unicode(reader);
+		return decode_unicode(reader, to);
 	letter = c == '\0' ? NULL : strchr(letters, c);
 	if (letter == NULL)
 		return false;
-	*reader->decoded_end++ = meanings[letter - letters];
+	*(*to)++ = meanings[letter - letters];
 	return true;
 }
 
@@ -169,28 +169,29 @@ read_escaped(Reader *reader, const char *begin)
 {
 	DsTape	   *tape = reader->tape;
 	char	   *decoded;
+	char	   *to;
 
 	if (tape->decoded == NULL)
-		reader->decoded_end = tape->decoded =
-			MemoryContextAllocHuge(CurrentMemoryContext, reader->end - begin);
-	decoded = reader->decoded_end;
+		tape->decoded = MemoryContextAllocHuge(CurrentMemoryContext, reader->end - begin);
+	to = decoded = tape->decoded + reader->decoded_length;
 	for (;;)
 	{
-		memcpy(reader->decoded_end, begin, reader->at - begin);
-		reader->decoded_end += reader->at - begin;
+		memcpy(to, begin, reader->at - begin);
+		to += reader->at - begin;
 		if (reader->at == reader->end || (*reader->at != '\\' && *reader->at != '"'))
 			return false;
 		if (*reader->at++ == '"')
 			break;
-		if (!decode_escape(reader))
+		if (!decode_escape(reader, &to))
 			return false;
 		begin = reader->at;
 		reader->at = ds_json_scan(begin, reader->end);
 	}
-	if (reader->decoded_end - decoded > DS_TOKEN_MAX_SIZE)
+	if (to - decoded > DS_TOKEN_MAX_SIZE)
 		return false;
-	add_token(reader, DS_TOKEN_DECODED, reader->decoded_end - decoded, decoded - tape->decoded);
-	tape->bound += ENTRY_SIZE + (reader->decoded_end - decoded);
+	add_token(reader, DS_TOKEN_DECODED, to - decoded, reader->decoded_length);
+	reader->decoded_length += to - decoded;
+	tape->bound += ENTRY_SIZE + (to - decoded);
 	return true;
 }
 
