@@ -6,7 +6,7 @@
 -- nothing that reads or writes a table is as cheap as an operator; these do not, and triggers are in no plan
 SELECT oid::regprocedure FROM pg_proc
 WHERE pronamespace = 'docstore'::regnamespace AND prorettype <> 'trigger'::regtype AND procost < 20
-	AND proname <> ALL ('{check_conflicts,conflict_sqlstate,estimated_rows,load_many_support,item_data,events_to_store}')
+	AND proname <> ALL ('{check_conflicts,conflict_sqlstate,estimated_rows,load_many_support}')
 ORDER BY oid::regprocedure::text COLLATE "C";
 -- whatever writes costs more than what reads, and what makes a table more than that
 SELECT max(procost) FILTER (WHERE proname IN ('get', 'load', 'stream', 'tail')) AS read_one,
@@ -16,7 +16,7 @@ SELECT max(procost) FILTER (WHERE proname IN ('get', 'load', 'stream', 'tail')) 
 FROM pg_proc WHERE pronamespace = 'docstore'::regnamespace;
 -- how many rows each returns
 SELECT proname, prorows FROM pg_proc
-WHERE pronamespace = 'docstore'::regnamespace AND proretset AND proname <> 'events_to_store' ORDER BY proname COLLATE "C";
+WHERE pronamespace = 'docstore'::regnamespace AND proretset ORDER BY proname COLLATE "C";
 
 -- in a plan: the cheap condition first, whatever the order in which they are written
 SELECT docstore.create_collection('shops');
