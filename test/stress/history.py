@@ -146,8 +146,8 @@ class History:
                 and self.by_stream[item['stream']][-1].position > call.bound]
 
     def was_there(self, call, item):
-        """Whether there was a stream to close."""
-        return any(version is not None for number, _, version in call.rows if self.item(call, number) is item)
+        """Whether there was a stream to close, as the client was told; one whose connection was lost was told nothing."""
+        return call.rows is not None and any(version is not None for number, _, version in call.rows if self.item(call, number) is item)
 
     def count_repeated(self, tries):
         """How many calls were stored by an earlier try than the last one, when (mark, try) is what is stored."""
