@@ -3,7 +3,8 @@
 EXTENSION   = docstore
 MODULE_big  = docstore
 DATA        = $(wildcard sql/docstore--*.sql)
-OBJS        = $(patsubst %.c,%.o,$(wildcard src/*.c))
+OBJS        = $(patsubst %.c,%.o,$(wildcard src/*.c src/*/*.c))
+PG_CPPFLAGS = -I$(dir $(firstword $(MAKEFILE_LIST)))src
 
 # Tests: test/sql and test/specs, both with their expected output in expected/.
 REGRESS        = $(sort $(patsubst test/sql/%.sql,%,$(wildcard test/sql/*.sql)))
@@ -15,4 +16,4 @@ PG_CONFIG ?= pg_config
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 include $(PGXS)
 
-$(OBJS): $(wildcard src/*.h)
+$(OBJS): $(wildcard src/*/*.h)

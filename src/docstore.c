@@ -3,13 +3,13 @@
  */
 #include "postgres.h"
 
-#include "collection.h"
-#include "compat.h"
-#include "conflict.h"
-#include "deferred.h"
-#include "engine.h"
-#include "expectation.h"
+#include "base/compat.h"
+#include "conflict/conflict.h"
+#include "conflict/deferred.h"
+#include "conflict/expectation.h"
 #include "fmgr.h"
+#include "table/collection.h"
+#include "table/engine.h"
 #include "utils/guc.h"
 
 DS_MODULE_MAGIC;

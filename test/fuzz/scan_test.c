@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#include "json_text.h"
+#include "json/json_text.h"
 
 #undef printf
 

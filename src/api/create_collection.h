@@ -1,0 +1,22 @@
+/*
+ * create_collection.h - what the makers of tables have in common
+ */
+#ifndef DS_CREATE_COLLECTION_H
+#define DS_CREATE_COLLECTION_H
+
+#include "postgres.h"
+
+#include "nodes/primnodes.h"
+#include "table/id.h"
+
+/* Of a column with jsonb: lz4 where the server has it. */
+#ifdef USE_LZ4
+#define DS_COMPRESSION " COMPRESSION lz4"
+#else
+#define DS_COMPRESSION ""
+#endif
+
+extern RangeVar *ds_create_require_name(const char *name, int most);
+extern Oid	ds_create_collection_table(Oid schema, const char *name, const DsIdType *id_type);
+
+#endif							/* DS_CREATE_COLLECTION_H */

@@ -1,0 +1,197 @@
+/*
+ * load.c - docstore.load() and docstore.load_many(): read documents
+ *
+ * Both are STABLE and read what the calling query's snapshot shows.  To a
+ * planner a function is opaque before PostgreSQL 19, which can put a subquery
+ * in its place; what it needs to plan joins well is the number of rows.
+ */
+#include "postgres.h"
+
+#include "base/array.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "nodes/nodeFuncs.h"
+#include "nodes/supportnodes.h"
+#include "storage/shmem.h"
+#include "table/collection.h"
+#include "table/plan.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(ds_load);
+PG_FUNCTION_INFO_V1(ds_load_many);
+PG_FUNCTION_INFO_V1(ds_load_many_support);
+
+/* id, version, data, created_at, updated_at */
+#define COLUMNS 5
+
+/* Put the documents of the last result into the caller's. */
+static void
+put_documents(FunctionCallInfo fcinfo, const DsIdType *type, uint64 rows)
+{
+	const Oid	types[COLUMNS] = {type->oid, INT8OID, JSONBOID, TIMESTAMPTZOID, TIMESTAMPTZOID};
+	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
+
+	for (uint64 row = 0; row < rows; row++)
+	{
+		Datum		values[COLUMNS];
+		bool		nulls[COLUMNS];
+
+		CHECK_FOR_INTERRUPTS();
+		for (int column = 0; column < COLUMNS; column++)
+			values[column] = ds_plan_value(row, column + 1, types[column], &nulls[column]);
+		if (type->oid != TEXTOID)
+			values[0] = CStringGetTextDatum(ds_id_to_cstring(type, values[0]));
+		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
+	}
+}
+
+/*
+ * docstore.load(collection regclass, id text, unless_version bigint DEFAULT NULL)
+ * RETURNS TABLE (id text, version bigint, data jsonb, created_at timestamptz,
+ *				  updated_at timestamptz)
+ *
+ * One row, or none when there is no such document, when the caller may not
+ * see it, or when it is still at unless_version.  22023, 22P02, 42P01, 42809
+ * for bad arguments.  Locks: ACCESS SHARE on the table.
+ */
+Datum
+ds_load(PG_FUNCTION_ARGS)
+{
+	DsCollection collection;
+	Datum		values[2];
+	char		nulls[2] = {' ', PG_ARGISNULL(2) ? 'n' : ' '};
+
+	ds_require_argument(PG_ARGISNULL(0), "collection");
+	ds_require_argument(PG_ARGISNULL(1), "id");
+	InitMaterializedSRF(fcinfo, 0);
+
+	ds_collection_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &collection);
+	values[0] = ds_id_from_text(collection.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
+	values[1] = PG_ARGISNULL(2) ? (Datum) 0 : PG_GETARG_DATUM(2);
+
+	SPI_connect();
+	put_documents(fcinfo, collection.id_type,
+				  ds_plan_execute(&collection, DS_LOAD, DS_READ, values, nulls));
+	SPI_finish();
+	return (Datum) 0;
+}
+
+typedef struct Wanted
+{
+	const DsIdType *type;
+	Datum	   *ids;
+} Wanted;
+
+/* By id, and by place where the id is the same. */
+static int
+compare_wanted(const void *left, const void *right, void *arg)
+{
+	const Wanted *wanted = arg;
+	int			a = *(const int *) left;
+	int			b = *(const int *) right;
+	int			result = ds_id_compare(wanted->type, wanted->ids[a], wanted->ids[b]);
+
+	CHECK_FOR_INTERRUPTS();
+	return result != 0 ? result : a - b;
+}
+
+/* Keep the first of each id, in the order given; returns how many are left. */
+static int
+drop_repeated(const DsIdType *type, Datum *ids, int count)
+{
+	Wanted		wanted = {type, ids};
+	int		   *places = palloc(mul_size(count, sizeof(int)));
+	bool	   *repeated = palloc0(count);
+	int			kept = 0;
+
+	for (int i = 0; i < count; i++)
+		places[i] = i;
+	qsort_arg(places, count, sizeof(int), compare_wanted, &wanted);
+	for (int i = 1; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		repeated[places[i]] = ds_id_compare(type, ids[places[i - 1]], ids[places[i]]) == 0;
+	}
+	for (int i = 0; i < count; i++)
+		if (!repeated[i])
+			ids[kept++] = ids[i];
+	return kept;
+}
+
+/* The ids as an array of the collection's id type, each once. */
+static Datum
+wanted_ids(ArrayType *given, const DsIdType *type)
+{
+	DsArray		ids = ds_array_read(given, "ids");
+	int			count;
+
+	for (int i = 0; i < ids.count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (ids.nulls[i])
+			ereport(ERROR,
+					(errcode(DS_ERRCODE_ARGUMENT),
+					 errmsg("%sid must not be NULL", ds_item_prefix(i + 1)),
+					 errhint("Leave ids that are not known out of the array.")));
+		ids.values[i] = ds_id_from_text(type, DatumGetTextPP(ids.values[i]), i + 1);
+	}
+	count = drop_repeated(type, ids.values, ids.count);
+	return PointerGetDatum(construct_array(ids.values, count, type->oid, type->length,
+										   type->by_value, type->align));
+}
+
+/*
+ * docstore.load_many(collection regclass, ids text[]) RETURNS TABLE as load()
+ *
+ * Each document that is found once, in the order of the ids.  Errors and
+ * locks as docstore.load().
+ */
+Datum
+ds_load_many(PG_FUNCTION_ARGS)
+{
+	DsCollection collection;
+	Datum		values[1];
+
+	ds_require_argument(PG_ARGISNULL(0), "collection");
+	ds_require_argument(PG_ARGISNULL(1), "ids");
+	InitMaterializedSRF(fcinfo, 0);
+
+	ds_collection_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &collection);
+	values[0] = wanted_ids(PG_GETARG_ARRAYTYPE_P(1), collection.id_type);
+
+	SPI_connect();
+	put_documents(fcinfo, collection.id_type,
+				  ds_plan_execute(&collection, DS_LOAD_MANY, DS_READ, values, NULL));
+	SPI_finish();
+	return (Datum) 0;
+}
+
+/*
+ * docstore.load_many_support(internal) RETURNS internal
+ *
+ * Tells the planner how many rows docstore.load_many() returns: as many as
+ * there are ids, by the estimate that the server makes for unnest().
+ */
+Datum
+ds_load_many_support(PG_FUNCTION_ARGS)
+{
+	Node	   *asked = (Node *) PG_GETARG_POINTER(0);
+	SupportRequestRows *request;
+
+	if (!IsA(asked, SupportRequestRows))
+		PG_RETURN_POINTER(NULL);
+	request = (SupportRequestRows *) asked;
+	if (!is_funcclause(request->node) || list_length(((FuncExpr *) request->node)->args) < 2)
+		PG_RETURN_POINTER(NULL);
+
+	request->rows = estimate_array_length(request->root,
+										  lsecond(((FuncExpr *) request->node)->args));
+	PG_RETURN_POINTER(request);
+}

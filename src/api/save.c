@@ -1,0 +1,226 @@
+/*
+ * save.c - docstore.save() and docstore.try_save(): a unit of work
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "batch/batch.h"
+#include "batch/item.h"
+#include "batch/request.h"
+#include "batch/result.h"
+#include "batch/retry.h"
+#include "catalog/pg_type.h"
+#include "conflict/deferred.h"
+#include "fmgr.h"
+#include "funcapi.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+#include "utils/jsonb.h"
+#include "utils/tuplestore.h"
+
+PG_FUNCTION_INFO_V1(ds_save);
+PG_FUNCTION_INFO_V1(ds_try_save);
+
+/* Columns of a result row; save() has the first five, DS_RESULT_COLUMNS. */
+enum
+{
+	COLUMN_ITEM,
+	COLUMN_OP,
+	COLUMN_TARGET,
+	COLUMN_ID,
+	COLUMN_VERSION,
+	COLUMN_REASON,
+	COLUMN_EXPECTED,
+	COLUMN_ACTUAL,
+	COLUMNS
+};
+
+typedef struct Rows
+{
+	ReturnSetInfo *set;
+	Oid			relid;			/* whose name target is */
+	Datum		target;
+	bool		keep;			/* the rows are to be stored, too */
+	JsonbInState kept;
+} Rows;
+
+static Datum
+target_name(Rows *result, Oid relid)
+{
+	if (result->relid != relid)
+	{
+		result->relid = relid;
+		result->target = CStringGetTextDatum(ds_collection_name(relid));
+	}
+	return result->target;
+}
+
+/* The id of the document, or the stream; a scope has none. */
+static Datum
+id_text(const DsItem *item)
+{
+	if (item->log != NULL || item->collection->id_type->oid == TEXTOID)
+		return item->id;
+	return CStringGetTextDatum(ds_id_to_cstring(item->collection->id_type, item->id));
+}
+
+static bool
+has_version(const DsItem *item)
+{
+	return item->op == DS_ASSERT_ITEM ? item->present && item->scope_count == 0 : item->written;
+}
+
+static void
+put_row(Rows *result, const DsItem *item, bool written)
+{
+	Datum		values[COLUMNS] = {0};
+	bool		nulls[COLUMNS] = {0};
+
+	values[COLUMN_ITEM] = Int32GetDatum(item->number);
+	values[COLUMN_OP] = CStringGetTextDatum(ds_op_name(item->op));
+	values[COLUMN_TARGET] = target_name(result, item->log != NULL ? item->log->events.relid
+										: item->collection->relid);
+	values[COLUMN_ID] = id_text(item);
+	nulls[COLUMN_ID] = item->id == (Datum) 0 && item->log != NULL;
+	values[COLUMN_VERSION] = Int64GetDatum(item->op == DS_ASSERT_ITEM ? item->actual : item->version);
+	nulls[COLUMN_VERSION] = !written || !has_version(item);
+	if (item->reason != DS_HOLDS)
+		values[COLUMN_REASON] = CStringGetTextDatum(ds_reason_name(item->reason));
+	nulls[COLUMN_REASON] = item->reason == DS_HOLDS;
+	values[COLUMN_EXPECTED] = Int64GetDatum(item->log != NULL ? item->failed : item->expected);
+	values[COLUMN_ACTUAL] = Int64GetDatum(item->actual);
+	nulls[COLUMN_ACTUAL] = !item->present;
+
+	tuplestore_putvalues(result->set->setResult, result->set->setDesc, values, nulls);
+	if (result->keep)
+		ds_result_add(&result->kept, values, nulls);
+}
+
+/* The checks that come before everything else, and the set to put rows into. */
+static Rows
+begin(FunctionCallInfo fcinfo, const char *function)
+{
+	Rows		result = {.set = (ReturnSetInfo *) fcinfo->resultinfo};
+
+	ds_require_writable(function);
+	ds_require_argument(PG_ARGISNULL(0), "changes");
+	InitMaterializedSRF(fcinfo, 0);
+	return result;
+}
+
+/* Run the items and put a row for each; returns whether they were written. */
+static bool
+run(Jsonb *changes, bool raise, Rows *result)
+{
+	DsBatch		batch;
+	bool		written;
+
+	ds_items_read(changes, &batch);
+	written = ds_batch_run(&batch, raise);
+	for (int i = 0; i < batch.count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		put_row(result, &batch.items[i], written);
+	}
+	return written;
+}
+
+/* Put the rows that a request was answered with; its items hold, and count. */
+static void
+answer_again(const DsRequest *request, Jsonb *changes, Rows *result)
+{
+	int			count = ds_result_count(request->result);
+	DsRetry		retry;
+
+	if (count < 0)
+		ds_request_refuse_result(request);
+	ds_retry_begin(&retry, request, changes);
+	for (int i = 0; i < count; i++)
+	{
+		Datum		values[DS_RESULT_COLUMNS] = {0};
+		bool		nulls[DS_RESULT_COLUMNS];
+
+		CHECK_FOR_INTERRUPTS();
+		if (!ds_result_read(request->result, i, values, nulls))
+			ds_request_refuse_result(request);
+		if (!nulls[COLUMN_TARGET])
+			ds_retry_require_target(&retry, DatumGetTextPP(values[COLUMN_TARGET]));
+		tuplestore_putvalues(result->set->setResult, result->set->setDesc, values, nulls);
+	}
+	if (ds_deferred_is_on())
+		ds_deferred_add_call(count);
+}
+
+/*
+ * Run the items once for each request_id.
+ *
+ * While conflicts are deferred a call can end without having written anything.
+ * That answer is stored, too, and given again within the transaction, but
+ * never to others: the violation is remembered at the same level of
+ * subtransactions as the request, so either both are undone, or COMMIT fails.
+ */
+static void
+run_request(Datum request_id, Jsonb *changes, Rows *result)
+{
+	DsRequest	request;
+
+	ds_request_claim(&request, request_id, changes);
+	if (request.result != NULL)
+	{
+		answer_again(&request, changes, result);
+		return;
+	}
+
+	result->keep = true;
+	ds_result_begin(&result->kept);
+	(void) run(changes, true, result);
+	ds_request_answer(&request, ds_result_end(&result->kept));
+}
+
+/*
+ * docstore.save(changes jsonb, request_id uuid DEFAULT NULL)
+ * RETURNS TABLE (item int, op text, target text, id text, version bigint)
+ *
+ * Writes all items or none, and returns a row for each, in the order given.
+ * version is the new version, the one deleted, or the one asserted; NULL where
+ * there is none.  Raises one conflict that names every item whose expected
+ * version does not match; while conflicts are deferred (deferred.c), version
+ * is NULL in every row then.  22023, 22P02, 42P01 and 42809 for bad arguments,
+ * before any document is locked.  Locks: see batch.c.
+ *
+ * A request_id that the caller has committed before returns the same rows
+ * again and writes nothing (request.c); 22023 when it was with other changes, or
+ * names other tables by them (retry.c).
+ *
+ * CAUTION: the function of version 0.1.0 has one argument.
+ */
+Datum
+ds_save(PG_FUNCTION_ARGS)
+{
+	Rows		result = begin(fcinfo, "docstore.save()");
+	Jsonb	   *changes = PG_GETARG_JSONB_P(0);
+
+	if (PG_NARGS() > 1 && !PG_ARGISNULL(1))
+		run_request(PG_GETARG_DATUM(1), changes, &result);
+	else
+		(void) run(changes, true, &result);
+	return (Datum) 0;
+}
+
+/*
+ * docstore.try_save(changes jsonb) RETURNS TABLE (item int, op text,
+ *		target text, id text, version bigint, reason text, expected bigint,
+ *		actual bigint)
+ *
+ * As docstore.save(), but a conflict is an answer and not an error: then
+ * nothing is written, version is NULL in every row, and reason says which
+ * items are in the way.
+ */
+Datum
+ds_try_save(PG_FUNCTION_ARGS)
+{
+	Rows		result = begin(fcinfo, "docstore.try_save()");
+
+	(void) run(PG_GETARG_JSONB_P(0), false, &result);
+	return (Datum) 0;
+}

@@ -1,0 +1,74 @@
+/*
+ * errors.c - the checks and phrases that every verb shares
+ *
+ * Nothing here locks or writes; memory is the caller's current context.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "access/xlog.h"
+#include "base/errors.h"
+
+/*
+ * How a message about an item begins: "item 3: ", or nothing when the call
+ * takes one document only.
+ */
+const char *
+ds_item_prefix(int item)
+{
+	return item == DS_ONLY_ITEM ? "" : psprintf("item %d: ", item);
+}
+
+/*
+ * For error context callbacks around functions of the server that read a
+ * value: whether the error is about that value.  Any other, a timeout or a
+ * lack of memory or stack, happened to come up there, and stays what it is.
+ */
+bool
+ds_error_is_bad_value(void)
+{
+	return ERRCODE_TO_CATEGORY(geterrcode()) == ERRCODE_DATA_EXCEPTION;
+}
+
+/* Refuse a NULL in place of the argument called name. */
+void
+ds_require_argument(bool is_null, const char *name)
+{
+	if (is_null)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%s must not be NULL", name),
+				 errhint("Pass a value for %s.", name)));
+}
+
+/* Refuse to run in a parallel query: its workers do not share what a transaction has done. */
+void
+ds_require_no_parallel(const char *function)
+{
+	if (IsInParallelMode())
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_PARALLEL),
+				 errmsg("cannot execute %s during a parallel operation", function),
+				 errhint("Mark the function that calls it PARALLEL UNSAFE.")));
+}
+
+/*
+ * Refuse to write where the server would refuse it later, with a message
+ * that names our function and a hint that says what to do: in a transaction
+ * that is read only, and in a parallel query, which a function gets into that
+ * calls this one and is marked PARALLEL SAFE.
+ */
+void
+ds_require_writable(const char *function)
+{
+	ds_require_no_parallel(function);
+	if (!XactReadOnly)
+		return;
+
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_READ_ONLY),
+			 errmsg("cannot execute %s in a read-only transaction", function),
+			 RecoveryInProgress()
+			 ? errhint("This server is a standby: connect to the primary.")
+			 : errhint("Begin the transaction with READ WRITE.")));
+}

@@ -1,0 +1,131 @@
+/*
+ * direct_append.c - one append without the executor
+ *
+ * The append that most calls are: to one stream, without scopes.  It is done
+ * here only where it succeeds at once; anything that needs a second look, and
+ * every conflict, is left to attempt.c, with nothing written.
+ *
+ * Event ids are looked for in the snapshot that has shown the head.  They are
+ * there for good if that head can be updated: nobody has appended since.
+ *
+ * From the moment that the head is held until the transaction ends, all other
+ * appends to the stream wait.  So everything is opened and locked before that,
+ * and what is left is: one look into the key of the heads, the new version of
+ * the head, positions, and the events with their index entries.
+ */
+#include "postgres.h"
+
+#include "batch/direct_append.h"
+#include "executor/executor.h"
+#include "scope/scope_lock.h"
+#include "stream/direct_stream.h"
+#include "stream/head.h"
+#include "stream/store_events.h"
+#include "table/engine.h"
+
+/* Whether a batch is one append that can be done here. */
+static bool
+is_simple(const DsBatch *batch)
+{
+	const DsItem *item = &batch->items[0];
+
+	return batch->count == 1 && batch->targets == 1 && item->op == DS_APPEND_ITEM &&
+		item->scope_count == 0 &&
+		(OidIsValid(item->log->events.ids) || !ds_events_have_ids(item->events, item->event_count)) &&
+		ds_engine_updates(&item->log->streams) && ds_engine_inserts(&item->log->streams) &&
+		ds_engine_inserts(&item->log->events);
+}
+
+/* Compare what was found of the head; false when the append would not succeed. */
+static bool
+compare(DsDirect *direct, DsItem *item)
+{
+	DsHead	   *head = item->head;
+
+	if (head->item->present)
+	{
+		head->item->actual = ds_direct_version(direct);
+		ds_direct_read_head(direct, head);
+	}
+	item->repeats = false;
+	ds_head_compare(item);
+	return item->reason == DS_HOLDS;
+}
+
+/* Write a new version of the head that was found; false when it is not the latest. */
+static bool
+update_head(DsDirect *direct, DsBatch *batch)
+{
+	if (!compare(direct, &batch->items[0]))
+		return false;
+	CheckCmdReplicaIdentity(direct->table, CMD_UPDATE);
+	ds_heads_prepare(batch);
+	return ds_direct_update_head(direct, batch->items[0].head, (Datum) 0);
+}
+
+/*
+ * Write the head that was found.  Most often nobody else has it; otherwise
+ * this waits for them, and locks what they have left, but not where they may
+ * have left events with the same ids.
+ */
+static bool
+write_present(DsDirect *direct, DsBatch *batch, DsDirectEvents *events)
+{
+	DsItem	   *item = &batch->items[0];
+	bool		has_ids = ds_events_have_ids(item->events, item->event_count);
+
+	if (has_ids && ds_direct_has_event_ids(events, item))
+		return false;
+	return update_head(direct, batch) ||
+		(!has_ids && item->reason == DS_HOLDS && ds_direct_lock_row(direct, item->id) &&
+		 update_head(direct, batch));
+}
+
+/* Write the head, or make it. */
+static bool
+write_head(DsDirect *direct, DsBatch *batch, DsDirectEvents *events)
+{
+	DsItem	   *item = &batch->items[0];
+
+	item->head->item->present = ds_direct_find(direct, item->id);
+	if (item->head->item->present)
+		return write_present(direct, batch, events);
+
+	if (!compare(direct, item))
+		return false;
+	ds_heads_prepare(batch);
+	ds_scope_lock_absence(batch);
+	return ds_direct_insert_head(direct, item->head, (Datum) 0);
+}
+
+/*
+ * Append, if the batch is one append that succeeds at once; false when it is
+ * left to others.
+ */
+bool
+ds_direct_append(DsBatch *batch)
+{
+	DsItem	   *item = &batch->items[0];
+	DsDirectEvents *events;
+	DsDirect	streams;
+	bool		written;
+
+	if (!is_simple(batch))
+		return false;
+
+	events = palloc(sizeof(DsDirectEvents));
+	ds_scopes_lock(batch);
+	ds_direct_begin_events(events, item->log);
+	ds_direct_begin(&streams, &item->log->streams);
+	written = write_head(&streams, batch, events);
+	if (written)
+	{
+		ds_event_take_positions(item);
+		ds_direct_insert_events(events, item);
+		ds_direct_write_events(events);
+	}
+	ds_direct_end(&streams);
+	ds_direct_end_events(events);
+	pfree(events);
+	return written;
+}

@@ -1,0 +1,109 @@
+/*
+ * findings.c - what a try at a batch has found of its items
+ *
+ * Steps note of each item whether it is present, and at which version.  Here
+ * that is compared with what the items expect; what was absent is looked for
+ * again; and all is forgotten before the next try.
+ *
+ * Only what is locked stays as it was found.  So what a look without a lock
+ * finds is true at one instant, and a caller who relies on it looks at all
+ * that it is about together.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "batch/findings.h"
+#include "conflict/expectation.h"
+#include "document/document.h"
+#include "miscadmin.h"
+#include "scope/scope_check.h"
+#include "stream/head.h"
+#include "utils/snapmgr.h"
+
+/* Begin a try: nothing is found yet. */
+void
+ds_findings_forget(DsBatch *batch)
+{
+	for (int i = 0; i < batch->targets; i++)
+	{
+		batch->order[i]->present = false;
+		batch->order[i]->reason = DS_HOLDS;
+		batch->order[i]->written = false;
+		batch->order[i]->moved = false;
+	}
+	batch->is_too_low = false;
+}
+
+/* Compare all expectations with what was found; returns how many items fail. */
+int
+ds_findings_compare(DsBatch *batch)
+{
+	int			violations = 0;
+
+	for (int i = 0; i < batch->count; i++)
+	{
+		DsItem	   *item = &batch->items[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (item->log == NULL)
+			item->reason = ds_expectation_compare(item->expected, item->present, item->actual);
+		else
+		{
+			ds_head_compare(item);
+			ds_scopes_compare(item);
+		}
+		if (item->reason != DS_HOLDS)
+			violations++;
+	}
+	return violations;
+}
+
+static int
+count_present(const DsBatch *batch)
+{
+	int			present = 0;
+
+	for (int i = 0; i < batch->targets; i++)
+		present += batch->order[i]->present;
+	return present;
+}
+
+/*
+ * Find items in what one snapshot shows, of this transaction's own writes those
+ * before a command; returns how many are there.
+ */
+int
+ds_findings_look_at(DsBatch *batch, DsChooseStatement choose, Snapshot snapshot, CommandId before)
+{
+	int			present = count_present(batch);
+
+	PushCopiedSnapshot(snapshot);
+	GetActiveSnapshot()->curcid = before;
+	ds_step_run(batch, choose, DS_READ);
+	PopActiveSnapshot();
+	return count_present(batch) - present;
+}
+
+/*
+ * Look again for items that were absent when the batch locked, all of them at
+ * one instant: what is locked is at that instant as it was found.  Returns
+ * how many are there by now, but for what the call itself has made: what an
+ * item expects is about what was there before the call.
+ *
+ * Under REPEATABLE READ and SERIALIZABLE absence in the snapshot is not
+ * absence: when something that it does not show is there by now, the answer
+ * is 40001, not a report that is untrue.
+ */
+int
+ds_findings_look_again(DsBatch *batch, DsChooseStatement choose)
+{
+	int			found;
+
+	if (!IsolationUsesXactSnapshot())
+		return ds_findings_look_at(batch, choose, GetLatestSnapshot(), batch->began);
+
+	found = ds_findings_look_at(batch, choose, GetTransactionSnapshot(), batch->began);
+	if (ds_findings_look_at(batch, choose, GetLatestSnapshot(), batch->began) > 0)
+		ds_document_refuse_old_snapshot();
+	return found;
+}

@@ -1,0 +1,17 @@
+/*
+ * stream_item.h - the items of a batch that are about streams and scopes
+ */
+#ifndef DS_STREAM_ITEM_H
+#define DS_STREAM_ITEM_H
+
+#include "postgres.h"
+
+#include "batch/batch.h"
+#include "batch/item.h"
+
+extern void ds_stream_item_read(DsGiven *given, DsItem *item);
+extern void ds_stream_item_set_stream(DsItem *item, text *stream);
+extern void ds_stream_item_set_properties(DsItem *item, const JsonbValue *given);
+extern void ds_stream_item_set_revision(DsItem *item, int64 expected);
+
+#endif							/* DS_STREAM_ITEM_H */

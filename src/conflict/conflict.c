@@ -1,0 +1,261 @@
+/*
+ * conflict.c - many violations, one error
+ *
+ * The shape is the same for 1 and for 10,000 violations: a constant SQLSTATE
+ * and constraint name, one ASCII line as message, one line of JSON as DETAIL.
+ * Clients read the JSON (docstore.violations() turns it into rows) and never
+ * the prose.
+ *
+ * The statement and the context are kept out of the server's log for this
+ * error, since a statement can hold whole documents.
+ *
+ * Whoever adds a violation vouches that it is true: read under the row's
+ * lock, or final for another reason (document.c, batch.c).
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "common/int.h"
+#include "conflict/conflict.h"
+#include "fmgr.h"
+#include "table/collection.h"
+#include "utils/builtins.h"
+#include "utils/guc.h"
+#include "utils/json.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(ds_conflict_sqlstate);
+
+#define CONSTRAINT "docstore_expected_version"
+
+static char *conflict_sqlstate = NULL;
+static int	max_violations = 100;
+
+/*
+ * A replay of the same call can never succeed, so the conflict must not wear
+ * a code that makes clients replay blindly (40001), nor one that means
+ * success, a warning or the end of data (classes 00, 01, 02).
+ */
+static bool
+check_conflict_sqlstate(char **newval, pg_attribute_unused() void **extra,
+						pg_attribute_unused() GucSource source)
+{
+	const char *code = *newval;
+
+	if (strlen(code) != 5 || strspn(code, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5)
+	{
+		GUC_check_errdetail("A SQLSTATE is five digits or upper-case letters.");
+		return false;
+	}
+	if (strcmp(code, "40001") == 0)
+	{
+		GUC_check_errdetail("Clients replay 40001 blindly, and a stale version fails for ever.");
+		return false;
+	}
+	if (code[0] == '0' && code[1] <= '2')
+	{
+		GUC_check_errdetail("Classes 00, 01 and 02 are no errors.");
+		return false;
+	}
+	return true;
+}
+
+/* Define docstore.conflict_sqlstate and docstore.max_violations. */
+void
+ds_conflict_init(void)
+{
+	DefineCustomStringVariable("docstore.conflict_sqlstate",
+							   "SQLSTATE of the conflict.",
+							   NULL,
+							   &conflict_sqlstate,
+							   "PT409",
+							   PGC_USERSET,
+							   0,
+							   check_conflict_sqlstate, NULL, NULL);
+	DefineCustomIntVariable("docstore.max_violations",
+							"Violations that a conflict lists at most; its total counts all.",
+							NULL,
+							&max_violations,
+							100, 1, 1000000,
+							PGC_USERSET,
+							0,
+							NULL, NULL, NULL);
+}
+
+/*
+ * docstore.conflict_sqlstate() RETURNS text
+ *
+ * For the view docstore.error_codes: the setting as it is once the library is
+ * loaded, which current_setting() would not see to.
+ */
+Datum
+ds_conflict_sqlstate(pg_attribute_unused() PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(conflict_sqlstate));
+}
+
+/* Begin to gather violations, in the current memory context. */
+void
+ds_conflict_begin(DsConflict *conflict)
+{
+	memset(conflict, 0, sizeof(DsConflict));
+	initStringInfo(&conflict->list);
+}
+
+/*
+ * Begin a call with that many items: its violations come next, and their
+ * numbers go on from those of the calls before.
+ */
+void
+ds_conflict_add_call(DsConflict *conflict, int items)
+{
+	conflict->items_before = conflict->items;
+	if (pg_add_s32_overflow(conflict->items, items, &conflict->items))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_TOO_MANY),
+				 errmsg("too many items in one transaction with deferred conflicts"),
+				 errhint("Commit now and then.")));
+}
+
+/* Whether further violations will be counted, but not listed. */
+bool
+ds_conflict_is_full(const DsConflict *conflict)
+{
+	return conflict->listed >= max_violations;
+}
+
+/* What can be done about a violation, and the sentence for it. */
+enum
+{
+	LOAD_ITEMS,
+	LOAD_ROW,
+	READ_SCOPE,
+	LEAVE_STREAM
+};
+
+static const char *const advice[] = {
+	[LOAD_ITEMS] = "Load the listed items again, apply the change to them, save again.",
+	[LOAD_ROW] = "Load the row again, apply the change to it, save again.",
+	[READ_SCOPE] = "Read the scope again and decide again.",
+	[LEAVE_STREAM] = "A closed stream takes no more events: append to another one.",
+};
+
+static int
+choose_advice(const DsViolation *violation)
+{
+	if (violation->reason == DS_CLOSED)
+		return LEAVE_STREAM;
+	if (violation->reason == DS_SCOPE_REASON)
+		return READ_SCOPE;
+	return violation->kind == DS_KIND_ROW ? LOAD_ROW : LOAD_ITEMS;
+}
+
+/* The hint: a sentence for each thing that is to be done. */
+static const char *
+hint(const DsConflict *conflict, const char *preface)
+{
+	StringInfoData text;
+
+	initStringInfo(&text);
+	appendStringInfoString(&text, preface);
+	for (size_t i = 0; i < lengthof(advice); i++)
+		if (conflict->advice & (1U << i))
+			appendStringInfo(&text, "%s%s", text.len > 0 ? " " : "", advice[i]);
+	return text.data;
+}
+
+static void
+append_member(StringInfo json, const char *key, const char *value)
+{
+	appendStringInfo(json, ", \"%s\": ", key);
+	if (value == NULL)
+		appendStringInfoString(json, "null");
+	else
+		escape_json(json, value);
+}
+
+static const struct
+{
+	const char *name;
+	const char *target;			/* the key of the table's name */
+}			kinds[] = {
+	[DS_KIND_DOCUMENT] = {"document", "collection"},
+	[DS_KIND_ROW] = {"row", "table"},
+	[DS_KIND_STREAM] = {"stream", "log"},
+	[DS_KIND_SCOPE] = {"scope", "log"},
+};
+
+static void
+append_violation(StringInfo json, int item, const DsViolation *violation)
+{
+	appendStringInfo(json, "%s{\"item\": %d", json->len > 0 ? ", " : "", item);
+	append_member(json, "op", violation->op);
+	append_member(json, "kind", kinds[violation->kind].name);
+	append_member(json, kinds[violation->kind].target, ds_collection_name(violation->relid));
+	if (violation->kind == DS_KIND_SCOPE)
+		appendStringInfo(json, ", \"scope\": %s", violation->scope);
+	else
+		append_member(json, "id", violation->id);
+	append_member(json, "reason", ds_reason_name(violation->reason));
+	appendStringInfo(json, ", \"expected\": %s, \"actual\": ",
+					 ds_expectation_to_json(violation->expected));
+	if (violation->actual_known)
+		appendStringInfo(json, INT64_FORMAT "}", violation->actual);
+	else
+		appendStringInfoString(json, "null}");
+}
+
+/* Add one violation of the latest call; callers add them in item order. */
+void
+ds_conflict_add(DsConflict *conflict, const DsViolation *violation)
+{
+	if (conflict->total == 0)
+		conflict->relid = violation->relid;
+	else if (conflict->relid != violation->relid)
+		conflict->relid = InvalidOid;
+
+	if (conflict->total == 0 || conflict->latest != conflict->items_before + violation->item)
+		conflict->violated++;
+	conflict->latest = conflict->items_before + violation->item;
+	conflict->total++;
+	conflict->advice |= 1U << choose_advice(violation);
+	if (ds_conflict_is_full(conflict))
+		return;
+	append_violation(&conflict->list, conflict->items_before + violation->item, violation);
+	conflict->listed++;
+}
+
+/*
+ * The SCHEMA and TABLE NAME fields, when one collection has all violations.
+ * A deferred conflict may be about a table that was dropped in the meantime.
+ */
+static void
+set_table_fields(Oid relid)
+{
+	char	   *name = OidIsValid(relid) ? get_rel_name(relid) : NULL;
+
+	if (name == NULL)
+		return;
+	err_generic_string(PG_DIAG_SCHEMA_NAME, get_namespace_name(get_rel_namespace(relid)));
+	err_generic_string(PG_DIAG_TABLE_NAME, name);
+}
+
+/* Raise the conflict, with a hint that says what to do, after that preface. */
+void
+ds_conflict_raise(const DsConflict *conflict, const char *preface)
+{
+	const char *code = conflict_sqlstate;
+
+	ereport(ERROR,
+			(errcode(MAKE_SQLSTATE(code[0], code[1], code[2], code[3], code[4])),
+			 errmsg_plural("version conflict: %d of %d items does not match its expected version",
+						   "version conflict: %d of %d items do not match their expected version",
+						   conflict->violated, conflict->violated, conflict->items),
+			 errdetail_internal("{\"total\": %d, \"violations\": [%s]}",
+								conflict->total, conflict->list.data),
+			 errhint("%s", hint(conflict, preface)),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, CONSTRAINT),
+			 set_table_fields(conflict->relid),
+			 errhidestmt(true),
+			 errhidecontext(true)));
+}

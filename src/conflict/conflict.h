@@ -1,0 +1,58 @@
+/*
+ * conflict.h - many violations, one error
+ */
+#ifndef DS_CONFLICT_H
+#define DS_CONFLICT_H
+
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "conflict/expectation.h"
+#include "lib/stringinfo.h"
+
+/* What a violation is about. */
+typedef enum DsKindOfViolation
+{
+	DS_KIND_DOCUMENT,
+	DS_KIND_ROW,				/* of a guarded table */
+	DS_KIND_STREAM,
+	DS_KIND_SCOPE
+} DsKindOfViolation;
+
+/* One expectation that does not hold; an item can have several. */
+typedef struct DsViolation
+{
+	int			item;			/* in its call, from 1 */
+	const char *op;
+	DsKindOfViolation kind;
+	Oid			relid;			/* the collection, table or log */
+	const char *id;				/* NULL: a row without a key */
+	const char *scope;			/* in place of an id: as it was given */
+	DsReason	reason;
+	int64		expected;
+	bool		actual_known;	/* there, and visible to the caller */
+	int64		actual;
+} DsViolation;
+
+/* All violations of a call, or of many, as they are gathered. */
+typedef struct DsConflict
+{
+	int			items;			/* in all calls */
+	int			items_before;	/* the latest call */
+	int			total;			/* violations */
+	int			violated;		/* items that have any */
+	int			latest;			/* of them */
+	int			listed;
+	uint32		advice;			/* what its hint has to say: bits of conflict.c */
+	Oid			relid;			/* of all violations, or invalid */
+	StringInfoData list;
+} DsConflict;
+
+extern void ds_conflict_init(void);
+extern void ds_conflict_begin(DsConflict *conflict);
+extern void ds_conflict_add_call(DsConflict *conflict, int items);
+extern bool ds_conflict_is_full(const DsConflict *conflict);
+extern void ds_conflict_add(DsConflict *conflict, const DsViolation *violation);
+pg_noreturn extern void ds_conflict_raise(const DsConflict *conflict, const char *preface);
+
+#endif							/* DS_CONFLICT_H */

@@ -1,0 +1,136 @@
+/*
+ * direct_document.c - one document without the executor
+ *
+ * A single upsert is done here only where it succeeds or is certain to fail:
+ * anything that needs a wait, a second look or a second try is left to
+ * document.c, with nothing written.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "document/direct_document.h"
+#include "executor/executor.h"
+#include "miscadmin.h"
+#include "table/engine.h"
+#include "utils/timestamp.h"
+
+/* Update the document that was found; false when somebody has changed it since. */
+bool
+ds_direct_update_document(DsDirect *direct, Datum data, int64 version)
+{
+	const DsCollection *collection = direct->collection;
+	Datum	   *values = direct->found->tts_values;
+	bool	   *nulls = direct->found->tts_isnull;
+
+	slot_getallattrs(direct->found);
+	ds_direct_set(values, nulls, collection->data, data);
+	ds_direct_set(values, nulls, collection->version, Int64GetDatum(version));
+	ds_direct_set(values, nulls, collection->updated_at,
+				  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
+	ds_direct_form_changed(direct);
+	return ds_direct_update(direct);
+}
+
+/* Form a new document. */
+static void
+form_new(DsDirect *direct, Datum id, Datum data, int64 version)
+{
+	const DsCollection *collection = direct->collection;
+	Datum	   *values = direct->formed->tts_values;
+	bool	   *nulls = direct->formed->tts_isnull;
+	Datum		now = TimestampTzGetDatum(GetCurrentTransactionStartTimestamp());
+
+	ds_direct_begin_new(direct);
+	ds_direct_set(values, nulls, collection->id, id);
+	ds_direct_set(values, nulls, collection->version, Int64GetDatum(version));
+	ds_direct_set(values, nulls, collection->data, data);
+	ds_direct_set(values, nulls, collection->created_at, now);
+	ds_direct_set(values, nulls, collection->updated_at, now);
+	ds_direct_form_new(direct);
+}
+
+/*
+ * Insert a document above the floor, with the version that it gets; false when
+ * its id is taken.  Each further try takes somebody who has raised the floor
+ * since the last one.
+ */
+bool
+ds_direct_insert_document(DsDirect *direct, Datum id, Datum data, int64 *version)
+{
+	DsInsertion result;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		*version = ds_direct_next_version(direct);
+		form_new(direct, id, data, *version);
+		result = ds_direct_insert(direct, id, *version);
+	} while (result == DS_TOO_LOW);
+	return result == DS_INSERTED;
+}
+
+/* Write a document that is there, or say why it must not be where that is final. */
+static bool
+try_update(DsDirect *direct, Datum id, Datum data, int64 expected, DsOutcome *outcome)
+{
+	outcome->present = ds_direct_find(direct, id);
+	if (outcome->present)
+		outcome->actual = ds_direct_version(direct);
+	outcome->reason = ds_expectation_compare(expected, outcome->present, outcome->actual);
+
+	if (outcome->reason != DS_HOLDS)
+		return !outcome->present || ds_expectation_is_passed(expected, outcome->actual);
+	if (!outcome->present || outcome->actual == PG_INT64_MAX ||
+		!ds_direct_update_document(direct, data, outcome->actual + 1))
+		return false;
+	outcome->written = true;
+	outcome->version = outcome->actual + 1;
+	return true;
+}
+
+static bool
+try_insert(DsDirect *direct, Datum id, Datum data, DsOutcome *outcome)
+{
+	int64		version;
+
+	if (!ds_direct_insert_document(direct, id, data, &version))
+		return false;
+	memset(outcome, 0, sizeof(DsOutcome));
+	outcome->written = true;
+	outcome->version = version;
+	return true;
+}
+
+/*
+ * Create or overwrite a document, as ds_document_upsert(); false when that is
+ * left to it, with nothing written.
+ */
+bool
+ds_direct_upsert(const DsCollection *collection, Datum id, Datum data, int64 expected,
+				 DsOutcome *outcome)
+{
+	bool		may_update = expected != DS_NO_VERSION && ds_engine_updates(collection);
+	bool		may_insert = (expected == DS_NO_VERSION || expected == DS_ANY_VERSION) &&
+		ds_engine_inserts(collection);
+	bool		is_done = false;
+	DsDirect		direct;
+
+	memset(outcome, 0, sizeof(DsOutcome));
+	if (expected == DS_NO_VERSION ? !may_insert : !may_update)
+		return false;
+
+	ds_direct_begin(&direct, collection);
+	direct.looks_first = expected == DS_NO_VERSION;
+	if (may_update)
+	{
+		CheckCmdReplicaIdentity(direct.table, CMD_UPDATE);
+		is_done = try_update(&direct, id, data, expected, outcome);
+	}
+	if (!is_done && may_insert && !outcome->present)
+		is_done = try_insert(&direct, id, data, outcome);
+	ds_direct_end(&direct);
+
+	if (!is_done)
+		memset(outcome, 0, sizeof(DsOutcome));
+	return is_done;
+}

@@ -1,0 +1,96 @@
+/*
+ * cursor.c - how far a reader of a log has come
+ *
+ * A cursor is the place of an event in the order of the feed: its generation,
+ * transaction_id and log_position, joined by "-".  To callers it is opaque.
+ * There is one way to write a cursor, and nothing else is read as one.
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "feed/cursor.h"
+#include "utils/builtins.h"
+#include "utils/xid8.h"
+
+/* Take a number without sign, up to max, and what follows it. */
+static bool
+take_number(const char **from, char end, uint64 max, uint64 *number)
+{
+	char	   *rest;
+
+	if (**from < '0' || **from > '9')
+		return false;
+	errno = 0;
+	*number = strtou64(*from, &rest, 10);
+	if (errno != 0 || *number > max || *rest != end)
+		return false;
+	*from = rest + 1;
+	return true;
+}
+
+static char *
+to_cstring(const DsCursor *cursor)
+{
+	return psprintf(INT64_FORMAT "-" UINT64_FORMAT "-" INT64_FORMAT, cursor->generation,
+					U64FromFullTransactionId(cursor->transaction_id), cursor->log_position);
+}
+
+/* Read a cursor; false when the text is none. */
+bool
+ds_cursor_parse(const char *given, DsCursor *cursor)
+{
+	const char *rest = given;
+	uint64		generation;
+	uint64		transaction_id;
+	uint64		log_position;
+
+	if (!take_number(&rest, '-', PG_INT64_MAX, &generation) ||
+		!take_number(&rest, '-', PG_UINT64_MAX, &transaction_id) ||
+		!take_number(&rest, '\0', PG_INT64_MAX, &log_position))
+		return false;
+	cursor->generation = generation;
+	cursor->transaction_id = FullTransactionIdFromU64(transaction_id);
+	cursor->log_position = log_position;
+	/* No zeros in front: cursors are equal when their texts are. */
+	return strcmp(to_cstring(cursor), given) == 0;
+}
+
+/* Read the argument called name; 22023 when it is no cursor. */
+void
+ds_cursor_read(text *given, const char *name, DsCursor *cursor)
+{
+	if (!ds_cursor_parse(text_to_cstring(given), cursor))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("invalid cursor in argument %s", name),
+				 errhint("Cursors come from the column cursor of docstore.read_log(); NULL is where a log begins.")));
+}
+
+/* The order of the feed, as the index has it. */
+int
+ds_cursor_compare(const DsCursor *left, const DsCursor *right)
+{
+	if (left->generation != right->generation)
+		return left->generation < right->generation ? -1 : 1;
+	if (!FullTransactionIdEquals(left->transaction_id, right->transaction_id))
+		return FullTransactionIdPrecedes(left->transaction_id, right->transaction_id) ? -1 : 1;
+	return left->log_position == right->log_position ? 0 : left->log_position < right->log_position ? -1 : 1;
+}
+
+/* Where a log begins: before every event. */
+void
+ds_cursor_begin(DsCursor *cursor)
+{
+	cursor->generation = PG_INT64_MIN;
+	cursor->transaction_id = InvalidFullTransactionId;
+	cursor->log_position = PG_INT64_MIN;
+}
+
+/* As parameters, DS_CURSOR_PARAMETERS of them. */
+void
+ds_cursor_parameters(const DsCursor *cursor, Datum *values)
+{
+	values[0] = Int64GetDatum(cursor->generation);
+	values[1] = FullTransactionIdGetDatum(cursor->transaction_id);
+	values[2] = Int64GetDatum(cursor->log_position);
+}

@@ -1,0 +1,104 @@
+/*
+ * json.c - small helpers for JSON values that a caller gave
+ */
+#include "postgres.h"
+
+#include "json/json.h"
+#include "lib/stringinfo.h"
+#include "mb/pg_wchar.h"
+#include "utils/json.h"
+#include "utils/numeric.h"
+#include "utils/varlena.h"
+
+/* A longer piece of the caller's text does not go into a message. */
+#define QUOTED_BYTES 64
+
+/* Whether a JSON string is that word. */
+bool
+ds_json_string_is(const JsonbValue *string, const char *word)
+{
+	return (size_t) string->val.string.len == strlen(word) &&
+		memcmp(string->val.string.val, word, string->val.string.len) == 0;
+}
+
+/*
+ * Whether a JSON string was probably meant to be that word: it is the same in
+ * lower case, but for one letter of three at most.
+ */
+bool
+ds_json_is_like(const JsonbValue *string, const char *word)
+{
+	int			length = string->val.string.len;
+	int			limit = Min(length, (int) strlen(word)) / 3;
+	char		lower[QUOTED_BYTES];
+
+	if (length > QUOTED_BYTES)
+		return false;
+	for (int i = 0; i < length; i++)
+		lower[i] = pg_ascii_tolower((unsigned char) string->val.string.val[i]);
+	return varstr_levenshtein_less_equal(lower, length, word, strlen(word), 1, 1, 1, limit, true) <= limit;
+}
+
+/* A JSON string for a message: as JSON, on one line, and cut where it is long. */
+const char *
+ds_json_quote(const JsonbValue *string)
+{
+	int			length = pg_mbcliplen(string->val.string.val, string->val.string.len, QUOTED_BYTES);
+	StringInfoData quoted;
+
+	initStringInfo(&quoted);
+	escape_json(&quoted, pnstrdup(string->val.string.val, length));
+	return quoted.data;
+}
+
+/*
+ * The digits of a JSON number that is due to be a bigint, or NULL when it has
+ * far too many of them to be one, or to be shown.
+ */
+char *
+ds_json_digits(const JsonbValue *number)
+{
+	char	   *digits = numeric_normalize(number->val.numeric);
+
+	return strlen(digits) <= QUOTED_BYTES ? digits : NULL;
+}
+
+/*
+ * Whether a JSON string is a whole number just as bigint writes it, and not
+ * negative: "17", but neither "017" nor "+17".  It may be out of range.
+ */
+bool
+ds_json_is_bigint(const JsonbValue *string)
+{
+	const char *digits = string->val.string.val;
+	int			length = string->val.string.len;
+
+	for (int i = 0; i < length; i++)
+		if (digits[i] < '0' || digits[i] > '9')
+			return false;
+	return length == 1 || (length > 1 && digits[0] != '0');
+}
+
+/*
+ * Whether a whole value is a JSON string.  Where an object or an array is
+ * due, that is what some drivers make of a text that they encode again.
+ */
+bool
+ds_json_is_encoded_twice(Jsonb *json)
+{
+	JsonbValue	scalar;
+
+	return JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, &scalar) &&
+		scalar.type == jbvString;
+}
+
+/* A whole value as it would be under a key; it points into the original. */
+void
+ds_json_root(Jsonb *json, JsonbValue *value)
+{
+	if (JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, value))
+		return;
+	value->type = jbvBinary;
+	value->val.binary.data = &json->root;
+	value->val.binary.len = VARSIZE(json) - VARHDRSZ;
+}

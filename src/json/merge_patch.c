@@ -1,0 +1,121 @@
+/*
+ * merge_patch.c - docstore.merge_patch(): JSON merge patches, RFC 7396
+ *
+ * A patch looks like the document that it changes: its members replace those
+ * of the document, null removes one, and objects are merged in their turn.
+ * Anything else in a patch, an array for one, replaces what is there.
+ *
+ * The statements that patch documents call the SQL function, on the row that
+ * they have locked.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "fmgr.h"
+#include "json/merge_patch.h"
+#include "miscadmin.h"
+
+PG_FUNCTION_INFO_V1(ds_merge_patch_sql);
+
+/* The object that a value is, or NULL. */
+static JsonbContainer *
+object_of(const JsonbValue *value)
+{
+	if (value == NULL || value->type != jbvBinary ||
+		!JsonContainerIsObject(value->val.binary.data))
+		return NULL;
+	return value->val.binary.data;
+}
+
+/* The member of an object that has that key, or NULL; the result is put into *member. */
+static JsonbValue *
+find_member(JsonbContainer *object, const JsonbValue *key, JsonbValue *member)
+{
+	if (object == NULL)
+		return NULL;
+	return getKeyJsonValueFromContainer(object, key->val.string.val, key->val.string.len, member);
+}
+
+/* Push the members of the target that the patch does not name. */
+static void
+push_others(JsonbInState *state, JsonbContainer *target, JsonbContainer *patch)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(target);
+	JsonbValue	key;
+	JsonbValue	value;
+	JsonbValue	named;
+
+	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
+	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		if (find_member(patch, &key, &named) != NULL)
+			continue;
+		pushJsonbValue(state, WJB_KEY, &key);
+		pushJsonbValue(state, WJB_VALUE, &value);
+	}
+}
+
+/* Push what a patch makes of an object; a target that is NULL has no members. */
+static void
+push_merged(JsonbInState *state, JsonbContainer *target, JsonbContainer *patch)
+{
+	JsonbIterator *iterator = JsonbIteratorInit(patch);
+	JsonbValue	key;
+	JsonbValue	value;
+	JsonbValue	member;
+
+	check_stack_depth();
+	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
+	if (target != NULL)
+		push_others(state, target, patch);
+
+	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
+	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		if (value.type == jbvNull)
+			continue;
+		pushJsonbValue(state, WJB_KEY, &key);
+		if (object_of(&value) == NULL)
+			pushJsonbValue(state, WJB_VALUE, &value);
+		else
+			push_merged(state, object_of(find_member(target, &key, &member)), object_of(&value));
+	}
+	pushJsonbValue(state, WJB_END_OBJECT, NULL);
+}
+
+/*
+ * What a patch makes of a target, in the current memory context.  A target
+ * that is NULL or no object counts as {}; a patch that is no object is the
+ * result itself.
+ */
+Jsonb *
+ds_merge_patch(Jsonb *target, Jsonb *patch)
+{
+	JsonbInState state = {0};
+	bool		has_members = target != NULL && JB_ROOT_IS_OBJECT(target);
+
+	if (!JB_ROOT_IS_OBJECT(patch))
+		return patch;
+	push_merged(&state, has_members ? &target->root : NULL, &patch->root);
+	return JsonbValueToJsonb(state.result);
+}
+
+/*
+ * docstore.merge_patch(target jsonb, patch jsonb) RETURNS jsonb
+ *
+ * What the patch makes of the target, by RFC 7396; a target that is NULL
+ * counts as {}.  NULL for a patch that is NULL.  Raises 54001 when the JSON is
+ * nested deeper than the stack allows.  Locks: none.
+ */
+Datum
+ds_merge_patch_sql(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(ds_merge_patch(PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0),
+									 PG_GETARG_JSONB_P(1)));
+}

@@ -1,0 +1,325 @@
+/*
+ * log.c - recognise the tables that are an event log
+ *
+ * A log is its table of events.  Two tables beside it, in the same schema and
+ * of the same owner, go by its name: <log>_streams has one row for each
+ * stream, its head; <log>_consumers is a collection of cursors.  There is no
+ * registry, so a log is renamed by renaming all three.
+ *
+ * What was seen is kept as for collections (collection.c).
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_type.h"
+#include "log/log.h"
+#include "storage/lmgr.h"
+#include "table/catalogue.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+const char *const ds_event_columns[DS_EVENT_COLUMNS] = {
+	[DS_LOG_POSITION] = "log_position",
+	[DS_VERSION] = "version",
+	[DS_RECORDED_AT] = "recorded_at",
+	[DS_GENERATION] = "generation",
+	[DS_TRANSACTION_ID] = "transaction_id",
+	[DS_EVENT_ID] = "event_id",
+	[DS_STREAM] = "stream",
+	[DS_TYPE] = "type",
+	[DS_SOURCE_TYPE] = "source_type",
+	[DS_STREAM_TYPE] = "stream_type",
+	[DS_STREAM_ID] = "stream_id",
+	[DS_DATA] = "data",
+	[DS_METADATA] = "metadata",
+};
+
+const Oid	ds_event_types[DS_EVENT_COLUMNS] = {
+	[DS_LOG_POSITION] = INT8OID,
+	[DS_VERSION] = INT8OID,
+	[DS_RECORDED_AT] = TIMESTAMPTZOID,
+	[DS_GENERATION] = INT8OID,
+	[DS_TRANSACTION_ID] = XID8OID,
+	[DS_EVENT_ID] = UUIDOID,
+	[DS_STREAM] = TEXTOID,
+	[DS_TYPE] = TEXTOID,
+	[DS_SOURCE_TYPE] = TEXTOID,
+	[DS_STREAM_TYPE] = TEXTOID,
+	[DS_STREAM_ID] = TEXTOID,
+	[DS_DATA] = JSONBOID,
+	[DS_METADATA] = JSONBOID,
+};
+
+/*
+ * A column that a table must have; notes what it lacks of it.  Two texts must
+ * never be equal to the server while their bytes differ: locks go by bytes.
+ */
+static AttrNumber
+require_column(Oid relid, const char *name, Oid type, StringInfo missing)
+{
+	DsColumn	column;
+
+	if (!ds_catalogue_column(relid, name, &column) || column.type != type || column.is_generated)
+	{
+		ds_collection_lacks(missing, psprintf("a column \"%s\" of type %s", name, format_type_be(type)));
+		return InvalidAttrNumber;
+	}
+	if (!ds_catalogue_is_deterministic(column.collation))
+		ds_collection_lacks(missing, psprintf("a deterministic collation of column \"%s\"", name));
+	return column.number;
+}
+
+/* The same of a column that is never NULL. */
+static AttrNumber
+require_filled_column(Oid relid, const char *name, Oid type, StringInfo missing)
+{
+	AttrNumber	number = require_column(relid, name, type, missing);
+	DsColumn	column;
+
+	if (number != InvalidAttrNumber && ds_catalogue_column(relid, name, &column) && !column.is_not_null)
+		ds_collection_lacks(missing, psprintf("NOT NULL on column \"%s\"", name));
+	return number;
+}
+
+/* The same of a number that updates change. */
+static AttrNumber
+require_counter(Oid relid, const char *name, StringInfo missing)
+{
+	AttrNumber	number = require_filled_column(relid, name, INT8OID, missing);
+	DsColumn	column;
+
+	if (number != InvalidAttrNumber && ds_catalogue_column(relid, name, &column) && column.is_always_identity)
+		ds_collection_lacks(missing, psprintf("a column \"%s\" that takes values: it is GENERATED ALWAYS AS IDENTITY", name));
+	return number;
+}
+
+/* Describe a table of streams but for its indexes, or list what it lacks. */
+void
+ds_log_inspect_streams(DsCollection *streams, StringInfo missing)
+{
+	Oid			relid = streams->relid;
+
+	streams->id_type = ds_id_type(TEXTOID);
+	streams->id = require_column(relid, "stream", TEXTOID, missing);
+	streams->version = require_counter(relid, "version", missing);
+	streams->revision = require_counter(relid, "revision", missing);
+	streams->data = require_column(relid, "properties", JSONBOID, missing);
+	streams->created_at = require_column(relid, "created_at", TIMESTAMPTZOID, missing);
+	streams->closed_at = require_column(relid, "closed_at", TIMESTAMPTZOID, missing);
+	streams->generation = require_counter(relid, "generation", missing);
+	streams->transaction_id = require_filled_column(relid, "transaction_id", XID8OID, missing);
+}
+
+/* Find the indexes that readers and appenders go by. */
+static void
+inspect_event_indexes(DsCollection *events)
+{
+	const AttrNumber key[] = {events->columns[DS_STREAM], events->columns[DS_VERSION]};
+	const AttrNumber ids[] = {events->columns[DS_STREAM], events->columns[DS_EVENT_ID]};
+	const AttrNumber feed[] = {events->columns[DS_GENERATION], events->columns[DS_TRANSACTION_ID],
+	events->columns[DS_LOG_POSITION]};
+	ListCell   *cell;
+
+	foreach(cell, ds_catalogue_indexes(events->relid))
+	{
+		HeapTuple	index = lfirst(cell);
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(index);
+		bool		is_whole = ds_catalogue_index_is_whole(index);
+
+		if (form->indisunique && is_whole && ds_catalogue_index_is_on(index, key, lengthof(key)))
+			events->key = form->indexrelid;
+		else if (is_whole && ds_catalogue_index_is_on(index, feed, lengthof(feed)))
+			events->feed = form->indexrelid;
+		else if (form->indisunique && ds_catalogue_index_is_on(index, ids, lengthof(ids)) &&
+				 ds_catalogue_index_is_where_not_null(index, events->columns[DS_EVENT_ID]))
+			events->ids = form->indexrelid;
+		for (int i = 0; i < DS_EVENT_COLUMNS && is_whole; i++)
+			events->has_index[i] |=
+				ds_catalogue_index_is_on(index, (const AttrNumber[]) {events->columns[i], events->columns[DS_LOG_POSITION]}, 2);
+	}
+}
+
+/* Describe a table of events, or list what it lacks. */
+void
+ds_log_inspect_events(DsCollection *events, StringInfo missing)
+{
+	if (events->partitioned)
+		ds_collection_lacks(missing, "a single table: partitions have no common order");
+	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
+		events->columns[i] = i <= DS_TRANSACTION_ID && i != DS_RECORDED_AT
+			? require_filled_column(events->relid, ds_event_columns[i], ds_event_types[i], missing)
+			: require_column(events->relid, ds_event_columns[i], ds_event_types[i], missing);
+	if (missing->len > 0)
+		return;
+
+	events->id_type = ds_id_type(TEXTOID);
+	events->id = events->columns[DS_STREAM];
+	events->version = events->columns[DS_VERSION];
+	events->data = events->columns[DS_DATA];
+	inspect_event_indexes(events);
+	if (!OidIsValid(events->key))
+		ds_collection_lacks(missing, "a unique index on \"stream\" and \"version\"");
+	if (!OidIsValid(events->feed))
+		ds_collection_lacks(missing, "an index on \"generation\", \"transaction_id\" and \"log_position\"");
+	events->positions = ds_catalogue_identity(events->relid, events->columns[DS_LOG_POSITION]);
+	if (!OidIsValid(events->positions))
+		ds_collection_lacks(missing, "a column \"log_position\" that is an identity");
+}
+
+pg_noreturn static void
+refuse_table(Oid relid, int item, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_NOT_A_LOG),
+			 errmsg("%s\"%s\" is not a log", ds_item_prefix(item), ds_collection_name(relid)),
+			 errdetail("%s", detail),
+			 errhint("docstore.create_log() makes one.")));
+}
+
+pg_noreturn static void
+refuse_unknown(const char *name, int item)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_TABLE),
+			 errmsg("%slog \"%s\" does not exist", ds_item_prefix(item), name),
+			 errhint("Make it with docstore.create_log(), or check its spelling and the search_path.")));
+}
+
+/* The name of a table that goes with a log; it must not be cut. */
+char *
+ds_log_companion(const char *name, const char *suffix)
+{
+	return psprintf("%s%s", name, suffix);
+}
+
+/*
+ * A table that goes with a log: in its schema, of its owner; or invalid.  It
+ * needs no lock on either.
+ */
+Oid
+ds_log_companion_of(Oid relid, const char *suffix)
+{
+	char	   *base = get_rel_name(relid);
+	char	   *name = base == NULL ? NULL : ds_log_companion(base, suffix);
+	Oid			found = name != NULL && strlen(name) < NAMEDATALEN
+		? get_relname_relid(name, get_rel_namespace(relid)) : InvalidOid;
+
+	return OidIsValid(found) && ds_catalogue_owner(found) == ds_catalogue_owner(relid) ? found : InvalidOid;
+}
+
+/*
+ * Whether a table is a log; as ds_collection_is(), without a lock.  Most
+ * tables are none for want of another one, which is soonest found out.
+ */
+bool
+ds_log_is(Oid relid)
+{
+	Oid			streams = ds_log_companion_of(relid, DS_LOG_STREAMS);
+
+	return OidIsValid(streams) && ds_collection_is(streams, DS_STREAMS) &&
+		ds_collection_is(relid, DS_EVENTS);
+}
+
+static Oid
+require_companion(Oid relid, const char *suffix, int item)
+{
+	Oid			found = ds_log_companion_of(relid, suffix);
+
+	if (!OidIsValid(found))
+		refuse_table(relid, item,
+					 psprintf("It lacks a table \"%s\" in its schema, of its owner.",
+							  ds_log_companion(get_rel_name(relid), suffix)));
+	return found;
+}
+
+/*
+ * Find a table that goes with a log that is locked, and lock it.  Whoever was
+ * waited for may have put another one in its place.
+ */
+static Oid
+lock_companion(Oid relid, const char *suffix, LOCKMODE lock, int item)
+{
+	Oid			found = require_companion(relid, suffix, item);
+	Oid			locked;
+
+	do
+	{
+		locked = found;
+		(void) ds_collection_lock(locked, lock);
+		found = require_companion(relid, suffix, item);
+		if (found != locked)
+			UnlockRelationOid(locked, lock);
+	} while (found != locked);
+	return locked;
+}
+
+/* Lock the collection with the cursors of a log that is locked; 42809 when it is gone. */
+Oid
+ds_log_consumers(Oid relid, LOCKMODE lock)
+{
+	return lock_companion(relid, DS_LOG_CONSUMERS, lock, DS_ONLY_ITEM);
+}
+
+/*
+ * Refuse to guard the versions in a log, 42809: what a guard does with updates
+ * would give an event that is erased, or a head that grows by many, another
+ * version.  Callers have locked the table as CREATE TRIGGER does.
+ */
+void
+ds_log_refuse_guard(Oid relid, const char *version_column)
+{
+	DsCollection table;
+	const char *obstacle;
+
+	if (strcmp(version_column, "version") == 0 &&
+		(ds_collection_describe(relid, DS_EVENTS, &table, &obstacle) ||
+		 ds_collection_describe(relid, DS_STREAMS, &table, &obstacle)))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+				 errmsg("\"%s\" cannot be guarded", ds_collection_name(relid)),
+				 errdetail("It is a table of a log, which counts the events of each stream in its versions."),
+				 errhint("Leave it as it is: docstore.append() and the other functions look after its versions.")));
+}
+
+/*
+ * Lock the tables of a log for the rest of the transaction and describe them;
+ * item is the one that names it, for messages.
+ *
+ * Raises 42P01 when there is no such table, 42809 with what it lacks when it
+ * is no log.  As with collections: lock first, look second.
+ */
+void
+ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log)
+{
+	const char *gone = ds_collection_lock(relid, lock);
+	const char *obstacle;
+	Oid			streams;
+
+	if (gone != NULL)
+		refuse_unknown(gone, item);
+	if (!ds_collection_describe(relid, DS_EVENTS, &log->events, &obstacle))
+		refuse_table(relid, item, obstacle);
+	streams = lock_companion(relid, DS_LOG_STREAMS, lock, item);
+	if (!ds_collection_describe(streams, DS_STREAMS, &log->streams, &obstacle))
+		refuse_table(relid, item, psprintf("Its table \"%s\" will not do. %s",
+										   ds_collection_name(streams), obstacle));
+}
+
+/*
+ * Find the log that the name in an item means under the caller's search_path,
+ * and lock its table.  Raises 42P01 when there is none, 22023 when the text is
+ * no name at all.
+ */
+Oid
+ds_log_find(const char *name, LOCKMODE lock, int item)
+{
+	Oid			relid = RangeVarGetRelid(ds_collection_read_name(name, item), lock, true);
+
+	if (!OidIsValid(relid))
+		refuse_unknown(name, item);
+	return relid;
+}

@@ -1,0 +1,39 @@
+/*
+ * log.h - what docstore knows of an event log
+ */
+#ifndef DS_LOG_H
+#define DS_LOG_H
+
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "table/collection.h"
+
+/* What the names of the tables beside a log's end with. */
+#define DS_LOG_STREAMS		"_streams"
+#define DS_LOG_CONSUMERS	"_consumers"
+
+/* The trigger of a table of events that acts where logical replication applies changes; see feed.c. */
+#define DS_LOG_REPLICATE	"docstore_replicate_event"
+
+/* Copied to the caller by value; both tables are locked. */
+typedef struct DsLog
+{
+	DsCollection events;		/* its table is the log */
+	DsCollection streams;
+} DsLog;
+
+extern const char *const ds_event_columns[DS_EVENT_COLUMNS];
+extern const Oid ds_event_types[DS_EVENT_COLUMNS];
+
+extern void ds_log_inspect_streams(DsCollection *streams, StringInfo missing);
+extern void ds_log_inspect_events(DsCollection *events, StringInfo missing);
+extern void ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log);
+extern Oid	ds_log_find(const char *name, LOCKMODE lock, int item);
+extern Oid	ds_log_consumers(Oid relid, LOCKMODE lock);
+extern bool ds_log_is(Oid relid);
+extern Oid	ds_log_companion_of(Oid relid, const char *suffix);
+extern void ds_log_refuse_guard(Oid relid, const char *version_column);
+extern char *ds_log_companion(const char *name, const char *suffix);
+
+#endif							/* DS_LOG_H */

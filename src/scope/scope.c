@@ -1,0 +1,293 @@
+/*
+ * scope.c - filters over the events of a log: as JSON, and as SQL
+ *
+ * A scope is an object with the keys source, source_type, stream_type,
+ * stream_id and types, each of them optional: keys are ANDed, the types are
+ * ORed.  null asks for events without that tag, a key left out does not
+ * filter.  The key expected says up to which position the caller has seen the
+ * scope, and strict that its last event must be just there.
+ *
+ * As SQL a scope is a condition on a row e of the events.  Its text depends on
+ * which keys there are, its shape, and the values are parameters, so that
+ * plans can be kept for each shape.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/errors.h"
+#include "catalog/pg_type.h"
+#include "conflict/expectation.h"
+#include "json/json.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "scope/scope.h"
+#include "utils/array.h"
+#include "utils/builtins.h"
+
+#define HINT "A scope is like {\"source\": \"acc-1\", \"types\": [\"MoneyDeposited\"], \"expected\": 41}; " \
+	"further keys are \"source_type\", \"stream_type\", \"stream_id\" and \"strict\"."
+
+#define ENCODED_TWICE "a JSON object is due, not a JSON string: the client seems to have encoded it twice"
+
+/* More types than these are not compared one by one, but looked up in a hash table. */
+#define FEW_TYPES 8
+
+pg_noreturn static void
+refuse_scope(int item, const char *problem)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sscope: %s", ds_item_prefix(item), problem),
+			 errhint(HINT)));
+}
+
+static DsFilter
+read_filter(int item, const char *key, const JsonbValue *value, DsBytes *text)
+{
+	if (value->type == jbvNull)
+		return DS_NONE;
+	if (value->type != jbvString || value->val.string.len == 0)
+		refuse_scope(item, psprintf("\"%s\" must be a JSON string that is not empty, or null", key));
+	text->start = value->val.string.val;
+	text->length = value->val.string.len;
+	return DS_EQUAL;
+}
+
+static void
+read_types(int item, const JsonbValue *value, DsScope *scope)
+{
+	JsonbIterator *iterator;
+	JsonbValue	type;
+
+	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+		refuse_scope(item, "\"types\" must be a JSON array of strings");
+	scope->type_count = JsonContainerSize(value->val.binary.data);
+	if (scope->type_count == 0)
+		refuse_scope(item, "\"types\" must not be empty: leave it out for events of any type");
+
+	scope->types = palloc(mul_size(scope->type_count, sizeof(DsBytes)));
+	iterator = JsonbIteratorInit(value->val.binary.data);
+	(void) JsonbIteratorNext(&iterator, &type, true);	/* WJB_BEGIN_ARRAY */
+	for (int i = 0; i < scope->type_count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) JsonbIteratorNext(&iterator, &type, true);
+		if (type.type != jbvString || type.val.string.len == 0)
+			refuse_scope(item, "\"types\" must hold JSON strings that are not empty");
+		scope->types[i].start = type.val.string.val;
+		scope->types[i].length = type.val.string.len;
+	}
+}
+
+/* Whether a value is a whole number that is not negative, or says that there is none. */
+static bool
+is_position(const JsonbValue *value)
+{
+	const char *digits;
+
+	if (value->type == jbvNull)
+		return true;
+	if (value->type == jbvString)
+		return ds_json_string_is(value, "none") || ds_json_is_bigint(value);
+	if (value->type != jbvNumeric)
+		return false;
+	digits = ds_json_digits(value);
+	return digits != NULL && digits[strspn(digits, "0123456789")] == '\0';
+}
+
+static void
+read_expected(int item, const JsonbValue *value, DsScope *scope)
+{
+	if (!is_position(value))
+		refuse_scope(item, "\"expected\" must be a position, or \"none\" for no event at all");
+	scope->expected = ds_expectation_from_json(value, item);
+	scope->has_expected = true;
+}
+
+/* Take the value of one key of a scope. */
+static void
+read_member(int item, const JsonbValue *key, const JsonbValue *value, DsScope *scope)
+{
+	if (ds_json_string_is(key, "source"))
+		scope->source_filter = read_filter(item, "source", value, &scope->source);
+	else if (ds_json_string_is(key, "types"))
+		read_types(item, value, scope);
+	else if (ds_json_string_is(key, "expected"))
+		read_expected(item, value, scope);
+	else if (ds_json_string_is(key, "strict"))
+	{
+		if (value->type != jbvBool)
+			refuse_scope(item, "\"strict\" must be true or false");
+		scope->strict = value->val.boolean;
+	}
+	else
+	{
+		for (int tag = 0; tag < DS_TAGS; tag++)
+			if (ds_json_string_is(key, ds_event_tags[tag]))
+			{
+				scope->filters[tag] = read_filter(item, ds_event_tags[tag], value, &scope->tags[tag]);
+				return;
+			}
+		refuse_scope(item, psprintf("unknown key %s", ds_json_quote(key)));
+	}
+}
+
+/*
+ * Read a scope; 22023 for whatever is wrong with it.  Whether it must say what
+ * is expected is the caller's affair.  What was given must stay where it is.
+ */
+void
+ds_scope_read(const JsonbValue *given, int item, DsScope *scope)
+{
+	JsonbIterator *iterator;
+	JsonbValue	key;
+	JsonbValue	value;
+
+	memset(scope, 0, sizeof(DsScope));
+	if (given->type != jbvBinary || !JsonContainerIsObject(given->val.binary.data))
+		refuse_scope(item, given->type == jbvString ? ENCODED_TWICE : "a JSON object is due");
+	scope->given = given->val.binary.data;
+	scope->length = given->val.binary.len;
+
+	iterator = JsonbIteratorInit(scope->given);
+	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
+	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		read_member(item, &key, &value, scope);
+	}
+}
+
+/* Refuse a scope that does not say up to where it has been seen. */
+static void
+require_expected(const DsScope *scope, int item)
+{
+	if (!scope->has_expected)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%sscope: \"expected\" is missing", ds_item_prefix(item)),
+				 errhint("Give the highest position in the scope that was seen, as docstore.tail() returns it, or \"none\".")));
+}
+
+/* Read an array of scopes, each of which says what it expects. */
+DsScope *
+ds_scopes_read(const JsonbValue *given, int item, int *count)
+{
+	JsonbIterator *iterator;
+	JsonbValue	value;
+	DsScope    *scopes;
+
+	if (given->type == jbvBinary && JsonContainerIsObject(given->val.binary.data))
+	{
+		*count = 1;
+		scopes = palloc(sizeof(DsScope));
+		ds_scope_read(given, item, scopes);
+		require_expected(scopes, item);
+		return scopes;
+	}
+	if (given->type == jbvString)
+		refuse_scope(item, ENCODED_TWICE);
+	if (given->type != jbvBinary || !JsonContainerIsArray(given->val.binary.data))
+		refuse_scope(item, "\"scopes\" must be a JSON array of scopes");
+
+	*count = JsonContainerSize(given->val.binary.data);
+	scopes = palloc(mul_size(Max(*count, 1), sizeof(DsScope)));
+	iterator = JsonbIteratorInit(given->val.binary.data);
+	(void) JsonbIteratorNext(&iterator, &value, true);	/* WJB_BEGIN_ARRAY */
+	for (int i = 0; i < *count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		ds_scope_read(&value, item, &scopes[i]);
+		require_expected(&scopes[i], item);
+	}
+	return scopes;
+}
+
+/* A scope as it was given, for conflicts. */
+char *
+ds_scope_to_cstring(const DsScope *scope)
+{
+	return JsonbToCString(NULL, scope->given, scope->length);
+}
+
+/*
+ * As SQL
+ */
+
+/* A number for the text of a scope's condition: equal for equal texts. */
+int
+ds_scope_shape(const DsScope *scope)
+{
+	int			shape = scope->source_filter;
+
+	for (int tag = 0; tag < DS_TAGS; tag++)
+		shape = shape * 3 + scope->filters[tag];
+	return shape * 3 + (scope->type_count > 0) + (scope->type_count > FEW_TYPES);
+}
+
+static void
+append_filter(StringInfo sql, const char *column, DsFilter filter, int parameter)
+{
+	if (filter == DS_NONE)
+		appendStringInfo(sql, " AND e.%s IS NULL", column);
+	else if (filter == DS_EQUAL)
+		appendStringInfo(sql, " AND e.%s OPERATOR(pg_catalog.=) $%d", column, parameter);
+}
+
+/*
+ * The condition that a row e of the events is in the scope.  It uses
+ * DS_SCOPE_PARAMETERS parameters, of which the first has that number.
+ */
+char *
+ds_scope_condition(const DsScope *scope, int first_parameter)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "true");
+	append_filter(&sql, "stream", scope->source_filter, first_parameter);
+	for (int tag = 0; tag < DS_TAGS; tag++)
+		append_filter(&sql, ds_event_tags[tag], scope->filters[tag], first_parameter + 1 + tag);
+	if (scope->type_count > 0)
+		appendStringInfo(&sql, scope->type_count <= FEW_TYPES
+						 ? " AND e.type OPERATOR(pg_catalog.=) ANY ($%d)"
+						 : " AND (e.type OPERATOR(pg_catalog.=) ANY (SELECT u.type FROM pg_catalog.unnest($%d) AS u(type))) IS TRUE",
+						 first_parameter + 1 + DS_TAGS);
+	return sql.data;
+}
+
+/* The types of those parameters. */
+void
+ds_scope_parameter_types(Oid *types)
+{
+	for (int i = 0; i < DS_SCOPE_PARAMETERS - 1; i++)
+		types[i] = TEXTOID;
+	types[DS_SCOPE_PARAMETERS - 1] = TEXTARRAYOID;
+}
+
+static void
+set_text(DsFilter filter, const DsBytes *text, Datum *value, char *null)
+{
+	*null = filter == DS_EQUAL ? ' ' : 'n';
+	*value = filter == DS_EQUAL ? PointerGetDatum(cstring_to_text_with_len(text->start, text->length)) : (Datum) 0;
+}
+
+/* Their values, as SPI wants them. */
+void
+ds_scope_parameters(const DsScope *scope, Datum *values, char *nulls)
+{
+	Datum	   *types = palloc(sizeof(Datum) * Max(scope->type_count, 1));
+
+	set_text(scope->source_filter, &scope->source, &values[0], &nulls[0]);
+	for (int tag = 0; tag < DS_TAGS; tag++)
+		set_text(scope->filters[tag], &scope->tags[tag], &values[1 + tag], &nulls[1 + tag]);
+	for (int i = 0; i < scope->type_count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		types[i] = PointerGetDatum(cstring_to_text_with_len(scope->types[i].start, scope->types[i].length));
+	}
+	values[DS_SCOPE_PARAMETERS - 1] = PointerGetDatum(construct_array(types, scope->type_count, TEXTOID,
+																	  -1, false, TYPALIGN_INT));
+	nulls[DS_SCOPE_PARAMETERS - 1] = ' ';
+}

@@ -1,0 +1,96 @@
+/*
+ * scope_check.c - whether the scopes of a batch hold
+ *
+ * They are looked at when everything that could still let an event into them
+ * is locked (scope_lock.c), in what is committed by then: a snapshot that was
+ * taken before the locks would not show it.
+ */
+#include "postgres.h"
+
+#include "access/xact.h"
+#include "document/document.h"
+#include "miscadmin.h"
+#include "scope/scope_check.h"
+#include "utils/snapmgr.h"
+
+/* Find the tail of a scope in what one snapshot shows, if it is above that position. */
+static bool
+find_tail(const DsLog *log, const DsScope *scope, int64 above, Snapshot snapshot, int64 *tail)
+{
+	bool		found;
+
+	PushActiveSnapshot(snapshot);
+	found = ds_scope_tail(log, scope, above, tail);
+	PopActiveSnapshot();
+	return found;
+}
+
+/*
+ * Under REPEATABLE READ and SERIALIZABLE the transaction may have decided by
+ * what its snapshot shows: an event that came in since is 40001.
+ */
+static void
+refuse_newer(const DsLog *log, const DsScope *scope, int64 above)
+{
+	int64		tail = 0;
+	bool		found = find_tail(log, scope, above, GetTransactionSnapshot(), &tail);
+
+	if (found != scope->has_tail || (found && tail != scope->tail))
+		ds_document_refuse_old_snapshot();
+}
+
+/* An event above what is expected violates a scope; a strict one, also no event just there. */
+static void
+check(const DsLog *log, DsScope *scope)
+{
+	int64		above = scope->strict ? PG_INT64_MIN : scope->expected;
+
+	scope->has_tail = find_tail(log, scope, above, GetLatestSnapshot(), &scope->tail);
+	if (IsolationUsesXactSnapshot())
+		refuse_newer(log, scope, above);
+	if (scope->strict)
+		scope->violated = (scope->has_tail ? scope->tail : DS_NO_VERSION) != scope->expected;
+	else
+		scope->violated = scope->has_tail;
+}
+
+/*
+ * Check the scopes of a batch.  An append whose events are stored already asks
+ * for nothing any more.  Callers are connected to SPI.
+ */
+void
+ds_scopes_check(DsBatch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+	{
+		DsItem	   *item = &batch->items[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (item->scope_count > 0)
+			CommandCounterIncrement();
+		for (int s = 0; s < item->scope_count; s++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			item->scopes[s].violated = false;
+			if (ds_checks && !item->repeats)
+				check(item->log, &item->scopes[s]);
+		}
+	}
+}
+
+/* Let an item that holds otherwise fail with its first scope that does not. */
+void
+ds_scopes_compare(DsItem *item)
+{
+	for (int s = 0; s < item->scope_count && item->reason == DS_HOLDS; s++)
+	{
+		const DsScope *scope = &item->scopes[s];
+
+		if (!scope->violated)
+			continue;
+		item->reason = DS_SCOPE_REASON;
+		item->failed = scope->expected;
+		item->present = scope->has_tail;
+		item->actual = scope->tail;
+	}
+}

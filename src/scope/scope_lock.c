@@ -1,0 +1,310 @@
+/*
+ * scope_lock.c - what appends and scopes lock besides rows
+ *
+ * A scope holds up to a position, and must go on to hold until its transaction
+ * ends: every append that could match it has to lock something that the scope
+ * locks, too.  A scope with a source has the head of that stream.  For others,
+ * each append takes these locks, and each scope one of them:
+ *
+ *	the log			every append; a scope that names no value of a tag
+ *	stream_id		an append with that value; a scope that names it
+ *	type			likewise, a scope one for each of its types
+ *	stream_type		likewise
+ *	source_type		likewise
+ *
+ * Where a scope names several, the first in this order but for the log counts.
+ * Appends do not stand in each other's way, nor do scopes (ROW EXCLUSIVE and
+ * SHARE); an append and a scope do.  A call that appends and checks under one
+ * lock takes it once, in a mode that conflicts with both.
+ *
+ * The log's lock is the relation lock on the sequence of its positions, which
+ * nextval() takes anyhow.  The others are locks of the server's lock table that
+ * no SQL command can take on them: tagged as objects of the log's table, by a
+ * hash of the value.  So nobody without the right to append can hold them, as
+ * with advisory locks; they are released when the transaction ends, show in
+ * pg_locks, and obey lock_timeout and the deadlock detector.  Values share a
+ * number of locks that is fixed, so that no call can fill the lock table; two
+ * values that share one wait for each other in vain, which is all.
+ *
+ * Absence of a stream is locked in the same way: who makes one takes the lock
+ * of its name as an append does, who relies on its absence as a scope does.
+ *
+ * Order: these locks by log and number, before all rows; those on absence
+ * after the rows that are there, and before any is made.
+ */
+#include "postgres.h"
+
+#include "common/hashfn.h"
+#include "miscadmin.h"
+#include "scope/scope_lock.h"
+#include "storage/lmgr.h"
+#include "storage/lock.h"
+#include "utils/acl.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+
+/* Of each kind of value. */
+#define LOCKS 64
+
+typedef enum Kind
+{
+	THE_LOG,
+	VALUE_OF_TAG,				/* and the tag's number */
+	TYPE = VALUE_OF_TAG + DS_TAGS,
+	ABSENCE
+} Kind;
+
+typedef struct Lock
+{
+	Oid			log;
+	Oid			positions;
+	uint32		number;			/* kind and hash; 0: the log itself */
+	bool		appends;
+	bool		checks;
+} Lock;
+
+/* What a batch is going to lock; a lock can be there many times until it is taken. */
+typedef struct Locks
+{
+	int			count;
+	int			room;
+	Lock	   *list;
+} Locks;
+
+static uint32
+lock_number(Kind kind, const char *value, int length)
+{
+	return kind * LOCKS + hash_bytes((const unsigned char *) value, length) % LOCKS;
+}
+
+/* Lock like the other one, too. */
+static void
+merge(Lock *lock, const Lock *other)
+{
+	lock->appends |= other->appends;
+	lock->checks |= other->checks;
+}
+
+static int
+compare_locks(const void *left, const void *right)
+{
+	const Lock *a = left;
+	const Lock *b = right;
+
+	CHECK_FOR_INTERRUPTS();
+	if (a->log != b->log)
+		return a->log < b->log ? -1 : 1;
+	return a->number < b->number ? -1 : a->number > b->number;
+}
+
+static void
+add_lock(Locks *locks, const DsLog *log, Kind kind, const char *value, int length, bool appends)
+{
+	Lock		lock = {
+		.log = log->events.relid,
+		.positions = log->events.positions,
+		.number = kind == THE_LOG ? 0 : lock_number(kind, value, length),
+		.appends = appends,
+		.checks = !appends,
+	};
+
+	/* Most calls have few, and say them again and again. */
+	for (int i = locks->count - 1; i >= Max(locks->count - 8, 0); i--)
+		if (compare_locks(&locks->list[i], &lock) == 0)
+		{
+			merge(&locks->list[i], &lock);
+			return;
+		}
+
+	if (locks->count == locks->room)
+	{
+		locks->room = Max(8, locks->room * 2);
+		locks->list = locks->list == NULL
+			? palloc(mul_size(locks->room, sizeof(Lock)))
+			: repalloc_huge(locks->list, mul_size(locks->room, sizeof(Lock)));
+	}
+	locks->list[locks->count++] = lock;
+}
+
+/* The same as the event before it, as in most calls. */
+static bool
+is_same(const DsBytes *a, const DsBytes *b)
+{
+	return a->length == b->length && memcmp(a->start, b->start, a->length) == 0;
+}
+
+static void
+add_append(Locks *locks, const DsItem *item)
+{
+	add_lock(locks, item->log, THE_LOG, NULL, 0, true);
+	for (int i = 0; i < item->event_count; i++)
+	{
+		const DsEvent *event = &item->events[i];
+		const DsEvent *before = i > 0 ? event - 1 : NULL;
+
+		CHECK_FOR_INTERRUPTS();
+		if (before == NULL || !is_same(&event->type, &before->type))
+			add_lock(locks, item->log, TYPE, event->type.start, event->type.length, true);
+		for (int tag = 0; tag < DS_TAGS; tag++)
+			if (event->tags[tag].start != NULL &&
+				(before == NULL || before->tags[tag].start == NULL || !is_same(&event->tags[tag], &before->tags[tag])))
+				add_lock(locks, item->log, VALUE_OF_TAG + tag,
+						 event->tags[tag].start, event->tags[tag].length, true);
+	}
+}
+
+static void
+add_tag(Locks *locks, const DsLog *log, const DsScope *scope, DsTag tag)
+{
+	add_lock(locks, log, VALUE_OF_TAG + tag, scope->tags[tag].start, scope->tags[tag].length, false);
+}
+
+/* What a scope locks that names no source, as the head of this file says. */
+static void
+add_scope(Locks *locks, const DsLog *log, const DsScope *scope)
+{
+	if (scope->filters[DS_TAG_STREAM_ID] == DS_EQUAL)
+		add_tag(locks, log, scope, DS_TAG_STREAM_ID);
+	else if (scope->type_count > 0)
+		for (int i = 0; i < scope->type_count; i++)
+		{
+			CHECK_FOR_INTERRUPTS();
+			add_lock(locks, log, TYPE, scope->types[i].start, scope->types[i].length, false);
+		}
+	else if (scope->filters[DS_TAG_STREAM_TYPE] == DS_EQUAL)
+		add_tag(locks, log, scope, DS_TAG_STREAM_TYPE);
+	else if (scope->filters[DS_TAG_SOURCE_TYPE] == DS_EQUAL)
+		add_tag(locks, log, scope, DS_TAG_SOURCE_TYPE);
+	else
+		add_lock(locks, log, THE_LOG, NULL, 0, false);
+}
+
+static LOCKMODE
+lock_mode(const Lock *lock)
+{
+	if (lock->appends)
+		return lock->checks ? ShareRowExclusiveLock : RowExclusiveLock;
+	return ShareLock;
+}
+
+static void
+take_lock(const Lock *lock)
+{
+	LOCKMODE	mode = lock_mode(lock);
+	LOCKTAG		tag;
+
+	if (lock->number == 0)
+	{
+		LockRelationOid(lock->positions, mode);
+		return;
+	}
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, lock->log, lock->number, 0);
+	(void) LockAcquire(&tag, mode, false, false);
+}
+
+/* Take what was added, each once, in order. */
+static void
+take_locks(Locks *locks)
+{
+	if (locks->count > 1)
+		qsort(locks->list, locks->count, sizeof(Lock), compare_locks);
+	for (int i = 0; i < locks->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (i + 1 < locks->count && compare_locks(&locks->list[i], &locks->list[i + 1]) == 0)
+			merge(&locks->list[i + 1], &locks->list[i]);
+		else
+			take_lock(&locks->list[i]);
+	}
+	if (locks->list != NULL)
+		pfree(locks->list);
+}
+
+/*
+ * Who may not append must not keep others from it: 42501.  What is needed
+ * exactly is checked when it is used.
+ */
+static void
+require_privilege(const DsLog *log)
+{
+	Oid			role = GetUserId();
+
+	if (pg_class_aclcheck(log->events.relid, role, ACL_INSERT) == ACLCHECK_OK ||
+		pg_attribute_aclcheck_all(log->events.relid, role, ACL_INSERT, ACLMASK_ANY) == ACLCHECK_OK ||
+		pg_class_aclcheck(log->streams.relid, role, ACL_UPDATE) == ACLCHECK_OK ||
+		pg_attribute_aclcheck_all(log->streams.relid, role, ACL_UPDATE, ACLMASK_ANY) == ACLCHECK_OK)
+		return;
+	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(log->events.relid));
+}
+
+/*
+ * Take what the appends and scopes of a batch need, until the transaction
+ * ends.
+ */
+void
+ds_scopes_lock(DsBatch *batch)
+{
+	Locks		locks = {0};
+
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (item->log == NULL)
+			continue;
+		require_privilege(item->log);
+		if (item->op == DS_APPEND_ITEM)
+			add_append(&locks, item);
+		for (int s = 0; s < item->scope_count; s++)
+			if (ds_checks && item->scopes[s].source_filter == DS_ALL)
+				add_scope(&locks, item->log, &item->scopes[s]);
+	}
+	take_locks(&locks);
+}
+
+/*
+ * Take the locks on the streams of a batch that are not there, after those
+ * that are there were locked.
+ */
+void
+ds_scope_lock_absence(DsBatch *batch)
+{
+	Locks		locks = {0};
+	ListCell   *cell;
+
+	foreach(cell, batch->heads)
+	{
+		DsHead	   *head = lfirst(cell);
+		const text *stream = DatumGetTextPP(head->item->id);
+
+		CHECK_FOR_INTERRUPTS();
+		head->holds_absence = !head->item->present;
+		if (!head->holds_absence)
+			continue;
+		add_lock(&locks, head->log, ABSENCE, VARDATA_ANY(stream), VARSIZE_ANY_EXHDR(stream),
+				 head->may_create);
+	}
+	take_locks(&locks);
+}
+
+/*
+ * Give back the lock on the absence of a batch's only stream, which turned out
+ * to be there: it is locked next, and rows come before absence.  Batches with
+ * more to lock are taken back as a whole (batch.c).
+ */
+void
+ds_scope_unlock_absence(DsBatch *batch)
+{
+	DsHead	   *head = batch->heads == NIL ? NULL : linitial(batch->heads);
+	const text *stream;
+	LOCKTAG		tag;
+
+	if (batch->targets != 1 || head == NULL || !head->holds_absence)
+		return;
+	stream = DatumGetTextPP(head->item->id);
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, head->log->events.relid,
+					   lock_number(ABSENCE, VARDATA_ANY(stream), VARSIZE_ANY_EXHDR(stream)), 0);
+	LockRelease(&tag, head->may_create ? RowExclusiveLock : ShareLock, false);
+	head->holds_absence = false;
+}

@@ -1,0 +1,272 @@
+/*
+ * event.c - the events of an append, as JSON
+ *
+ * An event is an object with the key type and, each of them optional, data,
+ * metadata, event_id, source_type, stream_type and stream_id.  Everything
+ * about it is checked here, before anything is locked but the tables.
+ *
+ * Nothing is copied: an event points to the bytes of the caller's jsonb, and
+ * what is an object there is a jsonb of its own (item.c).
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/errors.h"
+#include "fmgr.h"
+#include "json/json.h"
+#include "miscadmin.h"
+#include "stream/event.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+
+const char *const ds_event_tags[DS_TAGS] = {
+	[DS_TAG_SOURCE_TYPE] = "source_type",
+	[DS_TAG_STREAM_TYPE] = "stream_type",
+	[DS_TAG_STREAM_ID] = "stream_id",
+};
+
+/* The event that is read, for messages. */
+typedef struct Place
+{
+	int			item;
+	int			event;			/* from 1 */
+} Place;
+
+pg_noreturn static void
+refuse_event(const Place *place, const char *problem)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sevent %d: %s", ds_item_prefix(place->item), place->event, problem),
+			 errhint("An event is like {\"type\": \"MoneyDeposited\", \"data\": {\"amount\": 10}}.")));
+}
+
+static void
+read_type(const Place *place, const JsonbValue *value, DsEvent *event)
+{
+	if (value->type != jbvString || value->val.string.len == 0)
+		refuse_event(place, "\"type\" must be a JSON string that is not empty");
+	event->type.start = value->val.string.val;
+	event->type.length = value->val.string.len;
+}
+
+static void
+read_tag(const Place *place, const char *key, const JsonbValue *value, DsBytes *tag)
+{
+	if (value->type == jbvNull)
+		return;
+	if (value->type != jbvString || value->val.string.len == 0)
+		refuse_event(place, psprintf("\"%s\" must be a JSON string that is not empty, or null", key));
+	tag->start = value->val.string.val;
+	tag->length = value->val.string.len;
+}
+
+static void
+read_object(const Place *place, const char *key, const JsonbValue *value, DsBytes *object)
+{
+	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%sevent %d: \"%s\" must be a JSON object%s", ds_item_prefix(place->item),
+						place->event, key,
+						value->type == jbvString ? ", not a JSON string" : ""),
+				 value->type == jbvString
+				 ? errhint("The client seems to have encoded the JSON twice: put the object itself into the event.")
+				 : errhint("An event is like {\"type\": \"MoneyDeposited\", \"data\": {\"amount\": 10}}.")));
+	object->start = (const char *) value->val.binary.data;
+	object->length = value->val.binary.len;
+}
+
+/* While the server reads an event_id: what is no UUID is a bad argument. */
+static void
+event_id_error(void *arg)
+{
+	const Place *place = arg;
+
+	if (!ds_error_is_bad_value())
+		return;
+	errcode(DS_ERRCODE_ARGUMENT);
+	if (place->item == DS_ONLY_ITEM)
+		errdetail("It is the \"event_id\" of event %d.", place->event);
+	else
+		errdetail("It is the \"event_id\" of event %d of item %d.", place->event, place->item);
+	errhint("An event_id is a UUID, as a JSON string.");
+}
+
+static void
+read_event_id(Place *place, const JsonbValue *value, DsEvent *event)
+{
+	ErrorContextCallback context = {error_context_stack, event_id_error, place};
+
+	if (value->type == jbvNull)
+		return;
+	if (value->type != jbvString)
+		refuse_event(place, "\"event_id\" must be a JSON string");
+
+	error_context_stack = &context;
+	event->id = *DatumGetUUIDP(DirectFunctionCall1(uuid_in,
+												   CStringGetDatum(pnstrdup(value->val.string.val,
+																			value->val.string.len))));
+	error_context_stack = context.previous;
+	event->has_id = true;
+}
+
+/* Take the value of one key of an event. */
+static void
+read_member(Place *place, const JsonbValue *key, const JsonbValue *value, DsEvent *event)
+{
+	if (ds_json_string_is(key, "type"))
+	{
+		read_type(place, value, event);
+		return;
+	}
+	if (ds_json_string_is(key, "data"))
+	{
+		read_object(place, "data", value, &event->data);
+		return;
+	}
+	if (ds_json_string_is(key, "metadata"))
+	{
+		if (value->type != jbvNull)
+			read_object(place, "metadata", value, &event->metadata);
+		return;
+	}
+	if (ds_json_string_is(key, "event_id"))
+	{
+		read_event_id(place, value, event);
+		return;
+	}
+	for (int tag = 0; tag < DS_TAGS; tag++)
+		if (ds_json_string_is(key, ds_event_tags[tag]))
+		{
+			read_tag(place, ds_event_tags[tag], value, &event->tags[tag]);
+			return;
+		}
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sevent %d: unknown key %s", ds_item_prefix(place->item), place->event, ds_json_quote(key)),
+			 errhint("An event has the keys \"type\", \"data\", \"metadata\", \"event_id\", \"source_type\", \"stream_type\" and \"stream_id\".")));
+}
+
+static void
+read_event(Place *place, const JsonbValue *object, DsEvent *event)
+{
+	JsonbIterator *iterator;
+	JsonbValue	key;
+	JsonbValue	value;
+
+	if (object->type != jbvBinary || !JsonContainerIsObject(object->val.binary.data))
+		refuse_event(place, "not a JSON object");
+
+	iterator = JsonbIteratorInit(object->val.binary.data);
+	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
+	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
+	{
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		read_member(place, &key, &value, event);
+	}
+	if (event->type.start == NULL)
+		refuse_event(place, "\"type\" is missing");
+}
+
+/* Refuse what is no array of events, or has none. */
+static void
+require_events(const JsonbValue *given, int item)
+{
+	bool		is_string = given->type == jbvString;
+
+	if (given->type != jbvBinary || !JsonContainerIsArray(given->val.binary.data) ||
+		JsonContainerIsScalar(given->val.binary.data))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%sevents must be a JSON array of events%s", ds_item_prefix(item),
+						is_string ? ", not a JSON string" : ""),
+				 is_string
+				 ? errhint("The client seems to have encoded the JSON twice: bind the array itself, or its text as type text cast to jsonb.")
+				 : errhint("Pass [{\"type\": \"MoneyDeposited\", \"data\": {\"amount\": 10}}, ...].")));
+	if (JsonContainerSize(given->val.binary.data) == 0)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%san append needs at least one event", ds_item_prefix(item)),
+				 errhint("To check a stream without writing to it, use an item with op \"assert\" in docstore.save().")));
+}
+
+/* Whether any event has an id. */
+bool
+ds_events_have_ids(const DsEvent *events, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (events[i].has_id)
+			return true;
+	return false;
+}
+
+pg_noreturn static void
+refuse_twice(const DsEvent *events, int first, int second, int item)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sevents %d and %d have the same event_id %s", ds_item_prefix(item), first, second,
+					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&events[first - 1].id)))),
+			 errhint("Give each event an id of its own, or none.")));
+}
+
+/* No two events of an append have the same id. */
+static void
+require_distinct_ids(const DsEvent *events, int count, int item)
+{
+	struct Seen
+	{
+		pg_uuid_t	id;			/* hash key: must be first */
+		int			event;
+	}		   *seen;
+	HASHCTL		control = {.keysize = sizeof(pg_uuid_t), .entrysize = sizeof(*seen),
+	.hcxt = CurrentMemoryContext};
+	HTAB	   *ids;
+
+	if (count == 1 || !ds_events_have_ids(events, count))
+		return;
+	ids = hash_create("docstore event ids", count, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (int i = 0; i < count; i++)
+	{
+		bool		found;
+
+		CHECK_FOR_INTERRUPTS();
+		if (!events[i].has_id)
+			continue;
+		seen = hash_search(ids, &events[i].id, HASH_ENTER, &found);
+		if (found)
+			refuse_twice(events, seen->event, i + 1, item);
+		seen->event = i + 1;
+	}
+	hash_destroy(ids);
+}
+
+/*
+ * Read the events of an append, at least one; 22023 for whatever is wrong with
+ * them.  What was given must stay where it is.
+ */
+DsEvent *
+ds_events_read(const JsonbValue *given, int item, int *count)
+{
+	JsonbIterator *iterator;
+	JsonbValue	value;
+	DsEvent    *events;
+
+	require_events(given, item);
+	*count = JsonContainerSize(given->val.binary.data);
+	events = palloc_extended(mul_size(*count, sizeof(DsEvent)), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+
+	iterator = JsonbIteratorInit(given->val.binary.data);
+	(void) JsonbIteratorNext(&iterator, &value, true);	/* WJB_BEGIN_ARRAY */
+	for (int i = 0; i < *count; i++)
+	{
+		Place		place = {item, i + 1};
+
+		CHECK_FOR_INTERRUPTS();
+		(void) JsonbIteratorNext(&iterator, &value, true);
+		read_event(&place, &value, &events[i]);
+	}
+	require_distinct_ids(events, *count, item);
+	return events;
+}

@@ -1,0 +1,578 @@
+/*
+ * collection.c - recognise the tables that docstore works on
+ *
+ * There is no registry: the table is the collection.  A table is one when it
+ * has the columns id (of an id type), version bigint NOT NULL and data jsonb,
+ * and a primary key on id alone.  What was seen is kept for each relation in
+ * this backend, until the relation cache says that something about the table
+ * has changed.
+ *
+ * The callback only marks; entries are looked at again under a lock on the
+ * table, which keeps others from changing what a description says but for
+ * indexes.  It does not keep this very session from it: a trigger of one table
+ * can alter the next one that the call is about.  So a copy of a description is
+ * looked at again before each use, ds_collection_look_again().
+ */
+#include "postgres.h"
+
+#include "access/htup_details.h"
+#include "access/relation.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "catalog/index.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "feed/feed.h"
+#include "log/log.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "table/catalogue.h"
+#include "table/collection.h"
+#include "table/distributed.h"
+#include "table/engine.h"
+#include "table/floor.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/hsearch.h"
+#include "utils/inval.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/relcache.h"
+#include "utils/syscache.h"
+
+/* More than this many remembered tables: forget them all and begin again. */
+#define MAX_REMEMBERED 4096
+
+typedef struct Remembered
+{
+	DsCollection collection;	/* relid, the hash key, is its first field */
+	bool		valid;
+} Remembered;
+
+static HTAB *remembered = NULL;
+
+/* How often the callback was called. */
+static uint64 changes = 0;
+
+/* How many descriptions were made. */
+static uint64 editions = 0;
+
+/* Relation cache invalidation: mark one table, or all when relid is 0. */
+static void
+collection_changed(pg_attribute_unused() Datum arg, Oid relid)
+{
+	HASH_SEQ_STATUS scan;
+	Remembered *entry;
+
+	changes++;
+	if (remembered == NULL)
+		return;
+
+	if (OidIsValid(relid))
+	{
+		entry = hash_search(remembered, &relid, HASH_FIND, NULL);
+		if (entry != NULL)
+			entry->valid = false;
+		return;
+	}
+
+	hash_seq_init(&scan, remembered);
+	while ((entry = hash_seq_search(&scan)) != NULL)
+		entry->valid = false;
+}
+
+void
+ds_collection_init(void)
+{
+	CacheRegisterRelcacheCallback(collection_changed, (Datum) 0);
+}
+
+/* The number of a column of that name and type that is to be given a value, or 0. */
+AttrNumber
+ds_collection_column(Oid relid, const char *name, Oid type)
+{
+	DsColumn	column;
+
+	return ds_catalogue_column(relid, name, &column) && column.type == type && !column.is_generated
+		? column.number : InvalidAttrNumber;
+}
+
+/* Note one thing that a table lacks. */
+void
+ds_collection_lacks(StringInfo missing, const char *what)
+{
+	appendStringInfo(missing, "%s%s", missing->len > 0 ? ", " : "", what);
+}
+
+/*
+ * Look at the table's indexes: whether its primary key is a usable one on id
+ * alone, and whether any other constraint makes rows wait for each other.
+ */
+static void
+inspect_indexes(DsCollection *collection)
+{
+	ListCell   *cell;
+
+	foreach(cell, ds_catalogue_indexes(collection->relid))
+	{
+		Form_pg_index index = (Form_pg_index) GETSTRUCT((HeapTuple) lfirst(cell));
+
+		if (!index->indisprimary)
+		{
+			if (index->indisunique || index->indisexclusion)
+			{
+				collection->has_other_unique = true;
+				collection->has_deferrable |= !index->indimmediate;
+			}
+		}
+		else if (index->indnkeyatts == 1 && index->indkey.values[0] == collection->id &&
+				 index->indimmediate && index->indisvalid)
+			collection->key = index->indexrelid;
+	}
+}
+
+/*
+ * Describe a collection in *collection, or list what it lacks in missing.  Two
+ * ids must never be equal to the server while their bytes differ.
+ */
+static void
+inspect_documents(DsCollection *collection, StringInfo missing)
+{
+	Oid			relid = collection->relid;
+	DsColumn	id;
+	DsColumn	version;
+
+	collection->id_type = ds_catalogue_column(relid, "id", &id) ? ds_id_type(id.type) : NULL;
+	if (collection->id_type == NULL || id.is_generated)
+		ds_collection_lacks(missing, "a column \"id\" of type text, uuid, bigint or integer");
+	else if (!ds_catalogue_is_deterministic(id.collation))
+		ds_collection_lacks(missing, "a deterministic collation of column \"id\"");
+
+	collection->version = ds_collection_column(relid, "version", INT8OID);
+	if (!ds_catalogue_column(relid, "version", &version) || !version.is_not_null ||
+		collection->version == InvalidAttrNumber)
+		ds_collection_lacks(missing, "a column \"version\" of type bigint NOT NULL");
+	else if (version.is_always_identity)
+		ds_collection_lacks(missing, "a column \"version\" that takes values: it is GENERATED ALWAYS AS IDENTITY");
+	collection->data = ds_collection_column(relid, "data", JSONBOID);
+	if (collection->data == InvalidAttrNumber)
+		ds_collection_lacks(missing, "a column \"data\" of type jsonb");
+
+	collection->id = id.number;
+	inspect_indexes(collection);
+	if (!OidIsValid(collection->key))
+		ds_collection_lacks(missing, "a primary key on \"id\" alone that is not deferrable");
+	collection->created_at = ds_collection_column(relid, "created_at", TIMESTAMPTZOID);
+	collection->updated_at = ds_collection_column(relid, "updated_at", TIMESTAMPTZOID);
+}
+
+/* Describe a log's table of streams, or list what it lacks. */
+static void
+inspect_streams(DsCollection *collection, StringInfo missing)
+{
+	ds_log_inspect_streams(collection, missing);
+	inspect_indexes(collection);
+	if (!OidIsValid(collection->key))
+		ds_collection_lacks(missing, "a primary key on \"stream\" alone that is not deferrable");
+}
+
+pg_noreturn static void
+refuse_table(Oid relid, int item, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+			 errmsg("%s\"%s\" is not a collection", ds_item_prefix(item), ds_collection_name(relid)),
+			 errdetail("%s", detail),
+			 errhint("docstore.create_collection() makes a table that is one.")));
+}
+
+/* Whether a trigger can undo or change a write; those for replicas are docstore's (feed.c). */
+static bool
+has_before_triggers(Relation rel)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (TRIGGER_FOR_BEFORE(trigger->tgtype) && TRIGGER_FOR_ROW(trigger->tgtype) &&
+			trigger->tgenabled != TRIGGER_FIRES_ON_REPLICA)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The rule: describe a table in *collection; what keeps it from being one of
+ * that kind, or NULL.  It needs no lock on the table, see catalogue.c.
+ */
+static const char *
+look_at(Oid relid, DsKind kind, DsCollection *collection)
+{
+	char		relkind = get_rel_relkind(relid);
+	StringInfoData missing;
+
+	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
+		return "It is not an ordinary or partitioned table.";
+	if (ds_catalogue_has_rules(relid))
+		return "It has rules, which do not go with ON CONFLICT and RETURNING.";
+
+	initStringInfo(&missing);
+	memset(collection, 0, sizeof(DsCollection));
+	collection->relid = relid;
+	collection->kind = kind;
+	collection->partitioned = relkind == RELKIND_PARTITIONED_TABLE;
+	switch (kind)
+	{
+		case DS_DOCUMENTS:
+			inspect_documents(collection, &missing);
+			break;
+		case DS_STREAMS:
+			inspect_streams(collection, &missing);
+			break;
+		case DS_EVENTS:
+			ds_log_inspect_events(collection, &missing);
+			break;
+	}
+	return missing.len > 0 ? psprintf("It lacks %s.", missing.data) : NULL;
+}
+
+/* The floor that partitions have brought along is remembered where whoever attaches one tells. */
+#define UNKNOWN_FLOOR (-1)
+
+static void
+describe_floor(DsCollection *collection)
+{
+	bool		is_fixed;
+
+	collection->floor = ds_floor_find(collection->relid);
+	collection->attached_floor = ds_floor_of_attached(collection->relid, &is_fixed);
+	if (!is_fixed)
+		collection->attached_floor = UNKNOWN_FLOOR;
+}
+
+/* Add what else there is to know of a table that is locked. */
+static void
+describe(DsCollection *collection)
+{
+	Relation	rel = relation_open(collection->relid, NoLock);
+
+	collection->edition = ++editions;
+	collection->name = rel->rd_rel->relname;
+	collection->schema = rel->rd_rel->relnamespace;
+	collection->owner = rel->rd_rel->relowner;
+	collection->storage = rel->rd_locator.relNumber;
+	collection->has_before_triggers = has_before_triggers(rel);
+	collection->distributed = ds_distributed_is(collection->relid);
+	if (collection->kind == DS_DOCUMENTS)
+	{
+		describe_floor(collection);
+		collection->hides_floor = ds_distributed_hides_floor(collection->relid);
+	}
+	if (collection->kind == DS_EVENTS)
+		ds_feed_describe(rel, collection);
+	ds_engine_describe(rel, collection);
+	relation_close(rel, NoLock);
+}
+
+/* The entry for relid, made when there is none; its valid flag says more. */
+static Remembered *
+recall(Oid relid)
+{
+	Remembered *entry;
+	bool		found;
+
+	if (remembered != NULL && hash_get_num_entries(remembered) > MAX_REMEMBERED)
+	{
+		hash_destroy(remembered);
+		remembered = NULL;
+	}
+	if (remembered == NULL)
+	{
+		HASHCTL		control = {.keysize = sizeof(Oid), .entrysize = sizeof(Remembered)};
+
+		remembered = hash_create("docstore collections", 64, &control, HASH_ELEM | HASH_BLOBS);
+	}
+
+	entry = hash_search(remembered, &relid, HASH_ENTER, &found);
+	if (!found)
+	{
+		entry->valid = false;
+		entry->collection.schema = InvalidOid;
+	}
+	return entry;
+}
+
+/* The name that a table had when it was described. */
+static char *
+former_name(const DsCollection *collection)
+{
+	return quote_qualified_identifier(get_namespace_name(collection->schema), NameStr(collection->name));
+}
+
+/*
+ * Keep a description.  The entry is looked up only now, as to describe a table
+ * may have dropped the whole hash table.  It serves this call only when
+ * something has changed while the table was described: who reads holds a lock
+ * that lets others make a trigger or an index.
+ */
+static Remembered *
+remember(const DsCollection *collection, uint64 changes_before)
+{
+	Remembered *entry = recall(collection->relid);
+
+	entry->collection = *collection;
+	entry->valid = changes == changes_before;
+	return entry;
+}
+
+/*
+ * The entry of a table that is locked, described anew if need be; NULL, with
+ * the obstacle, when it is not of that kind.  What is not is looked at again
+ * each time.
+ */
+static Remembered *
+current(Oid relid, DsKind kind, const char **obstacle)
+{
+	Remembered *entry = recall(relid);
+	DsCollection collection;
+	uint64		changes_before = changes;
+
+	if (entry->valid && entry->collection.kind == kind && !ds_feed_is_outdated(&entry->collection))
+		return entry;
+
+	*obstacle = look_at(relid, kind, &collection);
+	if (*obstacle != NULL)
+		return NULL;
+	describe(&collection);
+	return remember(&collection, changes_before);
+}
+
+/*
+ * Describe a table that is locked as one of any kind; false, with what stands
+ * in the way, when it is not of that kind.
+ */
+bool
+ds_collection_describe(Oid relid, DsKind kind, DsCollection *collection, const char **obstacle)
+{
+	Remembered *entry = current(relid, kind, obstacle);
+
+	if (entry != NULL)
+		*collection = entry->collection;
+	return entry != NULL;
+}
+
+/*
+ * Lock a relation for the rest of the transaction.  Returns NULL, or what to
+ * call it when it is not there: the name that it had before it was waited for,
+ * or when it was used last, and the bare number only where nobody knows a name.
+ */
+const char *
+ds_collection_lock(Oid relid, LOCKMODE lock)
+{
+	const DsCollection *former;
+	const char *name = NULL;
+
+	if (!ConditionalLockRelationOid(relid, lock))
+	{
+		name = ds_collection_name(relid);
+		LockRelationOid(relid, lock);
+	}
+	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
+		return NULL;
+	if (name != NULL)
+		return name;
+	former = &recall(relid)->collection;
+	return OidIsValid(former->schema) ? former_name(former) : ds_collection_name(relid);
+}
+
+/*
+ * Lock a table for the rest of the transaction and describe it; item is the
+ * one that names it, for messages.
+ *
+ * Raises 42P01 when there is no such table, 42809 with a list of what it
+ * lacks when it is no collection.
+ *
+ * CAUTION: lock first, look second.  Taking the lock handles the pending
+ * invalidations, and holding it keeps what the entry says true.
+ */
+void
+ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection)
+{
+	const char *gone = ds_collection_lock(relid, lock);
+	const char *obstacle;
+
+	if (gone != NULL)
+		ds_collection_refuse_unknown(gone, item);
+	if (!ds_collection_describe(relid, DS_DOCUMENTS, collection, &obstacle))
+		refuse_table(relid, item, obstacle);
+}
+
+/*
+ * Whether a table is still what it was: made of the same columns and rows,
+ * and of a log, found by the same name.
+ */
+static bool
+is_same(const DsCollection *now, const DsCollection *then)
+{
+	if (now->kind != DS_DOCUMENTS &&
+		(strcmp(NameStr(now->name), NameStr(then->name)) != 0 ||
+		 now->schema != then->schema || now->owner != then->owner))
+		return false;
+	return now->storage == then->storage && now->id_type == then->id_type &&
+		now->partitioned == then->partitioned && now->id == then->id &&
+		now->version == then->version && now->data == then->data &&
+		now->created_at == then->created_at && now->updated_at == then->updated_at &&
+		now->revision == then->revision && now->closed_at == then->closed_at &&
+		now->generation == then->generation && now->transaction_id == then->transaction_id &&
+		memcmp(now->columns, then->columns, sizeof(now->columns)) == 0;
+}
+
+pg_noreturn static void
+refuse_altered(const DsCollection *collection)
+{
+	bool		is_there = SearchSysCacheExists1(RELOID, ObjectIdGetDatum(collection->relid));
+
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ALTERED),
+			 errmsg("table \"%s\" was %s while this call was using it",
+					former_name(collection),
+					is_there ? "altered" : "dropped"),
+			 errhint("Something that this call fires did it, a trigger or a function: let that leave the tables of the call as they are.")));
+}
+
+/*
+ * Look at a table again before its description is used once more; callers
+ * have opened it in this call, and hold its lock.
+ *
+ * Raises 55006 when it is not what it was.  What is merely to be heeded in the
+ * next statement, triggers and constraints and indexes, is taken into the
+ * description: others may make and drop indexes while a call runs.  It costs
+ * one look into a hash table when nothing has changed.
+ */
+void
+ds_collection_look_again(const DsCollection *described)
+{
+	const Remembered *entry = recall(described->relid);
+	const char *obstacle;
+	DsCollection now;
+
+	if (entry->valid && entry->collection.edition == described->edition)
+		return;
+	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(described->relid)) ||
+		!ds_collection_describe(described->relid, described->kind, &now, &obstacle) ||
+		!is_same(&now, described))
+		refuse_altered(described);
+	now.root = described->root;
+	now.by_place = described->by_place;
+	now.current_generation = described->current_generation;
+	*unconstify(DsCollection *, described) = now;
+}
+
+/* Describe a table anew when it is opened next. */
+void
+ds_collection_forget(Oid relid)
+{
+	recall(relid)->valid = false;
+}
+
+/* Describe a table that is locked, if it is a collection; false when it is none. */
+bool
+ds_collection_recognise(Oid relid, DsCollection *collection)
+{
+	const char *obstacle;
+
+	return ds_collection_describe(relid, DS_DOCUMENTS, collection, &obstacle);
+}
+
+/*
+ * Whether a table is of a kind.  Here the table need not be locked: the answer
+ * is what the catalogue says now, and false for a table that has been dropped.
+ */
+bool
+ds_collection_is(Oid relid, DsKind kind)
+{
+	DsCollection collection;
+
+	return look_at(relid, kind, &collection) == NULL;
+}
+
+/*
+ * The floor of a table that is locked, as the catalogue knows it now: the
+ * first delete may have made it since the table was described.  Also of a
+ * table that was a collection when it was guarded, and is none any more.
+ * 0A000 on a node that does not see it.
+ */
+Oid
+ds_collection_floor(Oid relid)
+{
+	const char *obstacle;
+	Remembered *entry;
+
+	AcceptInvalidationMessages();
+	entry = current(relid, DS_DOCUMENTS, &obstacle);
+	if (entry == NULL)
+		return ds_floor_find(relid);
+	if (entry->collection.hides_floor)
+		ds_distributed_refuse_hidden_floor(relid);
+	return entry->collection.floor;
+}
+
+/*
+ * The highest floor that partitions of a table that is locked have brought
+ * along.  Where partitions have partitions, whoever attaches one there does not
+ * tell the table, which is looked at each time.
+ */
+int64
+ds_collection_attached_floor(Oid relid)
+{
+	const char *obstacle;
+	Remembered *entry;
+	bool		is_fixed;
+
+	AcceptInvalidationMessages();
+	entry = current(relid, DS_DOCUMENTS, &obstacle);
+	if (entry != NULL && entry->collection.attached_floor != UNKNOWN_FLOOR)
+		return entry->collection.attached_floor;
+	return ds_floor_of_attached(relid, &is_fixed);
+}
+
+/*
+ * The table whose key keeps the ids of a collection apart: the topmost that its
+ * own key is a part of.  Partitions whose keys are their own can have an id
+ * each, so the table's parents do not tell.  Nor do they where a DETACH ..
+ * CONCURRENTLY has begun, while who has an older snapshot still finds the
+ * partition through them: its key is a part of theirs until that has ended.
+ */
+static Oid
+find_root(const DsCollection *collection)
+{
+	Oid			key = ds_catalogue_root(collection->key);
+
+	return key == collection->key ? collection->relid : IndexGetRelation(key, false);
+}
+
+/*
+ * Find out for a batch what is not remembered of a table.
+ *
+ * Whether rows that it has locked can be found by their ctid, which saves a
+ * second look into the index: partitions have each their own, and to read ctid
+ * takes SELECT on the whole table.  And the root: ALTER INDEX .. ATTACH
+ * PARTITION changes it without a word to the table's description.
+ */
+void
+ds_collection_prepare(DsCollection *collection)
+{
+	collection->root = find_root(collection);
+	collection->by_place = !collection->partitioned &&
+		pg_class_aclcheck(collection->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
+/* Refuse an id that is too long for the primary key: 54000, see id.c. */
+void
+ds_collection_require_short_id(const DsCollection *collection, Datum id, int item)
+{
+	ds_id_require_short(collection->id_type, id, collection->relid, collection->id, item);
+}

@@ -1,0 +1,19 @@
+/*
+ * distributed.h - tables that another extension keeps elsewhere
+ */
+#ifndef DS_DISTRIBUTED_H
+#define DS_DISTRIBUTED_H
+
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "batch/batch.h"
+
+extern bool ds_distributed_is(Oid relid);
+extern bool ds_distributed_hides_floor(Oid relid);
+extern void ds_distributed_refuse_batch(const DsBatch *batch);
+pg_noreturn extern void ds_distributed_refuse_hidden_floor(Oid relid);
+extern void ds_distributed_refuse_floor(Oid relid);
+extern void ds_distributed_refuse_guard(Oid relid);
+
+#endif							/* DS_DISTRIBUTED_H */

@@ -1,0 +1,17 @@
+/*
+ * engine.h - which tables are written without the executor
+ */
+#ifndef DS_ENGINE_H
+#define DS_ENGINE_H
+
+#include "postgres.h"
+
+#include "table/collection.h"
+#include "utils/rel.h"
+
+extern void ds_engine_init(void);
+extern void ds_engine_describe(Relation rel, DsCollection *collection);
+extern bool ds_engine_updates(const DsCollection *collection);
+extern bool ds_engine_inserts(const DsCollection *collection);
+
+#endif							/* DS_ENGINE_H */

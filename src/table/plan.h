@@ -1,0 +1,51 @@
+/*
+ * plan.h - statements with kept plans
+ */
+#ifndef DS_PLAN_H
+#define DS_PLAN_H
+
+#include "postgres.h"
+
+#include "nodes/execnodes.h"
+#include "table/collection.h"
+#include "table/statement.h"
+#include "utils/portal.h"
+
+typedef enum DsExecution
+{
+	DS_WRITE,					/* look and write at once, triggers and all */
+	DS_WRITE_BATCH,				/* likewise, AFTER triggers when the batch ends */
+	DS_READ						/* what the active snapshot shows */
+} DsExecution;
+
+/* Writes the text of a statement for ds_plan_run(), in the current memory context. */
+typedef void (*DsPlanBuild) (const void *context, DsStatementText *text);
+
+/*
+ * What plans on one table are told apart by, besides the table: those of
+ * documents and streams by their DsStatement, others begin at these numbers.
+ */
+#define DS_PLAN_STATEMENT	0
+#define DS_PLAN_EVENT_IDS	1000
+#define DS_PLAN_EVENTS		1001
+#define DS_PLAN_SCOPE		2000
+#define DS_PLAN_READ		6000
+#define DS_PLAN_REQUEST		20000
+
+extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statement,
+							  DsExecution execution, Datum *values, const char *nulls);
+extern uint64 ds_plan_run(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
+						  DsExecution execution, Datum *values, const char *nulls);
+extern uint64 ds_plan_run_on(Oid relid, int32 number, DsPlanBuild build, const void *context,
+							 DsExecution execution, Datum *values, const char *nulls);
+extern uint64 ds_plan_return(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
+						   Datum *values, const char *nulls, ReturnSetInfo *set);
+extern Portal ds_plan_open(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
+						   Datum *values, const char *nulls);
+extern void ds_plan_execute_utility(const char *sql);
+extern Datum ds_plan_value(uint64 row, int column, Oid type, bool *is_null);
+extern Datum ds_plan_datum(uint64 row, int column, Oid type);
+extern int64 ds_plan_int64(uint64 row, int column);
+extern bool ds_plan_bool(uint64 row, int column);
+
+#endif							/* DS_PLAN_H */
