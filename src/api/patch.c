@@ -14,7 +14,7 @@ PG_FUNCTION_INFO_V1(ds_patch);
  * docstore.patch(collection regclass, id text, patch jsonb,
  *				  expected_version bigint) RETURNS bigint
  *
- * Merges the patch into the document (merge.c), as it is when its row is
+ * Merges the patch into the document (merge_patch.c), as it is when its row is
  * locked; an absent document counts as {}.  Returns the new version, errors
  * and locks as docstore.upsert().
  */
