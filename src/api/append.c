@@ -5,6 +5,7 @@
 
 #include "api/stream_call.h"
 #include "base/errors.h"
+#include "batch/stream_item.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "json/json.h"
@@ -17,9 +18,9 @@ PG_FUNCTION_INFO_V1(ds_append);
 static void
 put_events(ReturnSetInfo *set, const DsItem *item)
 {
-	for (int i = 0; i < item->event_count; i++)
+	for (int i = 0; i < item->append.count; i++)
 	{
-		Datum		values[] = {Int64GetDatum(item->events[i].version), Int64GetDatum(item->events[i].position)};
+		Datum		values[] = {Int64GetDatum(item->append.events[i].version), Int64GetDatum(item->append.events[i].position)};
 		bool		nulls[] = {false, false};
 
 		CHECK_FOR_INTERRUPTS();
@@ -58,7 +59,7 @@ ds_append(PG_FUNCTION_ARGS)
 	item = call.item;
 
 	ds_json_root(PG_GETARG_JSONB_P(2), &given);
-	item->events = ds_events_read(&given, DS_ONLY_ITEM, &item->event_count);
+	ds_stream_item_set_events(item, &given);
 	item->expected = ds_expectation_in_force(
 		ds_expectation_from_sql(PG_ARGISNULL(3) ? DS_NO_VERSION : PG_GETARG_INT64(3), DS_ONLY_ITEM));
 	if (!PG_ARGISNULL(4))

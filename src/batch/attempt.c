@@ -35,14 +35,11 @@
 #include "access/xact.h"
 #include "batch/attempt.h"
 #include "batch/findings.h"
+#include "batch/log_items.h"
 #include "batch/step.h"
 #include "document/document.h"
 #include "miscadmin.h"
-#include "scope/scope_check.h"
-#include "scope/scope_lock.h"
-#include "stream/event_id.h"
 #include "stream/head.h"
-#include "stream/store_events.h"
 #include "table/floor.h"
 #include "utils/snapmgr.h"
 
@@ -303,14 +300,6 @@ refuse_growth(const DsBatch *batch)
 	}
 }
 
-/* What events that are committed say of the batch: which of its own are stored already, and which scopes hold. */
-static void
-look_at_events(DsBatch *batch)
-{
-	ds_event_ids_find(batch);
-	ds_scopes_check(batch);
-}
-
 /*
  * Lock what is there and compare.
  *
@@ -328,8 +317,8 @@ lock_and_compare(DsBatch *batch, bool may_try_again)
 
 	ds_step_run(batch, choose_lock, DS_WRITE_BATCH);
 	if (batch->heads != NIL)
-		ds_scope_lock_absence(batch);
-	look_at_events(batch);
+		ds_log_items_lock_absence(batch);
+	ds_log_items_look(batch);
 	count_missed(batch);
 	if (ds_findings_compare(batch) > 0)
 	{
@@ -341,7 +330,7 @@ lock_and_compare(DsBatch *batch, bool may_try_again)
 
 	found = ds_findings_look_again(batch, choose_find_absent);
 	if (found > 0)
-		look_at_events(batch);
+		ds_log_items_look(batch);
 	if (ds_findings_compare(batch) > 0)
 		return DS_VIOLATED;
 	return found > 0 ? try_again(batch) : DS_DONE;
@@ -562,10 +551,10 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 
 	CommandCounterIncrement();
 	batch->began = GetCurrentCommandId(false);
-	ds_scope_unlock_absence(batch);
+	ds_log_items_unlock_absence(batch);
 	ds_findings_forget(batch);
 	require_floors(batch);
-	ds_scopes_lock(batch);
+	ds_log_items_lock(batch);
 	result = lock_and_compare(batch, may_try_again);
 	if (result == DS_AGAIN && !may_try_again)
 		ds_document_refuse_old_snapshot();
@@ -578,6 +567,6 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 	if (result == DS_DONE)
 		result = settle_asserts(batch);
 	if (result == DS_DONE)
-		ds_events_store(batch);
+		ds_log_items_store(batch);
 	return result;
 }

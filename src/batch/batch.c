@@ -35,6 +35,7 @@
 #include "document/metadata.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
+#include "json/json.h"
 #include "json/merge_patch.h"
 #include "miscadmin.h"
 #include "stream/head.h"
@@ -82,10 +83,7 @@ ds_batch_set_data(DsItem *item, Jsonb *data)
 Jsonb *
 ds_batch_stored(const DsItem *item, bool is_new)
 {
-	Jsonb	   *data = palloc(VARHDRSZ + item->data_length);
-
-	SET_VARSIZE(data, VARHDRSZ + item->data_length);
-	memcpy(VARDATA(data), item->data, item->data_length);
+	Jsonb	   *data = ds_json_copy(item->data, item->data_length);
 
 	if (item->op == DS_PUT_ITEM)
 		return ds_metadata_strip(data);

@@ -56,8 +56,7 @@ typedef struct DsItem
 	/* the same, of an item of a log */
 	const DsLog *log;
 	struct DsHead *head;		/* NULL: it asserts a scope */
-	DsEvent    *events;			/* of an append */
-	int			event_count;
+	DsAppend	append;			/* of an append */
 	int64		expected_revision;	/* DS_ANY_VERSION: not asked for */
 	DsScope    *scopes;
 	struct DsHead **sources;	/* of each scope, NULL when it has none */
@@ -72,7 +71,6 @@ typedef struct DsItem
 	int			missed;			/* tries in succession that could not lock it, although it is there */
 	bool		moved;			/* it was not there any more when it was to be written */
 	int64		compared;		/* the version of one that has moved, as it was then; nothing of others */
-	bool		repeats;		/* the events are all stored already */
 	bool		written;		/* or deleted */
 	int64		version;		/* the new version, or the one deleted, when written */
 } DsItem;

@@ -16,11 +16,11 @@
 #include "postgres.h"
 
 #include "batch/direct_append.h"
+#include "batch/log_items.h"
 #include "executor/executor.h"
-#include "scope/scope_lock.h"
-#include "stream/direct_stream.h"
+#include "stream/event_rows.h"
 #include "stream/head.h"
-#include "stream/store_events.h"
+#include "stream/head_direct.h"
 #include "table/engine.h"
 
 /* Whether a batch is one append that can be done here. */
@@ -31,7 +31,7 @@ is_simple(const DsBatch *batch)
 
 	return batch->count == 1 && batch->targets == 1 && item->op == DS_APPEND_ITEM &&
 		item->scope_count == 0 &&
-		(OidIsValid(item->log->events.ids) || !ds_events_have_ids(item->events, item->event_count)) &&
+		(OidIsValid(item->log->events.ids) || !ds_append_has_ids(&item->append)) &&
 		ds_engine_updates(&item->log->streams) && ds_engine_inserts(&item->log->streams) &&
 		ds_engine_inserts(&item->log->events);
 }
@@ -45,9 +45,9 @@ compare(DsDirect *direct, DsItem *item)
 	if (head->item->present)
 	{
 		head->item->actual = ds_direct_version(direct);
-		ds_direct_read_head(direct, head);
+		ds_head_direct_read(direct, head);
 	}
-	item->repeats = false;
+	item->append.repeats = false;
 	ds_head_compare(item);
 	return item->reason == DS_HOLDS;
 }
@@ -60,7 +60,7 @@ update_head(DsDirect *direct, DsBatch *batch)
 		return false;
 	CheckCmdReplicaIdentity(direct->table, CMD_UPDATE);
 	ds_heads_prepare(batch);
-	return ds_direct_update_head(direct, batch->items[0].head, (Datum) 0);
+	return ds_head_direct_update(direct, batch->items[0].head, (Datum) 0);
 }
 
 /*
@@ -69,12 +69,12 @@ update_head(DsDirect *direct, DsBatch *batch)
  * have left events with the same ids.
  */
 static bool
-write_present(DsDirect *direct, DsBatch *batch, DsDirectEvents *events)
+write_present(DsDirect *direct, DsBatch *batch, DsEventRows *events)
 {
 	DsItem	   *item = &batch->items[0];
-	bool		has_ids = ds_events_have_ids(item->events, item->event_count);
+	bool		has_ids = ds_append_has_ids(&item->append);
 
-	if (has_ids && ds_direct_has_event_ids(events, item))
+	if (has_ids && ds_event_rows_have_ids(events, &item->append))
 		return false;
 	return update_head(direct, batch) ||
 		(!has_ids && item->reason == DS_HOLDS && ds_direct_lock_row(direct, item->id) &&
@@ -83,7 +83,7 @@ write_present(DsDirect *direct, DsBatch *batch, DsDirectEvents *events)
 
 /* Write the head, or make it. */
 static bool
-write_head(DsDirect *direct, DsBatch *batch, DsDirectEvents *events)
+write_head(DsDirect *direct, DsBatch *batch, DsEventRows *events)
 {
 	DsItem	   *item = &batch->items[0];
 
@@ -94,8 +94,8 @@ write_head(DsDirect *direct, DsBatch *batch, DsDirectEvents *events)
 	if (!compare(direct, item))
 		return false;
 	ds_heads_prepare(batch);
-	ds_scope_lock_absence(batch);
-	return ds_direct_insert_head(direct, item->head, (Datum) 0);
+	ds_log_items_lock_absence(batch);
+	return ds_head_direct_insert(direct, item->head, (Datum) 0);
 }
 
 /*
@@ -106,26 +106,26 @@ bool
 ds_direct_append(DsBatch *batch)
 {
 	DsItem	   *item = &batch->items[0];
-	DsDirectEvents *events;
+	DsEventRows *events;
 	DsDirect	streams;
 	bool		written;
 
 	if (!is_simple(batch))
 		return false;
 
-	events = palloc(sizeof(DsDirectEvents));
-	ds_scopes_lock(batch);
-	ds_direct_begin_events(events, item->log);
+	events = palloc(sizeof(DsEventRows));
+	ds_log_items_lock(batch);
+	ds_event_rows_begin(events, item->log);
 	ds_direct_begin(&streams, &item->log->streams);
 	written = write_head(&streams, batch, events);
 	if (written)
 	{
-		ds_event_take_positions(item);
-		ds_direct_insert_events(events, item);
-		ds_direct_write_events(events);
+		ds_log_item_take_positions(item);
+		ds_event_rows_add(events, &item->append);
+		ds_event_rows_write(events);
 	}
 	ds_direct_end(&streams);
-	ds_direct_end_events(events);
+	ds_event_rows_end(events);
 	pfree(events);
 	return written;
 }

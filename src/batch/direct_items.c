@@ -8,10 +8,10 @@
 
 #include "access/tableam.h"
 #include "batch/direct_items.h"
-#include "document/direct_document.h"
+#include "document/document_direct.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
-#include "stream/direct_stream.h"
+#include "stream/head_direct.h"
 #include "utils/memutils.h"
 
 /* Lock the rows that are there: DS_LOCK_MANY_FOR_UPSERT. */
@@ -30,7 +30,7 @@ ds_direct_lock_items(DsItem **items, int count)
 		items[i]->actual = ds_direct_version(&direct);
 		items[i]->place = direct.found->tts_tid;
 		if (items[i]->head != NULL)
-			ds_direct_read_head(&direct, items[i]->head);
+			ds_head_direct_read(&direct, items[i]->head);
 	}
 	ds_direct_end(&direct);
 }
@@ -77,8 +77,8 @@ ds_direct_update_items(DsItem **items, int count)
 		if (!ds_direct_fetch(&direct, &item->place, item->id))
 			continue;
 		item->written = item->head == NULL
-			? ds_direct_update_document(&direct, data, version)
-			: ds_direct_update_head(&direct, item->head, data);
+			? ds_document_direct_update(&direct, data, version)
+			: ds_head_direct_update(&direct, item->head, data);
 		item->version = version;
 	}
 	ds_direct_end(&direct);
@@ -104,10 +104,10 @@ ds_direct_insert_items(DsItem **items, int count)
 
 		CHECK_FOR_INTERRUPTS();
 		if (item->head == NULL)
-			item->written = ds_direct_insert_document(&direct, item->id, data, &item->version);
+			item->written = ds_document_direct_insert(&direct, item->id, data, &item->version);
 		else
 		{
-			item->written = ds_direct_insert_head(&direct, item->head, data);
+			item->written = ds_head_direct_insert(&direct, item->head, data);
 			item->version = item->head->growth;
 		}
 	}

@@ -13,10 +13,10 @@
 
 #include "access/xact.h"
 #include "batch/findings.h"
+#include "batch/log_items.h"
 #include "conflict/expectation.h"
 #include "document/document.h"
 #include "miscadmin.h"
-#include "scope/scope_check.h"
 #include "stream/head.h"
 #include "utils/snapmgr.h"
 
@@ -50,7 +50,7 @@ ds_findings_compare(DsBatch *batch)
 		else
 		{
 			ds_head_compare(item);
-			ds_scopes_compare(item);
+			ds_log_item_compare_scopes(item);
 		}
 		if (item->reason != DS_HOLDS)
 			violations++;

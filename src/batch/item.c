@@ -16,6 +16,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "batch/item.h"
+#include "batch/log_items.h"
 #include "batch/stream_item.h"
 #include "document/document.h"
 #include "document/metadata.h"
@@ -519,4 +520,5 @@ ds_items_read(Jsonb *changes, DsBatch *batch)
 	}
 	hash_destroy(reader.by_name);
 	ds_heads_gather(batch);
+	ds_log_items_require_distinct(batch);
 }

@@ -38,6 +38,16 @@ ds_stream_item_set_stream(DsItem *item, text *stream)
 	item->id = PointerGetDatum(stream);
 }
 
+/* The events of an append: see event.c. */
+void
+ds_stream_item_set_events(DsItem *item, const JsonbValue *given)
+{
+	item->append.item = item->number;
+	item->append.log = item->log;
+	item->append.stream = item->id;
+	ds_append_read(given, &item->append);
+}
+
 /* The properties that an item gives a stream: an object. */
 void
 ds_stream_item_set_properties(DsItem *item, const JsonbValue *given)
@@ -117,7 +127,7 @@ read_append(DsGiven *given, DsItem *item)
 	refuse_key(item, "properties", given->properties);
 	if (given->events == NULL)
 		refuse(item->number, "\"events\" is missing, which op \"append\" needs");
-	item->events = ds_events_read(given->events, item->number, &item->event_count);
+	ds_stream_item_set_events(item, given->events);
 	if (given->expected != NULL)
 		read_expected(given->expected, item);
 	read_revision(given->expected_revision, item);

@@ -23,7 +23,7 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "base/subtransaction.h"
-#include "document/direct_document.h"
+#include "document/document_direct.h"
 #include "document/document.h"
 #include "executor/spi.h"
 #include "json/json.h"
@@ -483,7 +483,7 @@ ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
 {
 	Change		change = {.data = data};
 
-	if (!ds_direct_upsert(collection, id, data, expected, outcome))
+	if (!ds_document_direct_upsert(collection, id, data, expected, outcome))
 	{
 		SPI_connect();
 		write_document(collection, id, &change, expected, outcome);

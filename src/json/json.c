@@ -3,9 +3,12 @@
  */
 #include "postgres.h"
 
+#include "base/compat.h"
+#include "fmgr.h"
 #include "json/json.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/numeric.h"
 #include "utils/varlena.h"
@@ -101,4 +104,22 @@ ds_json_root(Jsonb *json, JsonbValue *value)
 	value->type = jbvBinary;
 	value->val.binary.data = &json->root;
 	value->val.binary.len = VARSIZE(json) - VARHDRSZ;
+}
+
+/* A jsonb of its own, in the current memory context, from the bytes of one without header. */
+Jsonb *
+ds_json_copy(const void *bytes, int length)
+{
+	Jsonb	   *json = palloc(VARHDRSZ + length);
+
+	SET_VARSIZE(json, VARHDRSZ + length);
+	memcpy(VARDATA(json), bytes, length);
+	return json;
+}
+
+/* {} */
+Datum
+ds_json_empty_object(void)
+{
+	return DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
 }

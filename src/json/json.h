@@ -15,5 +15,7 @@ extern bool ds_json_is_bigint(const JsonbValue *string);
 extern bool ds_json_is_like(const JsonbValue *string, const char *word);
 extern bool ds_json_is_encoded_twice(Jsonb *json);
 extern void ds_json_root(Jsonb *json, JsonbValue *value);
+extern Jsonb *ds_json_copy(const void *bytes, int length);
+extern Datum ds_json_empty_object(void);
 
 #endif							/* DS_JSON_H */

@@ -1,5 +1,5 @@
 /*
- * scope_check.c - whether the scopes of a batch hold
+ * scope_check.c - whether scopes hold
  *
  * They are looked at when everything that could still let an event into them
  * is locked (scope_lock.c), in what is committed by then: a snapshot that was
@@ -8,6 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "conflict/expectation.h"
 #include "document/document.h"
 #include "miscadmin.h"
 #include "scope/scope_check.h"
@@ -55,42 +56,27 @@ check(const DsLog *log, DsScope *scope)
 }
 
 /*
- * Check the scopes of a batch.  An append whose events are stored already asks
- * for nothing any more.  Callers are connected to SPI.
+ * Check scopes of one log: each is violated by then, or not.  Callers are
+ * connected to SPI.
  */
 void
-ds_scopes_check(DsBatch *batch)
+ds_scopes_check(const DsLog *log, DsScope *scopes, int count)
 {
-	for (int i = 0; i < batch->count; i++)
+	if (count > 0)
+		CommandCounterIncrement();
+	for (int i = 0; i < count; i++)
 	{
-		DsItem	   *item = &batch->items[i];
-
 		CHECK_FOR_INTERRUPTS();
-		if (item->scope_count > 0)
-			CommandCounterIncrement();
-		for (int s = 0; s < item->scope_count; s++)
-		{
-			CHECK_FOR_INTERRUPTS();
-			item->scopes[s].violated = false;
-			if (ds_checks && !item->repeats)
-				check(item->log, &item->scopes[s]);
-		}
+		scopes[i].violated = false;
+		if (ds_checks)
+			check(log, &scopes[i]);
 	}
 }
 
-/* Let an item that holds otherwise fail with its first scope that does not. */
+/* No scope is violated: nobody asks for them any more. */
 void
-ds_scopes_compare(DsItem *item)
+ds_scopes_forget(DsScope *scopes, int count)
 {
-	for (int s = 0; s < item->scope_count && item->reason == DS_HOLDS; s++)
-	{
-		const DsScope *scope = &item->scopes[s];
-
-		if (!scope->violated)
-			continue;
-		item->reason = DS_SCOPE_REASON;
-		item->failed = scope->expected;
-		item->present = scope->has_tail;
-		item->actual = scope->tail;
-	}
+	for (int i = 0; i < count; i++)
+		scopes[i].violated = false;
 }

@@ -1,14 +1,14 @@
 /*
- * scope_check.h - whether the scopes of a batch hold
+ * scope_check.h - whether scopes hold
  */
 #ifndef DS_SCOPE_CHECK_H
 #define DS_SCOPE_CHECK_H
 
 #include "postgres.h"
 
-#include "batch/batch.h"
+#include "scope/scope.h"
 
-extern void ds_scopes_check(DsBatch *batch);
-extern void ds_scopes_compare(DsItem *item);
+extern void ds_scopes_check(const DsLog *log, DsScope *scopes, int count);
+extern void ds_scopes_forget(DsScope *scopes, int count);
 
 #endif							/* DS_SCOPE_CHECK_H */

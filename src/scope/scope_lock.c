@@ -35,6 +35,7 @@
 #include "postgres.h"
 
 #include "common/hashfn.h"
+#include "conflict/expectation.h"
 #include "miscadmin.h"
 #include "scope/scope_lock.h"
 #include "storage/lmgr.h"
@@ -54,22 +55,14 @@ typedef enum Kind
 	ABSENCE
 } Kind;
 
-typedef struct Lock
+typedef struct DsScopeLock
 {
 	Oid			log;
 	Oid			positions;
 	uint32		number;			/* kind and hash; 0: the log itself */
 	bool		appends;
 	bool		checks;
-} Lock;
-
-/* What a batch is going to lock; a lock can be there many times until it is taken. */
-typedef struct Locks
-{
-	int			count;
-	int			room;
-	Lock	   *list;
-} Locks;
+} DsScopeLock;
 
 static uint32
 lock_number(Kind kind, const char *value, int length)
@@ -79,7 +72,7 @@ lock_number(Kind kind, const char *value, int length)
 
 /* Lock like the other one, too. */
 static void
-merge(Lock *lock, const Lock *other)
+merge(DsScopeLock *lock, const DsScopeLock *other)
 {
 	lock->appends |= other->appends;
 	lock->checks |= other->checks;
@@ -88,8 +81,8 @@ merge(Lock *lock, const Lock *other)
 static int
 compare_locks(const void *left, const void *right)
 {
-	const Lock *a = left;
-	const Lock *b = right;
+	const DsScopeLock *a = left;
+	const DsScopeLock *b = right;
 
 	CHECK_FOR_INTERRUPTS();
 	if (a->log != b->log)
@@ -98,9 +91,9 @@ compare_locks(const void *left, const void *right)
 }
 
 static void
-add_lock(Locks *locks, const DsLog *log, Kind kind, const char *value, int length, bool appends)
+add_lock(DsScopeLocks *locks, const DsLog *log, Kind kind, const char *value, int length, bool appends)
 {
-	Lock		lock = {
+	DsScopeLock lock = {
 		.log = log->events.relid,
 		.positions = log->events.positions,
 		.number = kind == THE_LOG ? 0 : lock_number(kind, value, length),
@@ -120,10 +113,27 @@ add_lock(Locks *locks, const DsLog *log, Kind kind, const char *value, int lengt
 	{
 		locks->room = Max(8, locks->room * 2);
 		locks->list = locks->list == NULL
-			? palloc(mul_size(locks->room, sizeof(Lock)))
-			: repalloc_huge(locks->list, mul_size(locks->room, sizeof(Lock)));
+			? palloc(mul_size(locks->room, sizeof(DsScopeLock)))
+			: repalloc_huge(locks->list, mul_size(locks->room, sizeof(DsScopeLock)));
 	}
 	locks->list[locks->count++] = lock;
+}
+
+/*
+ * Who may not append must not keep others from it: 42501.  What is needed
+ * exactly is checked when it is used.
+ */
+void
+ds_scope_locks_require_privilege(const DsLog *log)
+{
+	Oid			role = GetUserId();
+
+	if (pg_class_aclcheck(log->events.relid, role, ACL_INSERT) == ACLCHECK_OK ||
+		pg_attribute_aclcheck_all(log->events.relid, role, ACL_INSERT, ACLMASK_ANY) == ACLCHECK_OK ||
+		pg_class_aclcheck(log->streams.relid, role, ACL_UPDATE) == ACLCHECK_OK ||
+		pg_attribute_aclcheck_all(log->streams.relid, role, ACL_UPDATE, ACLMASK_ANY) == ACLCHECK_OK)
+		return;
+	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(log->events.relid));
 }
 
 /* The same as the event before it, as in most calls. */
@@ -133,35 +143,36 @@ is_same(const DsBytes *a, const DsBytes *b)
 	return a->length == b->length && memcmp(a->start, b->start, a->length) == 0;
 }
 
-static void
-add_append(Locks *locks, const DsItem *item)
+/* An append takes the locks of the log and of each type and tag of its events. */
+void
+ds_scope_locks_add_append(DsScopeLocks *locks, const DsAppend *append)
 {
-	add_lock(locks, item->log, THE_LOG, NULL, 0, true);
-	for (int i = 0; i < item->event_count; i++)
+	add_lock(locks, append->log, THE_LOG, NULL, 0, true);
+	for (int i = 0; i < append->count; i++)
 	{
-		const DsEvent *event = &item->events[i];
+		const DsEvent *event = &append->events[i];
 		const DsEvent *before = i > 0 ? event - 1 : NULL;
 
 		CHECK_FOR_INTERRUPTS();
 		if (before == NULL || !is_same(&event->type, &before->type))
-			add_lock(locks, item->log, TYPE, event->type.start, event->type.length, true);
+			add_lock(locks, append->log, TYPE, event->type.start, event->type.length, true);
 		for (int tag = 0; tag < DS_TAGS; tag++)
 			if (event->tags[tag].start != NULL &&
 				(before == NULL || before->tags[tag].start == NULL || !is_same(&event->tags[tag], &before->tags[tag])))
-				add_lock(locks, item->log, VALUE_OF_TAG + tag,
+				add_lock(locks, append->log, VALUE_OF_TAG + tag,
 						 event->tags[tag].start, event->tags[tag].length, true);
 	}
 }
 
 static void
-add_tag(Locks *locks, const DsLog *log, const DsScope *scope, DsTag tag)
+add_tag(DsScopeLocks *locks, const DsLog *log, const DsScope *scope, DsTag tag)
 {
 	add_lock(locks, log, VALUE_OF_TAG + tag, scope->tags[tag].start, scope->tags[tag].length, false);
 }
 
 /* What a scope locks that names no source, as the head of this file says. */
 static void
-add_scope(Locks *locks, const DsLog *log, const DsScope *scope)
+add_scope(DsScopeLocks *locks, const DsLog *log, const DsScope *scope)
 {
 	if (scope->filters[DS_TAG_STREAM_ID] == DS_EQUAL)
 		add_tag(locks, log, scope, DS_TAG_STREAM_ID);
@@ -179,8 +190,26 @@ add_scope(Locks *locks, const DsLog *log, const DsScope *scope)
 		add_lock(locks, log, THE_LOG, NULL, 0, false);
 }
 
+/* Scopes of one log take what their appends would take, too; those with a source have a head for it. */
+void
+ds_scope_locks_add_scopes(DsScopeLocks *locks, const DsLog *log, const DsScope *scopes, int count)
+{
+	for (int i = 0; i < count; i++)
+		if (ds_checks && scopes[i].source_filter == DS_ALL)
+			add_scope(locks, log, &scopes[i]);
+}
+
+/* Who makes a stream takes the lock of its name as an append does, who relies on its absence as a scope does. */
+void
+ds_scope_locks_add_absence(DsScopeLocks *locks, const DsLog *log, Datum stream, bool makes)
+{
+	const text *name = DatumGetTextPP(stream);
+
+	add_lock(locks, log, ABSENCE, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name), makes);
+}
+
 static LOCKMODE
-lock_mode(const Lock *lock)
+lock_mode(const DsScopeLock *lock)
 {
 	if (lock->appends)
 		return lock->checks ? ShareRowExclusiveLock : RowExclusiveLock;
@@ -188,7 +217,7 @@ lock_mode(const Lock *lock)
 }
 
 static void
-take_lock(const Lock *lock)
+take_lock(const DsScopeLock *lock)
 {
 	LOCKMODE	mode = lock_mode(lock);
 	LOCKTAG		tag;
@@ -202,12 +231,12 @@ take_lock(const Lock *lock)
 	(void) LockAcquire(&tag, mode, false, false);
 }
 
-/* Take what was added, each once, in order. */
-static void
-take_locks(Locks *locks)
+/* Take what was added, each once, in order, until the transaction ends. */
+void
+ds_scope_locks_take(DsScopeLocks *locks)
 {
 	if (locks->count > 1)
-		qsort(locks->list, locks->count, sizeof(Lock), compare_locks);
+		qsort(locks->list, locks->count, sizeof(DsScopeLock), compare_locks);
 	for (int i = 0; i < locks->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -220,91 +249,14 @@ take_locks(Locks *locks)
 		pfree(locks->list);
 }
 
-/*
- * Who may not append must not keep others from it: 42501.  What is needed
- * exactly is checked when it is used.
- */
-static void
-require_privilege(const DsLog *log)
-{
-	Oid			role = GetUserId();
-
-	if (pg_class_aclcheck(log->events.relid, role, ACL_INSERT) == ACLCHECK_OK ||
-		pg_attribute_aclcheck_all(log->events.relid, role, ACL_INSERT, ACLMASK_ANY) == ACLCHECK_OK ||
-		pg_class_aclcheck(log->streams.relid, role, ACL_UPDATE) == ACLCHECK_OK ||
-		pg_attribute_aclcheck_all(log->streams.relid, role, ACL_UPDATE, ACLMASK_ANY) == ACLCHECK_OK)
-		return;
-	aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(log->events.relid));
-}
-
-/*
- * Take what the appends and scopes of a batch need, until the transaction
- * ends.
- */
+/* Give back the lock on the absence of a stream, which was the only one that was taken. */
 void
-ds_scopes_lock(DsBatch *batch)
+ds_scope_lock_release_absence(const DsLog *log, Datum stream, bool makes)
 {
-	Locks		locks = {0};
-
-	for (int i = 0; i < batch->count; i++)
-	{
-		const DsItem *item = &batch->items[i];
-
-		CHECK_FOR_INTERRUPTS();
-		if (item->log == NULL)
-			continue;
-		require_privilege(item->log);
-		if (item->op == DS_APPEND_ITEM)
-			add_append(&locks, item);
-		for (int s = 0; s < item->scope_count; s++)
-			if (ds_checks && item->scopes[s].source_filter == DS_ALL)
-				add_scope(&locks, item->log, &item->scopes[s]);
-	}
-	take_locks(&locks);
-}
-
-/*
- * Take the locks on the streams of a batch that are not there, after those
- * that are there were locked.
- */
-void
-ds_scope_lock_absence(DsBatch *batch)
-{
-	Locks		locks = {0};
-	ListCell   *cell;
-
-	foreach(cell, batch->heads)
-	{
-		DsHead	   *head = lfirst(cell);
-		const text *stream = DatumGetTextPP(head->item->id);
-
-		CHECK_FOR_INTERRUPTS();
-		head->holds_absence = !head->item->present;
-		if (!head->holds_absence)
-			continue;
-		add_lock(&locks, head->log, ABSENCE, VARDATA_ANY(stream), VARSIZE_ANY_EXHDR(stream),
-				 head->may_create);
-	}
-	take_locks(&locks);
-}
-
-/*
- * Give back the lock on the absence of a batch's only stream, which turned out
- * to be there: it is locked next, and rows come before absence.  Batches with
- * more to lock are taken back as a whole (batch.c).
- */
-void
-ds_scope_unlock_absence(DsBatch *batch)
-{
-	DsHead	   *head = batch->heads == NIL ? NULL : linitial(batch->heads);
-	const text *stream;
+	const text *name = DatumGetTextPP(stream);
 	LOCKTAG		tag;
 
-	if (batch->targets != 1 || head == NULL || !head->holds_absence)
-		return;
-	stream = DatumGetTextPP(head->item->id);
-	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, head->log->events.relid,
-					   lock_number(ABSENCE, VARDATA_ANY(stream), VARSIZE_ANY_EXHDR(stream)), 0);
-	LockRelease(&tag, head->may_create ? RowExclusiveLock : ShareLock, false);
-	head->holds_absence = false;
+	SET_LOCKTAG_OBJECT(tag, MyDatabaseId, log->events.relid,
+					   lock_number(ABSENCE, VARDATA_ANY(name), VARSIZE_ANY_EXHDR(name)), 0);
+	LockRelease(&tag, makes ? RowExclusiveLock : ShareLock, false);
 }

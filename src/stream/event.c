@@ -1,5 +1,5 @@
 /*
- * event.c - the events of an append, as JSON
+ * event.c - the events of an append: as JSON, and as rows
  *
  * An event is an object with the key type and, each of them optional, data,
  * metadata, event_id, source_type, stream_type and stream_id.  Everything
@@ -18,6 +18,7 @@
 #include "stream/event.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
+#include "utils/timestamp.h"
 
 const char *const ds_event_tags[DS_TAGS] = {
 	[DS_TAG_SOURCE_TYPE] = "source_type",
@@ -193,27 +194,27 @@ require_events(const JsonbValue *given, int item)
 
 /* Whether any event has an id. */
 bool
-ds_events_have_ids(const DsEvent *events, int count)
+ds_append_has_ids(const DsAppend *append)
 {
-	for (int i = 0; i < count; i++)
-		if (events[i].has_id)
+	for (int i = 0; i < append->count; i++)
+		if (append->events[i].has_id)
 			return true;
 	return false;
 }
 
 pg_noreturn static void
-refuse_twice(const DsEvent *events, int first, int second, int item)
+refuse_twice(const DsAppend *append, int first, int second)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sevents %d and %d have the same event_id %s", ds_item_prefix(item), first, second,
-					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&events[first - 1].id)))),
+			 errmsg("%sevents %d and %d have the same event_id %s", ds_item_prefix(append->item), first, second,
+					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&append->events[first - 1].id)))),
 			 errhint("Give each event an id of its own, or none.")));
 }
 
 /* No two events of an append have the same id. */
 static void
-require_distinct_ids(const DsEvent *events, int count, int item)
+require_distinct_ids(const DsAppend *append)
 {
 	struct Seen
 	{
@@ -224,19 +225,19 @@ require_distinct_ids(const DsEvent *events, int count, int item)
 	.hcxt = CurrentMemoryContext};
 	HTAB	   *ids;
 
-	if (count == 1 || !ds_events_have_ids(events, count))
+	if (append->count == 1 || !ds_append_has_ids(append))
 		return;
-	ids = hash_create("docstore event ids", count, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-	for (int i = 0; i < count; i++)
+	ids = hash_create("docstore event ids", append->count, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	for (int i = 0; i < append->count; i++)
 	{
 		bool		found;
 
 		CHECK_FOR_INTERRUPTS();
-		if (!events[i].has_id)
+		if (!append->events[i].has_id)
 			continue;
-		seen = hash_search(ids, &events[i].id, HASH_ENTER, &found);
+		seen = hash_search(ids, &append->events[i].id, HASH_ENTER, &found);
 		if (found)
-			refuse_twice(events, seen->event, i + 1, item);
+			refuse_twice(append, seen->event, i + 1);
 		seen->event = i + 1;
 	}
 	hash_destroy(ids);
@@ -246,27 +247,66 @@ require_distinct_ids(const DsEvent *events, int count, int item)
  * Read the events of an append, at least one; 22023 for whatever is wrong with
  * them.  What was given must stay where it is.
  */
-DsEvent *
-ds_events_read(const JsonbValue *given, int item, int *count)
+void
+ds_append_read(const JsonbValue *given, DsAppend *append)
 {
 	JsonbIterator *iterator;
 	JsonbValue	value;
-	DsEvent    *events;
 
-	require_events(given, item);
-	*count = JsonContainerSize(given->val.binary.data);
-	events = palloc_extended(mul_size(*count, sizeof(DsEvent)), MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
+	require_events(given, append->item);
+	append->count = JsonContainerSize(given->val.binary.data);
+	append->events = palloc_extended(mul_size(append->count, sizeof(DsEvent)),
+									 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
 	iterator = JsonbIteratorInit(given->val.binary.data);
 	(void) JsonbIteratorNext(&iterator, &value, true);	/* WJB_BEGIN_ARRAY */
-	for (int i = 0; i < *count; i++)
+	for (int i = 0; i < append->count; i++)
 	{
-		Place		place = {item, i + 1};
+		Place		place = {append->item, i + 1};
 
 		CHECK_FOR_INTERRUPTS();
 		(void) JsonbIteratorNext(&iterator, &value, true);
-		read_event(&place, &value, &events[i]);
+		read_event(&place, &value, &append->events[i]);
 	}
-	require_distinct_ids(events, *count, item);
-	return events;
+	require_distinct_ids(append);
+}
+
+/*
+ * As rows
+ */
+
+static Datum
+text_or_null(const DsBytes *bytes, bool *null)
+{
+	*null = bytes->start == NULL;
+	return *null ? (Datum) 0 : PointerGetDatum(cstring_to_text_with_len(bytes->start, bytes->length));
+}
+
+static Datum
+object_or_null(const DsBytes *bytes, bool *null)
+{
+	*null = bytes->start == NULL;
+	return *null ? (Datum) 0 : JsonbPGetDatum(ds_json_copy(bytes->start, bytes->length));
+}
+
+/* The values of an event's row, by DsEventColumn, in the current memory context. */
+void
+ds_event_form(const DsAppend *append, const DsEvent *event, Datum *values, bool *nulls)
+{
+	memset(nulls, false, sizeof(bool) * DS_EVENT_COLUMNS);
+	values[DS_LOG_POSITION] = Int64GetDatum(event->position);
+	values[DS_VERSION] = Int64GetDatum(event->version);
+	values[DS_RECORDED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
+	values[DS_GENERATION] = Int64GetDatum(append->log->events.current_generation);
+	values[DS_TRANSACTION_ID] = UInt64GetDatum(append->transaction_id);
+	values[DS_EVENT_ID] = UUIDPGetDatum(&event->id);
+	nulls[DS_EVENT_ID] = !event->has_id;
+	values[DS_STREAM] = append->stream;
+	values[DS_TYPE] = text_or_null(&event->type, &nulls[DS_TYPE]);
+	values[DS_SOURCE_TYPE] = text_or_null(&event->tags[DS_TAG_SOURCE_TYPE], &nulls[DS_SOURCE_TYPE]);
+	values[DS_STREAM_TYPE] = text_or_null(&event->tags[DS_TAG_STREAM_TYPE], &nulls[DS_STREAM_TYPE]);
+	values[DS_STREAM_ID] = text_or_null(&event->tags[DS_TAG_STREAM_ID], &nulls[DS_STREAM_ID]);
+	values[DS_DATA] = event->data.start == NULL ? ds_json_empty_object()
+		: object_or_null(&event->data, &nulls[DS_DATA]);
+	values[DS_METADATA] = object_or_null(&event->metadata, &nulls[DS_METADATA]);
 }

@@ -1,11 +1,12 @@
 /*
- * event.h - the events of an append, as JSON
+ * event.h - the events of an append: as JSON, and as rows
  */
 #ifndef DS_EVENT_H
 #define DS_EVENT_H
 
 #include "postgres.h"
 
+#include "log/log.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
@@ -40,9 +41,22 @@ typedef struct DsEvent
 	int64		position;
 } DsEvent;
 
+/* The events that one item appends to a stream. */
+typedef struct DsAppend
+{
+	int			item;			/* its number */
+	const DsLog *log;
+	Datum		stream;
+	int			count;			/* at least one */
+	DsEvent    *events;
+	bool		repeats;		/* all of them are stored already: event_id.c */
+	uint64		transaction_id; /* that they get: feed.c */
+} DsAppend;
+
 extern const char *const ds_event_tags[DS_TAGS];
 
-extern DsEvent *ds_events_read(const JsonbValue *given, int item, int *count);
-extern bool ds_events_have_ids(const DsEvent *events, int count);
+extern void ds_append_read(const JsonbValue *given, DsAppend *append);
+extern bool ds_append_has_ids(const DsAppend *append);
+extern void ds_event_form(const DsAppend *append, const DsEvent *event, Datum *values, bool *nulls);
 
 #endif							/* DS_EVENT_H */

@@ -6,9 +6,8 @@
 
 #include "postgres.h"
 
-#include "batch/batch.h"
+#include "stream/event.h"
 
-extern void ds_event_ids_require_distinct(const DsBatch *batch);
-extern void ds_event_ids_find(DsBatch *batch);
+extern void ds_event_ids_find(DsAppend *append);
 
 #endif							/* DS_EVENT_ID_H */

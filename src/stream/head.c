@@ -20,7 +20,6 @@
 #include "base/errors.h"
 #include "feed/feed.h"
 #include "miscadmin.h"
-#include "stream/event_id.h"
 #include "stream/head.h"
 #include "utils/builtins.h"
 
@@ -197,7 +196,6 @@ ds_heads_gather(DsBatch *batch)
 	if (count_mentions(batch) == 0)
 		return;
 	make_heads(batch);
-	ds_event_ids_require_distinct(batch);
 
 	batch->order = palloc_extended(mul_size(batch->count + list_length(batch->heads), sizeof(DsItem *)),
 								   MCXT_ALLOC_HUGE);
@@ -329,7 +327,7 @@ ds_head_compare(DsItem *item)
 				: DS_MISSING;
 			break;
 		case DS_APPEND_ITEM:
-			if (item->repeats)
+			if (item->append.repeats)
 				break;
 			compare_stream(item, head);
 			if (head->closed && item->present)
@@ -388,13 +386,13 @@ give_versions(DsBatch *batch)
 		int64		version;
 
 		CHECK_FOR_INTERRUPTS();
-		if (item->op != DS_APPEND_ITEM || item->repeats)
+		if (item->op != DS_APPEND_ITEM || item->append.repeats)
 			continue;
 		version = head->item->present ? head->item->actual : 0;
-		if (version > PG_INT64_MAX - head->growth - item->event_count)
+		if (version > PG_INT64_MAX - head->growth - item->append.count)
 			refuse_growth(head);
-		for (int e = 0; e < item->event_count; e++)
-			item->events[e].version = version + ++head->growth;
+		for (int e = 0; e < item->append.count; e++)
+			item->append.events[e].version = version + ++head->growth;
 	}
 }
 
@@ -444,7 +442,7 @@ ds_heads_finish(DsBatch *batch)
 		if (item->op == DS_CLOSE_STREAM_ITEM)
 			item->version += head->growth;
 		if (item->op == DS_APPEND_ITEM)
-			item->version = item->events[item->event_count - 1].version;
+			item->version = item->append.events[item->append.count - 1].version;
 		else if (item->op == DS_SET_PROPERTIES_ITEM)
 			item->version = head->revision + 1;
 	}

@@ -16,7 +16,7 @@
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
-#include "stream/direct_stream.h"
+#include "stream/event_rows.h"
 #include "stream/store_events.h"
 #include "table/engine.h"
 #include "table/plan.h"
@@ -30,12 +30,11 @@
 #define CHUNK_EVENTS 1000
 #define CHUNK_BYTES (16 * 1024 * 1024)
 
-/* The next event of a batch that is to be stored in a log, in item order. */
+/* The next event that is to be stored. */
 typedef struct Place
 {
-	const DsBatch *batch;
-	const DsLog *log;
-	int			item;
+	List	   *appends;
+	int			append;
 	int			event;
 } Place;
 
@@ -47,69 +46,15 @@ typedef struct Chunk
 	bool		nulls[DS_EVENT_COLUMNS][CHUNK_EVENTS];
 } Chunk;
 
-/* Whether an item's events are to be written to that log. */
-static bool
-is_stored_in(const DsItem *item, const DsLog *log)
-{
-	return item->op == DS_APPEND_ITEM && !item->repeats && item->log == log;
-}
-
-static Datum
-text_or_null(const DsBytes *bytes, bool *null)
-{
-	*null = bytes->start == NULL;
-	return *null ? (Datum) 0 : PointerGetDatum(cstring_to_text_with_len(bytes->start, bytes->length));
-}
-
-/* An object as a jsonb of its own. */
-static Datum
-to_object(const DsBytes *bytes)
-{
-	Jsonb	   *json = palloc(VARHDRSZ + bytes->length);
-
-	SET_VARSIZE(json, VARHDRSZ + bytes->length);
-	memcpy(VARDATA(json), bytes->start, bytes->length);
-	return JsonbPGetDatum(json);
-}
-
-/* {} */
-Datum
-ds_empty_object(void)
-{
-	return DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
-}
-
-/* The values of an event's row, by DsEventColumn, in the current memory context. */
-void
-ds_event_form(const DsItem *item, const DsEvent *event, Datum *values, bool *nulls)
-{
-	memset(nulls, false, sizeof(bool) * DS_EVENT_COLUMNS);
-	values[DS_LOG_POSITION] = Int64GetDatum(event->position);
-	values[DS_VERSION] = Int64GetDatum(event->version);
-	values[DS_RECORDED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[DS_GENERATION] = Int64GetDatum(item->log->events.current_generation);
-	values[DS_TRANSACTION_ID] = UInt64GetDatum(item->head->new_transaction_id);
-	values[DS_EVENT_ID] = UUIDPGetDatum(&event->id);
-	nulls[DS_EVENT_ID] = !event->has_id;
-	values[DS_STREAM] = item->id;
-	values[DS_TYPE] = text_or_null(&event->type, &nulls[DS_TYPE]);
-	values[DS_SOURCE_TYPE] = text_or_null(&event->tags[DS_TAG_SOURCE_TYPE], &nulls[DS_SOURCE_TYPE]);
-	values[DS_STREAM_TYPE] = text_or_null(&event->tags[DS_TAG_STREAM_TYPE], &nulls[DS_STREAM_TYPE]);
-	values[DS_STREAM_ID] = text_or_null(&event->tags[DS_TAG_STREAM_ID], &nulls[DS_STREAM_ID]);
-	values[DS_DATA] = event->data.start == NULL ? ds_empty_object() : to_object(&event->data);
-	nulls[DS_METADATA] = event->metadata.start == NULL;
-	values[DS_METADATA] = nulls[DS_METADATA] ? (Datum) 0 : to_object(&event->metadata);
-}
-
 /* The next event, or NULL. */
 static const DsEvent *
-next_event(Place *place, const DsItem **item)
+next_event(Place *place, const DsAppend **append)
 {
-	for (; place->item < place->batch->count; place->item++, place->event = 0)
+	for (; place->append < list_length(place->appends); place->append++, place->event = 0)
 	{
-		*item = &place->batch->items[place->item];
-		if (is_stored_in(*item, place->log) && place->event < (*item)->event_count)
-			return &(*item)->events[place->event++];
+		*append = list_nth(place->appends, place->append);
+		if (place->event < (*append)->count)
+			return &(*append)->events[place->event++];
 	}
 	return NULL;
 }
@@ -129,18 +74,18 @@ size_of(const DsEvent *event)
 static bool
 gather(Place *place, Chunk *chunk)
 {
-	const DsItem *item;
+	const DsAppend *append;
 	const DsEvent *event;
 	Size		bytes = 0;
 
 	chunk->count = 0;
 	while (chunk->count < CHUNK_EVENTS && bytes < CHUNK_BYTES &&
-		   (event = next_event(place, &item)) != NULL)
+		   (event = next_event(place, &append)) != NULL)
 	{
 		Datum		values[DS_EVENT_COLUMNS];
 		bool		nulls[DS_EVENT_COLUMNS];
 
-		ds_event_form(item, event, values, nulls);
+		ds_event_form(append, event, values, nulls);
 		for (int i = 0; i < DS_EVENT_COLUMNS; i++)
 		{
 			chunk->values[i][chunk->count] = values[i];
@@ -268,11 +213,11 @@ store_chunk(const DsLog *log, Chunk *chunk)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* Store the new events of one log, however many items they come from. */
+/* Store them by SQL. */
 static void
-store(const DsBatch *batch, const DsLog *log)
+store_by_sql(const DsLog *log, List *appends)
 {
-	Place		next = {batch, log, 0, 0};
+	Place		next = {appends, 0, 0};
 	Chunk	   *chunk = palloc(sizeof(Chunk));
 	MemoryContext context = AllocSetContextCreate(CurrentMemoryContext, "docstore events",
 												  ALLOCSET_DEFAULT_SIZES);
@@ -289,63 +234,41 @@ store(const DsBatch *batch, const DsLog *log)
 	pfree(chunk);
 }
 
-/* Take a position for each event of an item. */
-void
-ds_event_take_positions(DsItem *item)
-{
-	for (int e = 0; e < item->event_count; e++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		item->events[e].position = nextval_internal(item->log->events.positions, false);
-	}
-	item->head->is_placed = true;
-}
-
-/* The same for each new event of a log, in item order. */
-static void
-take_positions(DsBatch *batch, const DsLog *log)
-{
-	for (int i = 0; i < batch->count; i++)
-		if (is_stored_in(&batch->items[i], log))
-			ds_event_take_positions(&batch->items[i]);
-}
-
 /* The same without the executor. */
 static void
-store_directly(const DsBatch *batch, const DsLog *log)
+store_directly(const DsLog *log, List *appends)
 {
-	DsDirectEvents *rows = palloc(sizeof(DsDirectEvents));
+	DsEventRows *rows = palloc(sizeof(DsEventRows));
+	ListCell   *cell;
 
-	ds_direct_begin_events(rows, log);
-	for (int i = 0; i < batch->count; i++)
-		if (is_stored_in(&batch->items[i], log))
-			ds_direct_insert_events(rows, &batch->items[i]);
-	ds_direct_end_events(rows);
+	ds_event_rows_begin(rows, log);
+	foreach(cell, appends)
+		ds_event_rows_add(rows, lfirst(cell));
+	ds_event_rows_end(rows);
 	pfree(rows);
 }
 
+/* Take a position for each event of an append. */
+void
+ds_events_take_positions(DsAppend *append)
+{
+	for (int i = 0; i < append->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		append->events[i].position = nextval_internal(append->log->events.positions, false);
+	}
+}
+
 /*
- * Store the new events of a batch.  Its heads are locked and written; callers
- * are connected to SPI.
+ * Store the events of appends to one log, which have got their versions and
+ * positions.  The heads of their streams are locked and written; callers are
+ * connected to SPI.
  */
 void
-ds_events_store(DsBatch *batch)
+ds_events_store(const DsLog *log, List *appends)
 {
-	List	   *stored = NIL;
-
-	for (int i = 0; i < batch->count; i++)
-	{
-		const DsItem *item = &batch->items[i];
-
-		if (item->op != DS_APPEND_ITEM || item->repeats || list_member_ptr(stored, item->log))
-			continue;
-		ds_collection_look_again(&item->log->events);
-		take_positions(batch, item->log);
-		if (ds_engine_inserts(&item->log->events))
-			store_directly(batch, item->log);
-		else
-			store(batch, item->log);
-		stored = lappend(stored, unconstify(DsLog *, item->log));
-	}
-	list_free(stored);
+	if (ds_engine_inserts(&log->events))
+		store_directly(log, appends);
+	else
+		store_by_sql(log, appends);
 }

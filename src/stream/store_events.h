@@ -6,11 +6,10 @@
 
 #include "postgres.h"
 
-#include "batch/batch.h"
+#include "nodes/pg_list.h"
+#include "stream/event.h"
 
-extern void ds_events_store(DsBatch *batch);
-extern Datum ds_empty_object(void);
-extern void ds_event_take_positions(DsItem *item);
-extern void ds_event_form(const DsItem *item, const DsEvent *event, Datum *values, bool *nulls);
+extern void ds_events_take_positions(DsAppend *append);
+extern void ds_events_store(const DsLog *log, List *appends);
 
 #endif							/* DS_STORE_EVENTS_H */

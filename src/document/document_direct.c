@@ -1,5 +1,5 @@
 /*
- * direct_document.c - one document without the executor
+ * document_direct.c - one document without the executor
  *
  * A single upsert is done here only where it succeeds or is certain to fail:
  * anything that needs a wait, a second look or a second try is left to
@@ -8,7 +8,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "document/direct_document.h"
+#include "document/document_direct.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
 #include "table/engine.h"
@@ -16,7 +16,7 @@
 
 /* Update the document that was found; false when somebody has changed it since. */
 bool
-ds_direct_update_document(DsDirect *direct, Datum data, int64 version)
+ds_document_direct_update(DsDirect *direct, Datum data, int64 version)
 {
 	const DsCollection *collection = direct->collection;
 	Datum	   *values = direct->found->tts_values;
@@ -55,7 +55,7 @@ form_new(DsDirect *direct, Datum id, Datum data, int64 version)
  * since the last one.
  */
 bool
-ds_direct_insert_document(DsDirect *direct, Datum id, Datum data, int64 *version)
+ds_document_direct_insert(DsDirect *direct, Datum id, Datum data, int64 *version)
 {
 	DsInsertion result;
 
@@ -81,7 +81,7 @@ try_update(DsDirect *direct, Datum id, Datum data, int64 expected, DsOutcome *ou
 	if (outcome->reason != DS_HOLDS)
 		return !outcome->present || ds_expectation_is_passed(expected, outcome->actual);
 	if (!outcome->present || outcome->actual == PG_INT64_MAX ||
-		!ds_direct_update_document(direct, data, outcome->actual + 1))
+		!ds_document_direct_update(direct, data, outcome->actual + 1))
 		return false;
 	outcome->written = true;
 	outcome->version = outcome->actual + 1;
@@ -93,7 +93,7 @@ try_insert(DsDirect *direct, Datum id, Datum data, DsOutcome *outcome)
 {
 	int64		version;
 
-	if (!ds_direct_insert_document(direct, id, data, &version))
+	if (!ds_document_direct_insert(direct, id, data, &version))
 		return false;
 	memset(outcome, 0, sizeof(DsOutcome));
 	outcome->written = true;
@@ -106,7 +106,7 @@ try_insert(DsDirect *direct, Datum id, Datum data, DsOutcome *outcome)
  * left to it, with nothing written.
  */
 bool
-ds_direct_upsert(const DsCollection *collection, Datum id, Datum data, int64 expected,
+ds_document_direct_upsert(const DsCollection *collection, Datum id, Datum data, int64 expected,
 				 DsOutcome *outcome)
 {
 	bool		may_update = expected != DS_NO_VERSION && ds_engine_updates(collection);
