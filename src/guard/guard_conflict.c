@@ -18,7 +18,8 @@
 #include "catalog/pg_type.h"
 #include "conflict/conflict.h"
 #include "executor/spi.h"
-#include "guard/guard.h"
+#include "guard/guard_conflict.h"
+#include "guard/trigger_state.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
@@ -87,7 +88,7 @@ typedef struct Refused
 static Refused
 look(const DsGuarded *guarded, HeapTuple row)
 {
-	Oid			relid = ds_guard_table_of(guarded->trigger);
+	Oid			relid = ds_trigger_table(guarded->trigger);
 	Refused		refused = {guarded, row, {RelationGetRelid(guarded->table), relid}, {false}};
 
 	for (int i = 0; i < TABLES; i++)
@@ -172,7 +173,7 @@ key_of(const Refused *refused)
 }
 
 pg_noreturn static void
-refuse(Refused *refused, int64 expected)
+refuse(const Refused *refused, int64 expected, int64 actual)
 {
 	DsConflict	conflict;
 	DsViolation violation = {
@@ -184,7 +185,7 @@ refuse(Refused *refused, int64 expected)
 		.reason = DS_STALE,
 		.expected = expected,
 		.actual_known = may_tell(refused, refused->guarded->column),
-		.actual = ds_guard_version(refused->guarded, refused->row),
+		.actual = actual,
 	};
 
 	ds_conflict_begin(&conflict);
@@ -194,16 +195,16 @@ refuse(Refused *refused, int64 expected)
 }
 
 /*
- * Raise the conflict for a row that is not at the version that was sent, which
- * is taken to be what its writer saw: one who counts by himself asks for what
- * he saw in the WHERE clause, so that his statement does not find the row.
+ * Raise the conflict for a row that is at one version, where another was sent.
+ * That is taken to be what its writer saw: one who counts by himself asks for
+ * what he saw in the WHERE clause, so that his statement does not find the row.
  */
 void
-ds_guard_refuse_update(const DsGuarded *guarded, HeapTuple old, int64 sent)
+ds_guard_refuse_update(const DsGuarded *guarded, HeapTuple old, int64 version, int64 sent)
 {
 	Refused		refused = look(guarded, old);
 
-	refuse(&refused, Max(sent, 0));
+	refuse(&refused, Max(sent, 0), version);
 }
 
 /*
@@ -212,10 +213,9 @@ ds_guard_refuse_update(const DsGuarded *guarded, HeapTuple old, int64 sent)
  * the one before is, too.
  */
 void
-ds_guard_refuse_unseen(const DsGuarded *guarded, HeapTuple old)
+ds_guard_refuse_unseen(const DsGuarded *guarded, HeapTuple old, int64 version)
 {
 	Refused		refused = look(guarded, old);
-	int64		version = ds_guard_version(guarded, old);
 
-	refuse(&refused, may_tell(&refused, guarded->column) ? Max(version, 1) - 1 : DS_SOME_VERSION);
+	refuse(&refused, may_tell(&refused, guarded->column) ? Max(version, 1) - 1 : DS_SOME_VERSION, version);
 }

@@ -29,6 +29,8 @@
 #include "executor/spi.h"
 #include "executor/tuptable.h"
 #include "guard/guard.h"
+#include "guard/guard_conflict.h"
+#include "guard/trigger_state.h"
 #include "miscadmin.h"
 #include "table/collection.h"
 #include "utils/datum.h"
@@ -187,13 +189,6 @@ version_of(const DsGuarded *guarded, HeapTuple row)
 	return guarded->size == sizeof(int32) ? DatumGetInt32(value) : DatumGetInt64(value);
 }
 
-/* For those who have time. */
-int64
-ds_guard_version(const DsGuarded *guarded, HeapTuple row)
-{
-	return version_of(guarded, row);
-}
-
 /* A copy of the row with another version. */
 static HeapTuple
 with_version(const DsGuarded *guarded, HeapTuple row, int64 version)
@@ -253,7 +248,7 @@ refuse_growth(const DsGuarded *guarded)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
 			 errmsg("a row of table \"%s\" is at the highest possible version",
-					ds_collection_name(ds_guard_table_of(guarded->trigger))),
+					ds_collection_name(ds_trigger_table(guarded->trigger))),
 			 guarded->size == sizeof(int64)
 			 ? errhint("Set its version to a lower number, while the table is not guarded.")
 			 : errhint("Make the version column a bigint.")));
@@ -331,12 +326,12 @@ guard_update(const TriggerData *trigger, const DsGuarded *guarded)
 	if (after == before || (after > before && after - 1 == before))
 	{
 		if (is_newer_than_statement(guarded, old) && !is_cascade(guarded, old, new))
-			ds_guard_refuse_unseen(guarded, old);
+			ds_guard_refuse_unseen(guarded, old, before);
 		if (before == guarded->highest)
 			refuse_growth(guarded);
 		return after == before ? store_version(trigger, guarded, before + 1) : new;
 	}
-	ds_guard_refuse_update(guarded, old, after);
+	ds_guard_refuse_update(guarded, old, before, after);
 }
 
 /*

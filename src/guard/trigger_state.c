@@ -1,5 +1,5 @@
 /*
- * trigger_state.c - whether docstore's triggers are as docstore has made them
+ * trigger_state.c - docstore's triggers, as the catalogue has them
  *
  * When a trigger fires is kept with it: as ORIGIN, which is the default and
  * spares what replication applies, REPLICA, ALWAYS or DISABLED.  ALTER TABLE
@@ -33,6 +33,45 @@
 
 PG_FUNCTION_INFO_V1(ds_trigger_fault);
 
+/* The first argument that a trigger was made with, or an empty string. */
+static const char *
+first_argument(HeapTuple tuple, TupleDesc columns)
+{
+	bool		is_null;
+	Datum		arguments = heap_getattr(tuple, Anum_pg_trigger_tgargs, columns, &is_null);
+
+	if (((Form_pg_trigger) GETSTRUCT(tuple))->tgnargs == 0)
+		return "";
+	return text_to_cstring(DatumGetTextPP(arguments));
+}
+
+/* Find a trigger in the catalogue; false when there is none. */
+static bool
+find(Oid index, int nkeys, ScanKey keys, DsTrigger *trigger)
+{
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	SysScanDesc scan = systable_beginscan(triggers, index, true, NULL, nkeys, keys);
+	HeapTuple	tuple = systable_getnext(scan);
+	bool		found = HeapTupleIsValid(tuple);
+
+	if (found)
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		*trigger = (DsTrigger) {
+			.oid = form->oid,
+			.table = form->tgrelid,
+			.parent = form->tgparentid,
+			.function = form->tgfoid,
+			.state = form->tgenabled,
+			.column = first_argument(tuple, RelationGetDescr(triggers)),
+		};
+	}
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	return found;
+}
+
 static bool
 is_of_docstore(Oid function, const char *name)
 {
@@ -42,6 +81,38 @@ is_of_docstore(Oid function, const char *name)
 		get_func_namespace(function) == get_namespace_oid("docstore", true);
 }
 
+/* A table's trigger of that name; false when there is none that calls that function of docstore's. */
+bool
+ds_trigger_find(Oid relid, const char *name, const char *function, DsTrigger *trigger)
+{
+	ScanKeyData keys[2];
+
+	ScanKeyInit(&keys[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	ScanKeyInit(&keys[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(name));
+	return find(TriggerRelidNameIndexId, lengthof(keys), keys, trigger) &&
+		is_of_docstore(trigger->function, function);
+}
+
+/*
+ * The table that a trigger was made for: that of a partition may have come
+ * from one further up.
+ */
+Oid
+ds_trigger_table(Oid trigger)
+{
+	DsTrigger	found;
+
+	for (Oid each = trigger; OidIsValid(each); each = found.parent)
+	{
+		ScanKeyData key;
+
+		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(each));
+		if (!find(TriggerOidIndexId, 1, &key, &found))
+			elog(ERROR, "could not find tuple for trigger %u", each);
+	}
+	return found.table;
+}
+
 /*
  * When a table's trigger of that name fires, as pg_trigger.tgenabled has it;
  * DS_NO_TRIGGER when there is none that calls that function of docstore's.
@@ -49,21 +120,9 @@ is_of_docstore(Oid function, const char *name)
 char
 ds_trigger_state(Oid relid, const char *name, const char *function)
 {
-	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
-	ScanKeyData keys[2];
-	SysScanDesc scan;
-	HeapTuple	tuple;
-	char		state = DS_NO_TRIGGER;
+	DsTrigger	trigger;
 
-	ScanKeyInit(&keys[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
-	ScanKeyInit(&keys[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(name));
-	scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, NULL, 2, keys);
-	tuple = systable_getnext(scan);
-	if (HeapTupleIsValid(tuple) && is_of_docstore(((Form_pg_trigger) GETSTRUCT(tuple))->tgfoid, function))
-		state = ((Form_pg_trigger) GETSTRUCT(tuple))->tgenabled;
-	systable_endscan(scan);
-	table_close(triggers, AccessShareLock);
-	return state;
+	return ds_trigger_find(relid, name, function, &trigger) ? trigger.state : DS_NO_TRIGGER;
 }
 
 /* In the words of ALTER TABLE. */

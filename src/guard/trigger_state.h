@@ -1,5 +1,5 @@
 /*
- * trigger_state.h - whether docstore's triggers are as docstore has made them
+ * trigger_state.h - docstore's triggers, as the catalogue has them
  */
 #ifndef DS_TRIGGER_STATE_H
 #define DS_TRIGGER_STATE_H
@@ -9,6 +9,19 @@
 /* In place of a state: there is no such trigger. */
 #define DS_NO_TRIGGER	'\0'
 
+/* What the catalogue says of a trigger. */
+typedef struct DsTrigger
+{
+	Oid			oid;
+	Oid			table;
+	Oid			parent;			/* the trigger that it was made from for a partition, or invalid */
+	Oid			function;
+	char		state;			/* when it fires: pg_trigger.tgenabled */
+	const char *column;			/* of versions, for a guard; else empty */
+} DsTrigger;
+
+extern bool ds_trigger_find(Oid relid, const char *name, const char *function, DsTrigger *trigger);
+extern Oid	ds_trigger_table(Oid trigger);
 extern char ds_trigger_state(Oid relid, const char *name, const char *function);
 extern char *ds_trigger_guard_fault(Oid relid);
 extern char *ds_trigger_log_fault(Oid relid);
