@@ -4,31 +4,38 @@
 As shops.py, which uses psycopg 3: there is no connection.execute(), and the error has its SQLSTATE in pgcode.
 """
 import json
+import random
+import time
 
 import psycopg2
 from psycopg2.extras import Json
 
 
-def change_shops(connection, ids, change, attempts=5):
+def change_shops(connection, ids, change, attempts=10):
     """Loads shops, applies change() to each, saves all of them or none; connection.autocommit is on."""
     items = {}
     cursor = connection.cursor()
     for attempt in range(1, attempts + 1):
-        cursor.execute("SELECT id, version, data FROM docstore.load_many('shops', %s)", [ids])
+        cursor.execute("SELECT id, version, data FROM docstore.load_many('shops', %s)",
+                       [[shop for shop in ids if shop not in items]])
         for shop, version, data in cursor:
             items[shop] = {"op": "upsert", "collection": "shops", "id": shop,
                            "data": change(data), "expected": version}
+        if gone := [shop for shop in ids if shop not in items]:
+            raise LookupError(f"not there: {', '.join(gone)}")
         try:
             cursor.execute("SELECT id, version FROM docstore.save(%s)", [Json(list(items.values()))])
             return cursor.fetchall()
         except psycopg2.Error as error:
-            if error.pgcode != "PT409" or attempt == attempts:
+            if error.pgcode not in ("PT409", "40001", "40P01") or attempt == attempts:
                 raise
-            violations = json.loads(error.diag.message_detail)["violations"]
-        # Only these are loaded and changed again.
-        ids = [violation["id"] for violation in violations]
-        for shop in ids:
-            del items[shop]
+            if error.pgcode == "PT409":
+                conflict = json.loads(error.diag.message_detail)
+                stale = [violation["id"] for violation in conflict["violations"]]
+                # Only these are loaded and changed again; all, when the conflict lists only some.
+                for shop in stale if len(stale) == conflict["total"] else ids:
+                    items.pop(shop, None)
+        time.sleep(random.uniform(0, min(1, 0.01 * 2 ** attempt)))
 
 
 def one_shop(connection):
@@ -70,12 +77,41 @@ def twenty_shops(connection, somebody_else):
     print("with both changes:", *[shop for shop, in cursor])
 
 
+def many_shops(connection, somebody_else):
+    """A batch that is stale as a whole, and one with a shop that is deleted before it is saved."""
+    cursor = connection.cursor()
+    ids = [f"shop-{n:03}" for n in range(1, 601)]
+    cursor.execute("SELECT docstore.upsert_many('shops', %s, %s::jsonb[], NULL)", [ids, [Json({"opens": 8}) for _ in ids]])
+    calls = 0
+
+    def interrupted(work):
+        def an_hour_earlier(shop):
+            nonlocal calls
+            calls += 1
+            if calls == 1:
+                work()
+            return {**shop, "opens": shop["opens"] - 1}
+        return an_hour_earlier
+
+    saved = change_shops(connection, ids, interrupted(lambda: change_shops(somebody_else, ids, lambda shop: {**shop, "wifi": True})))
+    print("saved", len(saved), "shops after", calls, "changes")
+    calls = 0
+    try:
+        change_shops(connection, ids[:20], interrupted(
+            lambda: somebody_else.cursor().execute("SELECT docstore.delete('shops', 'shop-007', docstore.some_version())")))
+    except LookupError as error:
+        print(*error.args)
+    cursor.execute("""SELECT count(*) FROM shops WHERE data @> '{"opens": 6}'""")
+    print("saved", *cursor.fetchone(), "of the others")
+
+
 def main():
     connection, somebody_else = psycopg2.connect(""), psycopg2.connect("")
     connection.autocommit = somebody_else.autocommit = True
     connection.cursor().execute("SELECT docstore.create_collection('shops')")
     one_shop(connection)
     twenty_shops(connection, somebody_else)
+    many_shops(connection, somebody_else)
 
 
 main()
