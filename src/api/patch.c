@@ -7,6 +7,7 @@
 #include "base/errors.h"
 #include "document/document.h"
 #include "fmgr.h"
+#include "json/json.h"
 
 PG_FUNCTION_INFO_V1(ds_patch);
 
@@ -27,7 +28,7 @@ ds_patch(PG_FUNCTION_ARGS)
 
 	ds_require_writable("docstore.patch()");
 	ds_require_argument(PG_ARGISNULL(2), "patch");
-	patch = ds_document_require(PG_GETARG_DATUM(2), "patch", DS_ONLY_ITEM);
+	patch = ds_json_require_object(PG_GETARG_DATUM(2), "patch", DS_ONLY_ITEM);
 	ds_single_begin(fcinfo, 3, &call);
 
 	ds_document_patch(&call.collection, call.id, patch, call.expected, &outcome);

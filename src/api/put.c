@@ -8,6 +8,7 @@
 #include "document/document.h"
 #include "document/metadata.h"
 #include "fmgr.h"
+#include "json/json.h"
 #include "utils/jsonb.h"
 
 PG_FUNCTION_INFO_V1(ds_put);
@@ -52,7 +53,7 @@ ds_put(PG_FUNCTION_ARGS)
 
 	ds_require_writable("docstore.put()");
 	ds_require_argument(PG_ARGISNULL(0), "document");
-	document = DatumGetJsonbP(ds_document_require(PG_GETARG_DATUM(0), "document", DS_ONLY_ITEM));
+	document = DatumGetJsonbP(ds_json_require_object(PG_GETARG_DATUM(0), "document", DS_ONLY_ITEM));
 	data = ds_metadata_strip(document);
 	begin(document, &call);
 

@@ -7,6 +7,7 @@
 #include "base/errors.h"
 #include "document/document.h"
 #include "fmgr.h"
+#include "json/json.h"
 
 PG_FUNCTION_INFO_V1(ds_upsert);
 
@@ -30,7 +31,7 @@ ds_upsert(PG_FUNCTION_ARGS)
 
 	ds_require_writable("docstore.upsert()");
 	ds_require_argument(PG_ARGISNULL(2), "data");
-	data = ds_document_require(PG_GETARG_DATUM(2), "data", DS_ONLY_ITEM);
+	data = ds_json_require_object(PG_GETARG_DATUM(2), "data", DS_ONLY_ITEM);
 	ds_single_begin(fcinfo, 3, &call);
 
 	ds_document_upsert(&call.collection, call.id, data, call.expected, &outcome);

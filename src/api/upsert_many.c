@@ -7,8 +7,8 @@
 #include "base/errors.h"
 #include "batch/batch.h"
 #include "catalog/pg_type.h"
-#include "document/document.h"
 #include "fmgr.h"
+#include "json/json.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
 #include "utils/array.h"
@@ -79,7 +79,7 @@ read_items(FunctionCallInfo fcinfo, DsBatch *batch)
 		item->collection = collection;
 		item->id = ds_id_from_text(collection->id_type, DatumGetTextPP(ids.values[i]), i + 1);
 		ds_collection_require_short_id(collection, item->id, i + 1);
-		ds_batch_set_data(item, DatumGetJsonbP(ds_document_require(data.values[i], "data", i + 1)));
+		ds_batch_set_data(item, DatumGetJsonbP(ds_json_require_object(data.values[i], "data", i + 1)));
 		item->expected = ds_expectation_in_force(expected_at(&expected, i));
 	}
 }

@@ -72,3 +72,13 @@ ds_require_writable(const char *function)
 			 ? errhint("This server is a standby: connect to the primary.")
 			 : errhint("Begin the transaction with READ WRITE.")));
 }
+
+/* Raise 40001: somebody changed what this transaction's snapshot shows. */
+void
+ds_error_old_snapshot(void)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_SERIALIZATION),
+			 errmsg("could not serialize access due to concurrent update"),
+			 errhint("The transaction might succeed if retried.")));
+}

@@ -41,6 +41,8 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
+
 #define DS_ERRCODE_ARGUMENT				ERRCODE_INVALID_PARAMETER_VALUE
 #define DS_ERRCODE_ID_SYNTAX			ERRCODE_INVALID_TEXT_REPRESENTATION
 #define DS_ERRCODE_VERSION_OVERFLOW		ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE
@@ -67,5 +69,6 @@ extern bool ds_error_is_bad_value(void);
 extern void ds_require_argument(bool is_null, const char *name);
 extern void ds_require_no_parallel(const char *function);
 extern void ds_require_writable(const char *function);
+pg_noreturn extern void ds_error_old_snapshot(void);
 
 #endif							/* DS_ERRORS_H */

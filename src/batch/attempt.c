@@ -33,14 +33,15 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/errors.h"
 #include "batch/attempt.h"
 #include "batch/findings.h"
 #include "batch/log_items.h"
 #include "batch/step.h"
-#include "document/document.h"
 #include "miscadmin.h"
 #include "stream/head.h"
 #include "table/floor.h"
+#include "table/row_error.h"
 #include "utils/snapmgr.h"
 
 /*
@@ -211,7 +212,7 @@ choose_find_loose(const DsItem *item)
 static DsStatement
 choose_find_hidden(const DsItem *item)
 {
-	return item->reason == DS_MISSING && ds_document_has_policies(item->collection)
+	return item->reason == DS_MISSING && ds_row_security_applies(item->collection)
 		? DS_FIND_MANY : DS_NO_STATEMENT;
 }
 
@@ -258,8 +259,8 @@ try_again(DsBatch *batch)
 
 		if (!item->present)
 			item->missed = 0;
-		if (item->missed > 1 && ds_document_has_policies(item->collection))
-			ds_document_refuse_unwritable(item->collection, item->id);
+		if (item->missed > 1 && ds_row_security_applies(item->collection))
+			ds_row_refuse_unwritable(item->collection, item->id);
 	}
 	return DS_AGAIN;
 }
@@ -281,7 +282,7 @@ refuse_hidden(DsBatch *batch, bool may_try_again)
 			ds_expectation_is_passed(item->expected, item->actual))
 			continue;
 		if (!may_try_again)
-			ds_document_refuse_unwritable(item->collection, item->id);
+			ds_row_refuse_unwritable(item->collection, item->id);
 		return try_again(batch);
 	}
 	return DS_DONE;
@@ -296,7 +297,7 @@ refuse_growth(const DsBatch *batch)
 		const DsItem *item = batch->order[i];
 
 		if (ds_op_stores(item->op) && item->head == NULL && item->present && item->actual == PG_INT64_MAX)
-			ds_document_refuse_growth(item->collection, item->id);
+			ds_row_refuse_growth(item->collection, item->id);
 	}
 }
 
@@ -372,7 +373,7 @@ refuse_own_rows(DsBatch *batch)
 		const DsItem *item = lfirst(cell);
 
 		if (item->present)
-			ds_document_refuse_interference(item->collection, item->id);
+			ds_row_refuse_interference(item->collection, item->id);
 	}
 	foreach(cell, lost)
 		((DsItem *) lfirst(cell))->present = false;
@@ -408,7 +409,7 @@ settle_lost_inserts(DsBatch *batch, bool may_try_again)
 		else if (is_lost_any(item) && may_try_again)
 			return DS_AGAIN;
 		else if (is_lost_create(item) || is_lost_any(item))
-			ds_document_refuse_unwritable(item->collection, item->id);
+			ds_row_refuse_unwritable(item->collection, item->id);
 	}
 	return result;
 }
@@ -423,7 +424,7 @@ settle_versions(const DsBatch *batch, bool may_try_again)
 	if (!batch->is_too_low)
 		return DS_DONE;
 	if (!may_try_again || !batch->in_subtransaction)
-		ds_document_refuse_old_snapshot();
+		ds_error_old_snapshot();
 	return DS_AGAIN;
 }
 
@@ -476,7 +477,7 @@ lock_moved(DsBatch *batch)
 		const DsItem *item = batch->order[i];
 
 		if (item->moved && !(item->present && (item->head == NULL || item->actual == item->compared)))
-			ds_document_refuse_interference(item->collection, item->id);
+			ds_row_refuse_interference(item->collection, item->id);
 	}
 
 	ds_findings_compare(batch);
@@ -485,7 +486,7 @@ lock_moved(DsBatch *batch)
 		const DsItem *item = &batch->items[i];
 
 		if (item->reason != DS_HOLDS)
-			ds_document_refuse_interference(item->log == NULL ? item->collection : &item->log->streams, item->id);
+			ds_row_refuse_interference(item->log == NULL ? item->collection : &item->log->streams, item->id);
 	}
 	refuse_growth(batch);
 }
@@ -508,7 +509,7 @@ write_locked(DsBatch *batch)
 	write_present(batch);
 	for (int i = 0; i < batch->targets; i++)
 		if (is_unwritten(batch->order[i]))
-			ds_document_refuse_unwritten(batch->order[i]->collection, batch->order[i]->id);
+			ds_row_refuse_unwritten(batch->order[i]->collection, batch->order[i]->id);
 }
 
 /* Write everything, in the order that the head of this file explains. */
@@ -557,7 +558,7 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 	ds_log_items_lock(batch);
 	result = lock_and_compare(batch, may_try_again);
 	if (result == DS_AGAIN && !may_try_again)
-		ds_document_refuse_old_snapshot();
+		ds_error_old_snapshot();
 	if (result != DS_DONE)
 		return result;
 

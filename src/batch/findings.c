@@ -12,10 +12,10 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/errors.h"
 #include "batch/findings.h"
 #include "batch/log_items.h"
 #include "conflict/expectation.h"
-#include "document/document.h"
 #include "miscadmin.h"
 #include "stream/head.h"
 #include "utils/snapmgr.h"
@@ -104,6 +104,6 @@ ds_findings_look_again(DsBatch *batch, DsChooseStatement choose)
 
 	found = ds_findings_look_at(batch, choose, GetTransactionSnapshot(), batch->began);
 	if (ds_findings_look_at(batch, choose, GetLatestSnapshot(), batch->began) > 0)
-		ds_document_refuse_old_snapshot();
+		ds_error_old_snapshot();
 	return found;
 }

@@ -18,7 +18,6 @@
 #include "batch/item.h"
 #include "batch/log_items.h"
 #include "batch/stream_item.h"
-#include "document/document.h"
 #include "document/metadata.h"
 #include "json/json.h"
 #include "miscadmin.h"
@@ -354,7 +353,7 @@ require_data(const DsItem *item, JsonbValue *given)
 	if (given->type == jbvBinary && JsonContainerIsObject(given->val.binary.data))
 		return;
 	/* Never an object: this raises, with the hint that fits. */
-	ds_document_require(JsonbPGetDatum(JsonbValueToJsonb(given)), "data", item->number);
+	ds_json_require_object(JsonbPGetDatum(JsonbValueToJsonb(given)), "data", item->number);
 }
 
 static void

@@ -35,7 +35,6 @@
 #include "catalog/pg_type.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
-#include "document/document.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -237,7 +236,7 @@ ds_request_claim(DsRequest *request, Datum id, Jsonb *changes)
 		if (execute(CLAIM, DS_WRITE, values) > 0)
 			break;
 		if (try == MAX_TRIES)
-			ds_document_refuse_old_snapshot();
+			ds_error_old_snapshot();
 	}
 	SPI_finish();
 }
@@ -351,7 +350,7 @@ lock_request(Requests *requests)
 										  &failure);
 
 	if (result != TM_Ok && result != TM_SelfModified && IsolationUsesXactSnapshot())
-		ds_document_refuse_old_snapshot();
+		ds_error_old_snapshot();
 	return result == TM_Ok;
 }
 

@@ -14,12 +14,12 @@
 #include "batch/step.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "document/document.h"
 #include "executor/spi.h"
 #include "miscadmin.h"
 #include "table/engine.h"
 #include "table/floor.h"
 #include "table/insert.h"
+#include "table/row_error.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -234,7 +234,7 @@ absorb_written(Chunk *chunk, uint64 rows)
 		item->version = ds_plan_int64(row, 2);
 		item->written = true;
 		if (item->version != item->actual + growth(chunk, item) || !is_same_id(item, row, 3))
-			ds_document_refuse_trigger(chunk->collection, item->id);
+			ds_row_refuse_trigger(chunk->collection, item->id);
 		highest = Max(highest, item->version);
 	}
 	return highest;
@@ -258,12 +258,12 @@ absorb_inserted(Chunk *chunk, uint64 rows, int64 version)
 		item->version = ds_plan_int64(row, 2);
 		item->written = true;
 		if (item->version != (item->head != NULL ? item->head->growth : version))
-			ds_document_refuse_trigger(chunk->collection, item->id);
+			ds_row_refuse_trigger(chunk->collection, item->id);
 		row++;
 	}
 	/* An id that is in none of the items: the one of the next item, changed. */
 	if (row < rows)
-		ds_document_refuse_trigger(chunk->collection, chunk->items[row]->id);
+		ds_row_refuse_trigger(chunk->collection, chunk->items[row]->id);
 }
 
 /* Execute the statement of a chunk; its rows are in SPI_tuptable. */

@@ -23,17 +23,16 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "base/subtransaction.h"
-#include "document/document_direct.h"
 #include "document/document.h"
+#include "document/document_direct.h"
 #include "executor/spi.h"
-#include "json/json.h"
 #include "json/merge_patch.h"
 #include "miscadmin.h"
 #include "table/floor.h"
 #include "table/insert.h"
 #include "table/plan.h"
+#include "table/row_error.h"
 #include "utils/jsonb.h"
-#include "utils/rls.h"
 #include "utils/snapmgr.h"
 
 /*
@@ -42,120 +41,6 @@
  * creates and deletes the same document in between, each time.
  */
 #define MAX_TRIES 20
-
-/* Whether row security applies to the caller, as it is now. */
-bool
-ds_document_has_policies(const DsCollection *collection)
-{
-	return check_enable_rls(collection->relid, InvalidOid, true) == RLS_ENABLED;
-}
-
-/* Check that the argument called name is a JSON object and return it; 22023 otherwise. */
-Datum
-ds_document_require(Datum data, const char *name, int item)
-{
-	Jsonb	   *json = DatumGetJsonbP(data);
-
-	if (JB_ROOT_IS_OBJECT(json))
-		return JsonbPGetDatum(json);
-
-	if (ds_json_is_encoded_twice(json))
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%s%s must be a JSON object, not a JSON string", ds_item_prefix(item), name),
-				 errhint("The client seems to have encoded the JSON twice: bind the object itself, or its text as type text cast to jsonb.")));
-
-	ereport(ERROR,
-			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%s%s must be a JSON object", ds_item_prefix(item), name),
-			 errhint("Wrap the value in an object, as in {\"value\": ...}.")));
-}
-
-/* Raise 22003: the document is at the highest version there is. */
-void
-ds_document_refuse_growth(const DsCollection *collection, Datum id)
-{
-	ereport(ERROR,
-			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
-			 errmsg("document \"%s\" of collection \"%s\" is at the highest possible version",
-					ds_id_to_cstring(collection->id_type, id),
-					ds_collection_name(collection->relid)),
-			 errhint("Set its version to a lower number with UPDATE.")));
-}
-
-/* A row of a collection, or of a log's streams, for messages. */
-static const char *
-describe_row(const DsCollection *collection, Datum id)
-{
-	bool		is_stream = collection->kind == DS_STREAMS;
-
-	return psprintf("%s \"%s\" of %s \"%s\"", is_stream ? "stream" : "document",
-					ds_id_to_cstring(collection->id_type, id),
-					is_stream ? "table" : "collection", ds_collection_name(collection->relid));
-}
-
-/* Raise 27000: a trigger of the table undid a write, or changed the version. */
-void
-ds_document_refuse_trigger(const DsCollection *collection, Datum id)
-{
-	ereport(ERROR,
-			(errcode(DS_ERRCODE_TRIGGER),
-			 errmsg("a trigger interfered with the write of %s", describe_row(collection, id)),
-			 collection->kind == DS_STREAMS
-			 ? errhint("BEFORE triggers of streams must return the row, with stream and version as they are.")
-			 : errhint("BEFORE triggers of a collection must return the row, with id and version as they are.")));
-}
-
-/*
- * Raise 27000: what the call has locked and compared, or was about to make, is
- * not as it was, and nobody but the call itself can have changed that.
- */
-void
-ds_document_refuse_interference(const DsCollection *collection, Datum id)
-{
-	ereport(ERROR,
-			(errcode(DS_ERRCODE_TRIGGER),
-			 errmsg("a trigger or function that the call has run interfered with its write of %s",
-					describe_row(collection, id)),
-			 errhint("Let no trigger, default, check or index of the tables that a call writes change what the same call writes.")));
-}
-
-/*
- * Raise what keeps a document from being written although its version does
- * not: row security (42501), a trigger (27000), or else others who create and
- * delete it all the time (40001).
- */
-void
-ds_document_refuse_unwritable(const DsCollection *collection, Datum id)
-{
-	if (ds_document_has_policies(collection))
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_HIDDEN),
-				 errmsg("row security keeps %s from being written", describe_row(collection, id)),
-				 errhint("Ask the owner of the table for a policy that allows it, or use another id.")));
-	if (collection->has_before_triggers)
-		ds_document_refuse_trigger(collection, id);
-	ds_document_refuse_old_snapshot();
-}
-
-/* Raise why a document that is locked, and as it was compared, cannot be written: 42501 or 27000. */
-void
-ds_document_refuse_unwritten(const DsCollection *collection, Datum id)
-{
-	if (collection->has_before_triggers || ds_document_has_policies(collection))
-		ds_document_refuse_unwritable(collection, id);
-	ds_document_refuse_interference(collection, id);
-}
-
-/* Raise 40001: somebody changed what this transaction's snapshot shows. */
-void
-ds_document_refuse_old_snapshot(void)
-{
-	ereport(ERROR,
-			(errcode(DS_ERRCODE_SERIALIZATION),
-			 errmsg("could not serialize access due to concurrent update"),
-			 errhint("The transaction might succeed if retried.")));
-}
 
 /* Execute a statement that looks at one document; false when it is not there. */
 static bool
@@ -185,7 +70,7 @@ write_one(const DsCollection *collection, DsStatement statement,
 	{
 		outcome->version = ds_plan_int64(0, 1);
 		if (!ds_plan_bool(0, 2))
-			ds_document_refuse_trigger(collection, id);
+			ds_row_refuse_trigger(collection, id);
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return outcome->written;
@@ -200,15 +85,15 @@ refuse_unseen(const DsCollection *collection, Datum id)
 {
 	int64		unseen;
 
-	if (ds_document_has_policies(collection) &&
+	if (ds_row_security_applies(collection) &&
 		find_one(collection, DS_FIND, DS_WRITE, id, &unseen))
-		ds_document_refuse_unwritable(collection, id);
+		ds_row_refuse_unwritable(collection, id);
 	if (!IsolationUsesXactSnapshot())
 		return;
 
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (find_one(collection, DS_FIND, DS_READ, id, &unseen))
-		ds_document_refuse_old_snapshot();
+		ds_error_old_snapshot();
 	PopActiveSnapshot();
 }
 
@@ -259,7 +144,7 @@ update_exact(const DsCollection *collection, Datum id, const Change *change, int
 				   Int64GetDatum(version), outcome))
 		return false;
 	if (outcome->version != version + 1)
-		ds_document_refuse_trigger(collection, id);
+		ds_row_refuse_trigger(collection, id);
 	return true;
 }
 
@@ -314,7 +199,7 @@ refuse_own_row(const DsCollection *collection, Datum id, CommandId began)
 		is_in(collection, id, latest, GetCurrentCommandId(false));
 	UnregisterSnapshot(latest);
 	if (is_own)
-		ds_document_refuse_interference(collection, id);
+		ds_row_refuse_interference(collection, id);
 }
 
 /* An insert that is taken back when it turns out too low. */
@@ -349,7 +234,7 @@ insert_above_floor(void *context)
 		return false;
 	}
 	if (outcome->version != insertion->version)
-		ds_document_refuse_trigger(insertion->collection, insertion->id);
+		ds_row_refuse_trigger(insertion->collection, insertion->id);
 	insertion->is_too_low = ds_floor_has_reached(insertion->collection->relid, insertion->version);
 	outcome->written = !insertion->is_too_low;
 	return outcome->written;
@@ -374,7 +259,7 @@ insert_once(Insertion *insertion)
 	if (ds_document_is_taken_back(insertion->collection))
 		return ds_subtransaction_run(insert_above_floor, insertion);
 	if (!insert_above_floor(insertion) && insertion->is_too_low)
-		ds_document_refuse_old_snapshot();
+		ds_error_old_snapshot();
 	return insertion->outcome->written;
 }
 
@@ -412,7 +297,7 @@ insert_beside_others(Insertion *insertion)
 	if (!is_taken(collection, insertion->id))
 		ReThrowError(violation);
 	if (IsolationUsesXactSnapshot())
-		ds_document_refuse_old_snapshot();
+		ds_error_old_snapshot();
 	return false;
 }
 
@@ -455,19 +340,19 @@ write_document(const DsCollection *collection, Datum id, const Change *change,
 		if (outcome->reason != DS_HOLDS)
 			return;
 		if (outcome->present && outcome->actual == PG_INT64_MAX)
-			ds_document_refuse_growth(collection, id);
+			ds_row_refuse_growth(collection, id);
 	}
 
 	/*
 	 * The id is taken by a document that the caller may not see: the
 	 * expectation "absent" fails, and that is all that it may know.
 	 */
-	if (expected == DS_NO_VERSION && ds_document_has_policies(collection))
+	if (expected == DS_NO_VERSION && ds_row_security_applies(collection))
 	{
 		outcome->reason = DS_EXISTS;
 		return;
 	}
-	ds_document_refuse_unwritable(collection, id);
+	ds_row_refuse_unwritable(collection, id);
 }
 
 /*
@@ -523,7 +408,7 @@ delete_document(const DsCollection *collection, Datum id, int64 expected, DsOutc
 		if (outcome->reason != DS_HOLDS || !outcome->present)
 			return;
 	}
-	ds_document_refuse_unwritable(collection, id);
+	ds_row_refuse_unwritable(collection, id);
 }
 
 /*

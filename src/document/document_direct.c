@@ -107,7 +107,7 @@ try_insert(DsDirect *direct, Datum id, Datum data, DsOutcome *outcome)
  */
 bool
 ds_document_direct_upsert(const DsCollection *collection, Datum id, Datum data, int64 expected,
-				 DsOutcome *outcome)
+						  DsOutcome *outcome)
 {
 	bool		may_update = expected != DS_NO_VERSION && ds_engine_updates(collection);
 	bool		may_insert = (expected == DS_NO_VERSION || expected == DS_ANY_VERSION) &&

@@ -4,6 +4,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "base/errors.h"
 #include "fmgr.h"
 #include "json/json.h"
 #include "lib/stringinfo.h"
@@ -93,6 +94,27 @@ ds_json_is_encoded_twice(Jsonb *json)
 
 	return JB_ROOT_IS_SCALAR(json) && JsonbExtractScalar(&json->root, &scalar) &&
 		scalar.type == jbvString;
+}
+
+/* Check that the argument called name is a JSON object and return it; 22023 otherwise. */
+Datum
+ds_json_require_object(Datum data, const char *name, int item)
+{
+	Jsonb	   *json = DatumGetJsonbP(data);
+
+	if (JB_ROOT_IS_OBJECT(json))
+		return JsonbPGetDatum(json);
+
+	if (ds_json_is_encoded_twice(json))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%s%s must be a JSON object, not a JSON string", ds_item_prefix(item), name),
+				 errhint("The client seems to have encoded the JSON twice: bind the object itself, or its text as type text cast to jsonb.")));
+
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%s%s must be a JSON object", ds_item_prefix(item), name),
+			 errhint("Wrap the value in an object, as in {\"value\": ...}.")));
 }
 
 /* A whole value as it would be under a key; it points into the original. */

@@ -14,6 +14,7 @@ extern char *ds_json_digits(const JsonbValue *number);
 extern bool ds_json_is_bigint(const JsonbValue *string);
 extern bool ds_json_is_like(const JsonbValue *string, const char *word);
 extern bool ds_json_is_encoded_twice(Jsonb *json);
+extern Datum ds_json_require_object(Datum data, const char *name, int item);
 extern void ds_json_root(Jsonb *json, JsonbValue *value);
 extern Jsonb *ds_json_copy(const void *bytes, int length);
 extern Datum ds_json_empty_object(void);

@@ -48,6 +48,5 @@ extern int	ds_scope_shape(const DsScope *scope);
 extern char *ds_scope_condition(const DsScope *scope, int first_parameter);
 extern void ds_scope_parameter_types(Oid *types);
 extern void ds_scope_parameters(const DsScope *scope, Datum *values, char *nulls);
-extern bool ds_scope_tail(const DsLog *log, const DsScope *scope, int64 above, int64 *tail);
 
 #endif							/* DS_SCOPE_H */

@@ -8,10 +8,11 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/errors.h"
 #include "conflict/expectation.h"
-#include "document/document.h"
 #include "miscadmin.h"
 #include "scope/scope_check.h"
+#include "scope/tail.h"
 #include "utils/snapmgr.h"
 
 /* Find the tail of a scope in what one snapshot shows, if it is above that position. */
@@ -37,7 +38,7 @@ refuse_newer(const DsLog *log, const DsScope *scope, int64 above)
 	bool		found = find_tail(log, scope, above, GetTransactionSnapshot(), &tail);
 
 	if (found != scope->has_tail || (found && tail != scope->tail))
-		ds_document_refuse_old_snapshot();
+		ds_error_old_snapshot();
 }
 
 /* An event above what is expected violates a scope; a strict one, also no event just there. */

@@ -16,7 +16,7 @@
 #include "json/json.h"
 #include "log/log.h"
 #include "miscadmin.h"
-#include "scope/scope.h"
+#include "scope/tail.h"
 #include "table/plan.h"
 #include "utils/builtins.h"
 

@@ -21,13 +21,13 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "base/compat.h"
-#include "document/document.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
 #include "table/direct.h"
+#include "table/row_error.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
@@ -270,8 +270,8 @@ ds_direct_update(DsDirect *direct)
 								GetActiveSnapshot(), InvalidSnapshot, true,
 								&failure, &mode, &indexes);
 	if (result == TM_SelfModified)
-		ds_document_refuse_interference(direct->collection,
-										ds_direct_value(direct, direct->collection->id));
+		ds_row_refuse_interference(direct->collection,
+								   ds_direct_value(direct, direct->collection->id));
 	if (result != TM_Ok)
 		return false;
 

@@ -1,0 +1,20 @@
+/*
+ * outcome.h - what a call has found of a document, and done
+ */
+#ifndef DS_OUTCOME_H
+#define DS_OUTCOME_H
+
+#include "postgres.h"
+
+#include "conflict/expectation.h"
+
+typedef struct DsOutcome
+{
+	DsReason	reason;			/* DS_HOLDS: nothing stood in the way */
+	bool		present;		/* found, and visible to the caller */
+	int64		actual;			/* the version found, when present */
+	bool		written;		/* or deleted */
+	int64		version;		/* the new version, or the one deleted, when written */
+} DsOutcome;
+
+#endif							/* DS_OUTCOME_H */
