@@ -8,6 +8,7 @@
 #include "conflict/expectation.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "json/json.h"
 #include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/fmgrprotos.h"
@@ -81,18 +82,12 @@ find_json(const char *detail)
 											  CStringGetDatum(pnstrdup(begin, end - begin))));
 }
 
-static JsonbValue *
-member(JsonbContainer *object, const char *key, JsonbValue *value)
-{
-	return getKeyJsonValueFromContainer(object, key, strlen(key), value);
-}
-
 static Datum
 text_member(JsonbContainer *object, const char *key, bool *is_null)
 {
 	JsonbValue	value;
 
-	*is_null = member(object, key, &value) == NULL || value.type != jbvString;
+	*is_null = ds_json_member(object, key, &value) == NULL || value.type != jbvString;
 	if (*is_null)
 		return (Datum) 0;
 	return PointerGetDatum(cstring_to_text_with_len(value.val.string.val, value.val.string.len));
@@ -104,7 +99,7 @@ id_member(JsonbContainer *violation, bool *is_null)
 {
 	JsonbValue	scope;
 
-	if (member(violation, "scope", &scope) == NULL || scope.type != jbvBinary)
+	if (ds_json_member(violation, "scope", &scope) == NULL || scope.type != jbvBinary)
 		return text_member(violation, "id", is_null);
 	*is_null = false;
 	return CStringGetTextDatum(JsonbToCString(NULL, scope.val.binary.data, scope.val.binary.len));
@@ -115,7 +110,7 @@ number_member(JsonbContainer *object, const char *key, bool *is_null)
 {
 	JsonbValue	value;
 
-	*is_null = member(object, key, &value) == NULL || value.type != jbvNumeric;
+	*is_null = ds_json_member(object, key, &value) == NULL || value.type != jbvNumeric;
 	if (*is_null)
 		return (Datum) 0;
 	return DirectFunctionCall1(numeric_int8, NumericGetDatum(value.val.numeric));
@@ -138,7 +133,7 @@ put_violation(ReturnSetInfo *set, JsonbContainer *violation)
 		values[3] = text_member(violation, "log", &nulls[3]);
 	values[4] = id_member(violation, &nulls[4]);
 	values[5] = text_member(violation, "reason", &nulls[5]);
-	nulls[6] = member(violation, "expected", &value) == NULL;
+	nulls[6] = ds_json_member(violation, "expected", &value) == NULL;
 	if (!nulls[6])
 		values[6] = Int64GetDatum(ds_expectation_from_json(&value, DS_ONLY_ITEM));
 	values[7] = number_member(violation, "actual", &nulls[7]);
@@ -161,6 +156,8 @@ ds_violations(PG_FUNCTION_ARGS)
 	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
 	ErrorContextCallback context = {error_context_stack, detail_error, NULL};
 	JsonbValue	list;
+	JsonbContainer *array;
+	DsJsonWalk	walk;
 	Jsonb	   *json;
 
 	InitMaterializedSRF(fcinfo, 0);
@@ -169,18 +166,18 @@ ds_violations(PG_FUNCTION_ARGS)
 
 	error_context_stack = &context;
 	json = find_json(text_to_cstring(PG_GETARG_TEXT_PP(0)));
-	if (!JB_ROOT_IS_OBJECT(json) || member(&json->root, "violations", &list) == NULL ||
-		list.type != jbvBinary || !JsonContainerIsArray(list.val.binary.data))
+	if (!JB_ROOT_IS_OBJECT(json) || ds_json_member(&json->root, "violations", &list) == NULL ||
+		(array = ds_json_array(&list)) == NULL)
 		refuse_detail();
 
-	for (uint32 i = 0; i < JsonContainerSize(list.val.binary.data); i++)
+	ds_json_walk_begin(&walk, array);
+	while (ds_json_walk_next(&walk))
 	{
-		JsonbValue *violation = getIthJsonbValueFromContainer(list.val.binary.data, i);
+		JsonbContainer *violation = ds_json_object(&walk.value);
 
-		CHECK_FOR_INTERRUPTS();
-		if (violation->type != jbvBinary || !JsonContainerIsObject(violation->val.binary.data))
+		if (violation == NULL)
 			refuse_detail();
-		put_violation(set, violation->val.binary.data);
+		put_violation(set, violation);
 	}
 	error_context_stack = context.previous;
 	return (Datum) 0;

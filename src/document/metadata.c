@@ -28,8 +28,10 @@ refuse(int item, const char *problem)
 }
 
 static JsonbValue **
-slot_for_key(DsMetadata *metadata, const JsonbValue *key)
+find_place(void *context, const JsonbValue *key)
 {
+	DsMetadata *metadata = context;
+
 	if (ds_json_string_is(key, "collection"))
 		return &metadata->collection;
 	if (ds_json_string_is(key, "id"))
@@ -43,21 +45,11 @@ slot_for_key(DsMetadata *metadata, const JsonbValue *key)
 static void
 read_keys(JsonbContainer *object, int item, DsMetadata *metadata)
 {
-	JsonbIterator *iterator = JsonbIteratorInit(object);
-	JsonbValue	key;
-	int			used = 0;
+	JsonbValue	unknown;
 
 	memset(metadata, 0, offsetof(DsMetadata, values));
-	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
-	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
-	{
-		JsonbValue **slot = slot_for_key(metadata, &key);
-
-		if (slot == NULL)
-			refuse(item, psprintf("unknown key %s in \"" METADATA "\"", ds_json_quote(&key)));
-		*slot = &metadata->values[used++];
-		(void) JsonbIteratorNext(&iterator, *slot, true);
-	}
+	if (!ds_json_read_members(object, find_place, metadata, metadata->values, &unknown))
+		refuse(item, psprintf("unknown key %s in \"" METADATA "\"", ds_json_quote(&unknown)));
 }
 
 /*
@@ -70,12 +62,12 @@ ds_metadata_read(JsonbContainer *document, int item, DsMetadata *metadata)
 {
 	JsonbValue	member;
 
-	if (getKeyJsonValueFromContainer(document, METADATA, strlen(METADATA), &member) == NULL)
+	if (ds_json_member(document, METADATA, &member) == NULL)
 		refuse(item, "\"" METADATA "\" is missing");
-	if (member.type != jbvBinary || !JsonContainerIsObject(member.val.binary.data))
+	if (ds_json_object(&member) == NULL)
 		refuse(item, "\"" METADATA "\" must be a JSON object");
 
-	read_keys(member.val.binary.data, item, metadata);
+	read_keys(ds_json_object(&member), item, metadata);
 	if (metadata->collection == NULL)
 		refuse(item, "\"collection\" is missing in \"" METADATA "\"");
 	if (metadata->collection->type != jbvString || metadata->collection->val.string.len == 0)

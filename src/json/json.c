@@ -9,6 +9,7 @@
 #include "json/json.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
+#include "miscadmin.h"
 #include "utils/fmgrprotos.h"
 #include "utils/json.h"
 #include "utils/numeric.h"
@@ -96,27 +97,6 @@ ds_json_is_encoded_twice(Jsonb *json)
 		scalar.type == jbvString;
 }
 
-/* Check that the argument called name is a JSON object and return it; 22023 otherwise. */
-Datum
-ds_json_require_object(Datum data, const char *name, int item)
-{
-	Jsonb	   *json = DatumGetJsonbP(data);
-
-	if (JB_ROOT_IS_OBJECT(json))
-		return JsonbPGetDatum(json);
-
-	if (ds_json_is_encoded_twice(json))
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%s%s must be a JSON object, not a JSON string", ds_item_prefix(item), name),
-				 errhint("The client seems to have encoded the JSON twice: bind the object itself, or its text as type text cast to jsonb.")));
-
-	ereport(ERROR,
-			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%s%s must be a JSON object", ds_item_prefix(item), name),
-			 errhint("Wrap the value in an object, as in {\"value\": ...}.")));
-}
-
 /* A whole value as it would be under a key; it points into the original. */
 void
 ds_json_root(Jsonb *json, JsonbValue *value)
@@ -144,4 +124,104 @@ Datum
 ds_json_empty_object(void)
 {
 	return DirectFunctionCall1(jsonb_in, CStringGetDatum("{}"));
+}
+
+/*
+ * Objects and arrays
+ */
+
+/* The object that a value is, or NULL. */
+JsonbContainer *
+ds_json_object(const JsonbValue *value)
+{
+	return value->type == jbvBinary && JsonContainerIsObject(value->val.binary.data)
+		? value->val.binary.data : NULL;
+}
+
+/* The array that a value is, or NULL. */
+JsonbContainer *
+ds_json_array(const JsonbValue *value)
+{
+	return value->type == jbvBinary && JsonContainerIsArray(value->val.binary.data) &&
+		!JsonContainerIsScalar(value->val.binary.data)
+		? value->val.binary.data : NULL;
+}
+
+/* Check that the argument called name is a JSON object and return it; 22023 otherwise. */
+Datum
+ds_json_require_object(Datum data, const char *name, int item)
+{
+	Jsonb	   *json = DatumGetJsonbP(data);
+
+	if (JB_ROOT_IS_OBJECT(json))
+		return JsonbPGetDatum(json);
+
+	if (ds_json_is_encoded_twice(json))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%s%s must be a JSON object, not a JSON string", ds_item_prefix(item), name),
+				 errhint("The client seems to have encoded the JSON twice: bind the object itself, or its text as type text cast to jsonb.")));
+
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%s%s must be a JSON object", ds_item_prefix(item), name),
+			 errhint("Wrap the value in an object, as in {\"value\": ...}.")));
+}
+
+/* The member of an object that has that key, put into *value; NULL when there is none. */
+JsonbValue *
+ds_json_member(JsonbContainer *object, const char *key, JsonbValue *value)
+{
+	return getKeyJsonValueFromContainer(object, key, strlen(key), value);
+}
+
+/* Begin to walk over the members of an object, or the elements of an array. */
+void
+ds_json_walk_begin(DsJsonWalk *walk, JsonbContainer *container)
+{
+	walk->iterator = JsonbIteratorInit(container);
+	(void) JsonbIteratorNext(&walk->iterator, &walk->value, true);
+}
+
+/* Go on to the next one, which is in key and value; false when there is none. */
+bool
+ds_json_walk_next(DsJsonWalk *walk)
+{
+	JsonbIteratorToken token;
+
+	CHECK_FOR_INTERRUPTS();
+	token = JsonbIteratorNext(&walk->iterator, &walk->value, true);
+	if (token == WJB_KEY)
+	{
+		walk->key = walk->value;
+		token = JsonbIteratorNext(&walk->iterator, &walk->value, true);
+	}
+	return token == WJB_VALUE || token == WJB_ELEM;
+}
+
+/*
+ * Put the members of an object where they belong, by their keys; values has
+ * room for one of each.  False for a key that belongs nowhere, which is put
+ * into *unknown.
+ */
+bool
+ds_json_read_members(JsonbContainer *object, DsJsonFindPlace find_place, void *context,
+					 JsonbValue *values, JsonbValue *unknown)
+{
+	DsJsonWalk	walk;
+
+	ds_json_walk_begin(&walk, object);
+	while (ds_json_walk_next(&walk))
+	{
+		JsonbValue **place = find_place(context, &walk.key);
+
+		if (place == NULL)
+		{
+			*unknown = walk.key;
+			return false;
+		}
+		*values = walk.value;
+		*place = values++;
+	}
+	return true;
 }

@@ -12,48 +12,42 @@
 
 #include "base/compat.h"
 #include "fmgr.h"
+#include "json/json.h"
 #include "json/merge_patch.h"
 #include "miscadmin.h"
 
 PG_FUNCTION_INFO_V1(ds_merge_patch_sql);
 
-/* The object that a value is, or NULL. */
-static JsonbContainer *
-object_of(const JsonbValue *value)
-{
-	if (value == NULL || value->type != jbvBinary ||
-		!JsonContainerIsObject(value->val.binary.data))
-		return NULL;
-	return value->val.binary.data;
-}
-
-/* The member of an object that has that key, or NULL; the result is put into *member. */
+/* The member of an object that has that key, or NULL; it is put into *member. */
 static JsonbValue *
 find_member(JsonbContainer *object, const JsonbValue *key, JsonbValue *member)
 {
-	if (object == NULL)
-		return NULL;
 	return getKeyJsonValueFromContainer(object, key->val.string.val, key->val.string.len, member);
+}
+
+/* The object that a member of the target is; NULL when it is none, or not there. */
+static JsonbContainer *
+find_object(JsonbContainer *target, const JsonbValue *key)
+{
+	JsonbValue	member;
+
+	return target != NULL && find_member(target, key, &member) != NULL ? ds_json_object(&member) : NULL;
 }
 
 /* Push the members of the target that the patch does not name. */
 static void
 push_others(JsonbInState *state, JsonbContainer *target, JsonbContainer *patch)
 {
-	JsonbIterator *iterator = JsonbIteratorInit(target);
-	JsonbValue	key;
-	JsonbValue	value;
+	DsJsonWalk	walk;
 	JsonbValue	named;
 
-	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
-	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
+	ds_json_walk_begin(&walk, target);
+	while (ds_json_walk_next(&walk))
 	{
-		CHECK_FOR_INTERRUPTS();
-		(void) JsonbIteratorNext(&iterator, &value, true);
-		if (find_member(patch, &key, &named) != NULL)
+		if (find_member(patch, &walk.key, &named) != NULL)
 			continue;
-		pushJsonbValue(state, WJB_KEY, &key);
-		pushJsonbValue(state, WJB_VALUE, &value);
+		pushJsonbValue(state, WJB_KEY, &walk.key);
+		pushJsonbValue(state, WJB_VALUE, &walk.value);
 	}
 }
 
@@ -61,28 +55,25 @@ push_others(JsonbInState *state, JsonbContainer *target, JsonbContainer *patch)
 static void
 push_merged(JsonbInState *state, JsonbContainer *target, JsonbContainer *patch)
 {
-	JsonbIterator *iterator = JsonbIteratorInit(patch);
-	JsonbValue	key;
-	JsonbValue	value;
-	JsonbValue	member;
+	DsJsonWalk	walk;
 
 	check_stack_depth();
 	pushJsonbValue(state, WJB_BEGIN_OBJECT, NULL);
 	if (target != NULL)
 		push_others(state, target, patch);
 
-	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
-	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
+	ds_json_walk_begin(&walk, patch);
+	while (ds_json_walk_next(&walk))
 	{
-		CHECK_FOR_INTERRUPTS();
-		(void) JsonbIteratorNext(&iterator, &value, true);
-		if (value.type == jbvNull)
+		JsonbContainer *object = ds_json_object(&walk.value);
+
+		if (walk.value.type == jbvNull)
 			continue;
-		pushJsonbValue(state, WJB_KEY, &key);
-		if (object_of(&value) == NULL)
-			pushJsonbValue(state, WJB_VALUE, &value);
+		pushJsonbValue(state, WJB_KEY, &walk.key);
+		if (object == NULL)
+			pushJsonbValue(state, WJB_VALUE, &walk.value);
 		else
-			push_merged(state, object_of(find_member(target, &key, &member)), object_of(&value));
+			push_merged(state, find_object(target, &walk.key), object);
 	}
 	pushJsonbValue(state, WJB_END_OBJECT, NULL);
 }

@@ -56,26 +56,24 @@ read_filter(int item, const char *key, const JsonbValue *value, DsBytes *text)
 static void
 read_types(int item, const JsonbValue *value, DsScope *scope)
 {
-	JsonbIterator *iterator;
-	JsonbValue	type;
+	JsonbContainer *types = ds_json_array(value);
+	DsJsonWalk	walk;
 
-	if (value->type != jbvBinary || !JsonContainerIsArray(value->val.binary.data))
+	if (types == NULL)
 		refuse_scope(item, "\"types\" must be a JSON array of strings");
-	scope->type_count = JsonContainerSize(value->val.binary.data);
-	if (scope->type_count == 0)
+	if (JsonContainerSize(types) == 0)
 		refuse_scope(item, "\"types\" must not be empty: leave it out for events of any type");
 
-	scope->types = palloc(mul_size(scope->type_count, sizeof(DsBytes)));
-	iterator = JsonbIteratorInit(value->val.binary.data);
-	(void) JsonbIteratorNext(&iterator, &type, true);	/* WJB_BEGIN_ARRAY */
-	for (int i = 0; i < scope->type_count; i++)
+	scope->types = palloc(mul_size(JsonContainerSize(types), sizeof(DsBytes)));
+	ds_json_walk_begin(&walk, types);
+	while (ds_json_walk_next(&walk))
 	{
-		CHECK_FOR_INTERRUPTS();
-		(void) JsonbIteratorNext(&iterator, &type, true);
-		if (type.type != jbvString || type.val.string.len == 0)
+		DsBytes    *type = &scope->types[scope->type_count++];
+
+		if (walk.value.type != jbvString || walk.value.val.string.len == 0)
 			refuse_scope(item, "\"types\" must hold JSON strings that are not empty");
-		scope->types[i].start = type.val.string.val;
-		scope->types[i].length = type.val.string.len;
+		type->start = walk.value.val.string.val;
+		type->length = walk.value.val.string.len;
 	}
 }
 
@@ -139,23 +137,17 @@ read_member(int item, const JsonbValue *key, const JsonbValue *value, DsScope *s
 void
 ds_scope_read(const JsonbValue *given, int item, DsScope *scope)
 {
-	JsonbIterator *iterator;
-	JsonbValue	key;
-	JsonbValue	value;
+	DsJsonWalk	walk;
 
 	memset(scope, 0, sizeof(DsScope));
-	if (given->type != jbvBinary || !JsonContainerIsObject(given->val.binary.data))
+	if (ds_json_object(given) == NULL)
 		refuse_scope(item, given->type == jbvString ? ENCODED_TWICE : "a JSON object is due");
 	scope->given = given->val.binary.data;
 	scope->length = given->val.binary.len;
 
-	iterator = JsonbIteratorInit(scope->given);
-	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
-	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
-	{
-		(void) JsonbIteratorNext(&iterator, &value, true);
-		read_member(item, &key, &value, scope);
-	}
+	ds_json_walk_begin(&walk, scope->given);
+	while (ds_json_walk_next(&walk))
+		read_member(item, &walk.key, &walk.value, scope);
 }
 
 /* Refuse a scope that does not say up to where it has been seen. */
@@ -173,11 +165,11 @@ require_expected(const DsScope *scope, int item)
 DsScope *
 ds_scopes_read(const JsonbValue *given, int item, int *count)
 {
-	JsonbIterator *iterator;
-	JsonbValue	value;
+	JsonbContainer *array = ds_json_array(given);
+	DsJsonWalk	walk;
 	DsScope    *scopes;
 
-	if (given->type == jbvBinary && JsonContainerIsObject(given->val.binary.data))
+	if (ds_json_object(given) != NULL)
 	{
 		*count = 1;
 		scopes = palloc(sizeof(DsScope));
@@ -187,19 +179,18 @@ ds_scopes_read(const JsonbValue *given, int item, int *count)
 	}
 	if (given->type == jbvString)
 		refuse_scope(item, ENCODED_TWICE);
-	if (given->type != jbvBinary || !JsonContainerIsArray(given->val.binary.data))
+	if (array == NULL)
 		refuse_scope(item, "\"scopes\" must be a JSON array of scopes");
 
-	*count = JsonContainerSize(given->val.binary.data);
-	scopes = palloc(mul_size(Max(*count, 1), sizeof(DsScope)));
-	iterator = JsonbIteratorInit(given->val.binary.data);
-	(void) JsonbIteratorNext(&iterator, &value, true);	/* WJB_BEGIN_ARRAY */
-	for (int i = 0; i < *count; i++)
+	*count = 0;
+	scopes = palloc(mul_size(Max(JsonContainerSize(array), 1), sizeof(DsScope)));
+	ds_json_walk_begin(&walk, array);
+	while (ds_json_walk_next(&walk))
 	{
-		CHECK_FOR_INTERRUPTS();
-		(void) JsonbIteratorNext(&iterator, &value, true);
-		ds_scope_read(&value, item, &scopes[i]);
-		require_expected(&scopes[i], item);
+		DsScope    *scope = &scopes[(*count)++];
+
+		ds_scope_read(&walk.value, item, scope);
+		require_expected(scope, item);
 	}
 	return scopes;
 }

@@ -65,7 +65,7 @@ read_tag(const Place *place, const char *key, const JsonbValue *value, DsBytes *
 static void
 read_object(const Place *place, const char *key, const JsonbValue *value, DsBytes *object)
 {
-	if (value->type != jbvBinary || !JsonContainerIsObject(value->val.binary.data))
+	if (ds_json_object(value) == NULL)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("%sevent %d: \"%s\" must be a JSON object%s", ds_item_prefix(place->item),
@@ -150,34 +150,28 @@ read_member(Place *place, const JsonbValue *key, const JsonbValue *value, DsEven
 }
 
 static void
-read_event(Place *place, const JsonbValue *object, DsEvent *event)
+read_event(Place *place, const JsonbValue *given, DsEvent *event)
 {
-	JsonbIterator *iterator;
-	JsonbValue	key;
-	JsonbValue	value;
+	JsonbContainer *object = ds_json_object(given);
+	DsJsonWalk	walk;
 
-	if (object->type != jbvBinary || !JsonContainerIsObject(object->val.binary.data))
+	if (object == NULL)
 		refuse_event(place, "not a JSON object");
-
-	iterator = JsonbIteratorInit(object->val.binary.data);
-	(void) JsonbIteratorNext(&iterator, &key, true);	/* WJB_BEGIN_OBJECT */
-	while (JsonbIteratorNext(&iterator, &key, true) == WJB_KEY)
-	{
-		(void) JsonbIteratorNext(&iterator, &value, true);
-		read_member(place, &key, &value, event);
-	}
+	ds_json_walk_begin(&walk, object);
+	while (ds_json_walk_next(&walk))
+		read_member(place, &walk.key, &walk.value, event);
 	if (event->type.start == NULL)
 		refuse_event(place, "\"type\" is missing");
 }
 
-/* Refuse what is no array of events, or has none. */
-static void
+/* The array of events that is given, which has at least one. */
+static JsonbContainer *
 require_events(const JsonbValue *given, int item)
 {
+	JsonbContainer *events = ds_json_array(given);
 	bool		is_string = given->type == jbvString;
 
-	if (given->type != jbvBinary || !JsonContainerIsArray(given->val.binary.data) ||
-		JsonContainerIsScalar(given->val.binary.data))
+	if (events == NULL)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("%sevents must be a JSON array of events%s", ds_item_prefix(item),
@@ -185,11 +179,12 @@ require_events(const JsonbValue *given, int item)
 				 is_string
 				 ? errhint("The client seems to have encoded the JSON twice: bind the array itself, or its text as type text cast to jsonb.")
 				 : errhint("Pass [{\"type\": \"MoneyDeposited\", \"data\": {\"amount\": 10}}, ...].")));
-	if (JsonContainerSize(given->val.binary.data) == 0)
+	if (JsonContainerSize(events) == 0)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("%san append needs at least one event", ds_item_prefix(item)),
 				 errhint("To check a stream without writing to it, use an item with op \"assert\" in docstore.save().")));
+	return events;
 }
 
 /* Whether any event has an id. */
@@ -250,23 +245,20 @@ require_distinct_ids(const DsAppend *append)
 void
 ds_append_read(const JsonbValue *given, DsAppend *append)
 {
-	JsonbIterator *iterator;
-	JsonbValue	value;
+	JsonbContainer *events = require_events(given, append->item);
+	Place		place = {.item = append->item};
+	DsJsonWalk	walk;
 
-	require_events(given, append->item);
-	append->count = JsonContainerSize(given->val.binary.data);
+	append->count = JsonContainerSize(events);
 	append->events = palloc_extended(mul_size(append->count, sizeof(DsEvent)),
 									 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
 
-	iterator = JsonbIteratorInit(given->val.binary.data);
-	(void) JsonbIteratorNext(&iterator, &value, true);	/* WJB_BEGIN_ARRAY */
-	for (int i = 0; i < append->count; i++)
+	ds_json_walk_begin(&walk, events);
+	while (ds_json_walk_next(&walk))
 	{
-		Place		place = {append->item, i + 1};
+		DsEvent    *event = &append->events[place.event++];
 
-		CHECK_FOR_INTERRUPTS();
-		(void) JsonbIteratorNext(&iterator, &value, true);
-		read_event(&place, &value, &append->events[i]);
+		read_event(&place, &walk.value, event);
 	}
 	require_distinct_ids(append);
 }
