@@ -1,7 +1,15 @@
 /*
  * errors.h - the SQLSTATEs that docstore raises, and how messages name an item
  *
- * A client may match on these; they are part of the interface.
+ * The room base/ knows nothing of docstore's, only the server, and may call
+ * nobody else:
+ *
+ *	errors.c			the codes below, and the checks that all functions share
+ *	compat.h			every test of the server's version
+ *	array.c				arrays that a caller gave
+ *	subtransaction.c	what can be taken back
+ *
+ * A client may match on these codes; they are part of the interface.
  *
  *	PT409	the conflict (docstore.conflict_sqlstate changes it): conflict.c
  *	22023	a bad argument: a value that breaks a rule of the call

@@ -1,5 +1,20 @@
 /*
  * conflict.h - many violations, one error
+ *
+ * The room conflict/ knows what callers can expect, and what they are told when
+ * it does not hold.  It enforces
+ *
+ *	expectation.c	one vocabulary of expected versions, one comparison, by
+ *					equality; docstore.checks
+ *	conflict.c		one error for all violations of a call, of one shape;
+ *					it lists docstore.max_violations at most (100), and its total
+ *					counts all; which SQLSTATE it has
+ *	deferred.c		conflicts that wait until COMMIT; what a rollback to a
+ *					savepoint undoes is forgotten
+ *	detail_rows.c	the DETAIL of a conflict as rows: docstore.violations()
+ *
+ * It may call table/ (names), json/ and base/.  It locks nothing and reads no
+ * row: whoever adds a violation vouches for it.
  */
 #ifndef DS_CONFLICT_H
 #define DS_CONFLICT_H

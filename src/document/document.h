@@ -1,5 +1,19 @@
 /*
  * document.h - one document: find, wait, compare, write
+ *
+ * The room document/ knows how a call on a single document ends: written, or
+ * why not.  It enforces
+ *
+ *	document.c			the version that is compared is that of the row that is
+ *						locked; a patch is merged into that very row; who loses
+ *						the race for an id has a conflict (exists), no 23505; a
+ *						new document is above all versions that were deleted
+ *	document_direct.c	the same without the executor, where it succeeds at once
+ *	outcome.h			what was found and done
+ *	metadata.c			"@metadata", with which the version travels in a document
+ *
+ * It may call conflict/ (to compare), table/ (statements, floors, rows without
+ * the executor), json/ and base/.  Batches have steps of their own: batch/.
  */
 #ifndef DS_DOCUMENT_H
 #define DS_DOCUMENT_H

@@ -1,5 +1,5 @@
 /*
- * json.c - small helpers for JSON values that a caller gave
+ * json.c - JSON values that a caller gave
  */
 #include "postgres.h"
 
@@ -10,7 +10,7 @@
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
-#include "utils/fmgrprotos.h"
+#include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/numeric.h"
 #include "utils/varlena.h"
@@ -106,6 +106,24 @@ ds_json_root(Jsonb *json, JsonbValue *value)
 	value->type = jbvBinary;
 	value->val.binary.data = &json->root;
 	value->val.binary.len = VARSIZE(json) - VARHDRSZ;
+}
+
+/* Whether a value is a string that is not empty, whose bytes *text then is. */
+bool
+ds_json_read_text(const JsonbValue *value, DsBytes *text)
+{
+	if (value->type != jbvString || value->val.string.len == 0)
+		return false;
+	text->start = value->val.string.val;
+	text->length = value->val.string.len;
+	return true;
+}
+
+/* The same bytes as a text, in the current memory context. */
+Datum
+ds_json_text(const DsBytes *text)
+{
+	return PointerGetDatum(cstring_to_text_with_len(text->start, text->length));
 }
 
 /* A jsonb of its own, in the current memory context, from the bytes of one without header. */

@@ -1,5 +1,16 @@
 /*
- * json.h - small helpers for JSON values that a caller gave
+ * json.h - JSON values that a caller gave
+ *
+ * The room json/ knows JSON, and nothing of documents:
+ *
+ *	json.c			values as the server has read them: objects, arrays, words
+ *	merge_patch.c	a merge patch, RFC 7396: docstore.merge_patch(), which the
+ *					statements that patch documents call on the row they lock
+ *	json_tape.c, json_build.c, json_number.c, json_text.h
+ *					text as jsonb in two passes, the very bytes that the server
+ *					makes of it; what is unusual is left to the server
+ *
+ * It may call base/.
  */
 #ifndef DS_JSON_H
 #define DS_JSON_H
@@ -7,6 +18,13 @@
 #include "postgres.h"
 
 #include "utils/jsonb.h"
+
+/* A piece of the caller's bytes; start is NULL where there is nothing. */
+typedef struct DsBytes
+{
+	const char *start;
+	int			length;
+} DsBytes;
 
 /* A walk over the members of an object, or the elements of an array. */
 typedef struct DsJsonWalk
@@ -26,6 +44,8 @@ extern bool ds_json_is_bigint(const JsonbValue *string);
 extern bool ds_json_is_like(const JsonbValue *string, const char *word);
 extern bool ds_json_is_encoded_twice(Jsonb *json);
 extern void ds_json_root(Jsonb *json, JsonbValue *value);
+extern bool ds_json_read_text(const JsonbValue *value, DsBytes *text);
+extern Datum ds_json_text(const DsBytes *text);
 extern Jsonb *ds_json_copy(const void *bytes, int length);
 extern Datum ds_json_empty_object(void);
 

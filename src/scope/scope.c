@@ -22,7 +22,6 @@
 #include "miscadmin.h"
 #include "scope/scope.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
 
 #define HINT "A scope is like {\"source\": \"acc-1\", \"types\": [\"MoneyDeposited\"], \"expected\": 41}; " \
 	"further keys are \"source_type\", \"stream_type\", \"stream_id\" and \"strict\"."
@@ -46,10 +45,8 @@ read_filter(int item, const char *key, const JsonbValue *value, DsBytes *text)
 {
 	if (value->type == jbvNull)
 		return DS_NONE;
-	if (value->type != jbvString || value->val.string.len == 0)
+	if (!ds_json_read_text(value, text))
 		refuse_scope(item, psprintf("\"%s\" must be a JSON string that is not empty, or null", key));
-	text->start = value->val.string.val;
-	text->length = value->val.string.len;
 	return DS_EQUAL;
 }
 
@@ -67,14 +64,8 @@ read_types(int item, const JsonbValue *value, DsScope *scope)
 	scope->types = palloc(mul_size(JsonContainerSize(types), sizeof(DsBytes)));
 	ds_json_walk_begin(&walk, types);
 	while (ds_json_walk_next(&walk))
-	{
-		DsBytes    *type = &scope->types[scope->type_count++];
-
-		if (walk.value.type != jbvString || walk.value.val.string.len == 0)
+		if (!ds_json_read_text(&walk.value, &scope->types[scope->type_count++]))
 			refuse_scope(item, "\"types\" must hold JSON strings that are not empty");
-		type->start = walk.value.val.string.val;
-		type->length = walk.value.val.string.len;
-	}
 }
 
 /* Whether a value is a whole number that is not negative, or says that there is none. */
@@ -261,7 +252,7 @@ static void
 set_text(DsFilter filter, const DsBytes *text, Datum *value, char *null)
 {
 	*null = filter == DS_EQUAL ? ' ' : 'n';
-	*value = filter == DS_EQUAL ? PointerGetDatum(cstring_to_text_with_len(text->start, text->length)) : (Datum) 0;
+	*value = filter == DS_EQUAL ? ds_json_text(text) : (Datum) 0;
 }
 
 /* Their values, as SPI wants them. */
@@ -276,7 +267,7 @@ ds_scope_parameters(const DsScope *scope, Datum *values, char *nulls)
 	for (int i = 0; i < scope->type_count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		types[i] = PointerGetDatum(cstring_to_text_with_len(scope->types[i].start, scope->types[i].length));
+		types[i] = ds_json_text(&scope->types[i]);
 	}
 	values[DS_SCOPE_PARAMETERS - 1] = PointerGetDatum(construct_array(types, scope->type_count, TEXTOID,
 																	  -1, false, TYPALIGN_INT));

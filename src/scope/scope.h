@@ -1,5 +1,18 @@
 /*
  * scope.h - filters over the events of a log
+ *
+ * The room scope/ knows scopes.  It enforces
+ *
+ *	scope.c			which keys a scope has, and which events match it, in SQL
+ *	scope_lock.c	a scope that holds goes on to hold until its transaction
+ *					ends: every append that could match it waits; who may not
+ *					append holds none of these locks
+ *	scope_check.c	a scope is looked at when everything is locked, in a snapshot
+ *					that was taken after that
+ *	tail.c			the highest position in a scope
+ *
+ * It may call stream/ (events), log/, conflict/ (expected versions), table/,
+ * json/ and base/.  It knows one append, and the scopes of one log, at a time.
  */
 #ifndef DS_SCOPE_H
 #define DS_SCOPE_H

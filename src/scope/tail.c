@@ -18,7 +18,6 @@
 #include "miscadmin.h"
 #include "scope/tail.h"
 #include "table/plan.h"
-#include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(ds_tail);
 
@@ -115,7 +114,7 @@ walk(const Question *question, const DsBytes *value, Datum *values, const char *
 	bool		found = false;
 	bool		ended = false;
 
-	values[VALUE - 1] = PointerGetDatum(cstring_to_text_with_len(value->start, value->length));
+	values[VALUE - 1] = ds_json_text(value);
 	portal = ds_plan_open(&question->log->events, plan_number(question), build, question,
 						  values, nulls);
 	for (long rows = 1; !ended; rows = Min(rows * 8, 1000))

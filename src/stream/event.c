@@ -45,21 +45,15 @@ refuse_event(const Place *place, const char *problem)
 static void
 read_type(const Place *place, const JsonbValue *value, DsEvent *event)
 {
-	if (value->type != jbvString || value->val.string.len == 0)
+	if (!ds_json_read_text(value, &event->type))
 		refuse_event(place, "\"type\" must be a JSON string that is not empty");
-	event->type.start = value->val.string.val;
-	event->type.length = value->val.string.len;
 }
 
 static void
 read_tag(const Place *place, const char *key, const JsonbValue *value, DsBytes *tag)
 {
-	if (value->type == jbvNull)
-		return;
-	if (value->type != jbvString || value->val.string.len == 0)
+	if (value->type != jbvNull && !ds_json_read_text(value, tag))
 		refuse_event(place, psprintf("\"%s\" must be a JSON string that is not empty, or null", key));
-	tag->start = value->val.string.val;
-	tag->length = value->val.string.len;
 }
 
 static void
@@ -271,7 +265,7 @@ static Datum
 text_or_null(const DsBytes *bytes, bool *null)
 {
 	*null = bytes->start == NULL;
-	return *null ? (Datum) 0 : PointerGetDatum(cstring_to_text_with_len(bytes->start, bytes->length));
+	return *null ? (Datum) 0 : ds_json_text(bytes);
 }
 
 static Datum

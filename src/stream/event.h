@@ -1,13 +1,30 @@
 /*
  * event.h - the events of an append: as JSON, and as rows
+ *
+ * The room stream/ knows streams: their events, and their heads, of which each
+ * stream has one.  It enforces
+ *
+ *	event.c			which keys an event has; no id twice in an append
+ *	event_id.c		an append that is stored already is answered as it was
+ *	store_events.c	the only writer of events; they take their positions when
+ *					nothing can fail any more but the server
+ *	event_rows.c	the same without the executor
+ *	head.c			what a head has besides id and version: revision, generation,
+ *					transaction id; event positions follow versions
+ *	head_direct.c	heads without the executor
+ *	head_statement.c	heads in SQL
+ *
+ * It may call log/ (which tables), feed/ (the order of readers), table/, json/
+ * and base/.  That a closed stream takes no events, and which version an item
+ * expects of a stream, is compared in batch/; nobody here knows of items.
  */
 #ifndef DS_EVENT_H
 #define DS_EVENT_H
 
 #include "postgres.h"
 
+#include "json/json.h"
 #include "log/log.h"
-#include "utils/jsonb.h"
 #include "utils/uuid.h"
 
 /* The tags of an event that are text; its source is the stream. */
@@ -18,13 +35,6 @@ typedef enum DsTag
 	DS_TAG_STREAM_ID,
 	DS_TAGS
 } DsTag;
-
-/* A piece of the caller's bytes; start is NULL where there is nothing. */
-typedef struct DsBytes
-{
-	const char *start;
-	int			length;
-} DsBytes;
 
 typedef struct DsEvent
 {

@@ -1,5 +1,5 @@
 /*
- * violations.c - docstore.violations(): a conflict's DETAIL as rows
+ * detail_rows.c - docstore.violations(): a conflict's DETAIL as rows
  */
 #include "postgres.h"
 
