@@ -10,7 +10,7 @@
  * error, since a statement can hold whole documents.
  *
  * Whoever adds a violation vouches that it is true: read under the row's
- * lock, or final for another reason (document.c, batch.c).
+ * lock, or final for another reason (document.c, attempt.c).
  */
 #include "postgres.h"
 

@@ -189,16 +189,16 @@ static void
 refuse_own_row(const DsCollection *collection, Datum id, CommandId began)
 {
 	Snapshot	latest;
-	bool		is_own;
+	bool		is_ours;
 
 	if (collection->is_plain_insert)
 		return;
 	CommandCounterIncrement();
 	latest = RegisterSnapshot(GetLatestSnapshot());
-	is_own = !is_in(collection, id, latest, began) &&
+	is_ours = !is_in(collection, id, latest, began) &&
 		is_in(collection, id, latest, GetCurrentCommandId(false));
 	UnregisterSnapshot(latest);
-	if (is_own)
+	if (is_ours)
 		ds_row_refuse_interference(collection, id);
 }
 

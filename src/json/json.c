@@ -126,7 +126,11 @@ ds_json_text(const DsBytes *text)
 	return PointerGetDatum(cstring_to_text_with_len(text->start, text->length));
 }
 
-/* A jsonb of its own, in the current memory context, from the bytes of one without header. */
+/*
+ * A jsonb of its own, in the current memory context, from the bytes of one
+ * without header: those that stand for an object within another one are just
+ * that (jsonb_util.c copies a container in the same way).
+ */
 Jsonb *
 ds_json_copy(const void *bytes, int length)
 {

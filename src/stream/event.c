@@ -6,7 +6,7 @@
  * about it is checked here, before anything is locked but the tables.
  *
  * Nothing is copied: an event points to the bytes of the caller's jsonb, and
- * what is an object there is a jsonb of its own (item.c).
+ * what is an object there is a jsonb of its own (json.c).
  */
 #include "postgres.h"
 
