@@ -11,15 +11,16 @@
  * (generation, transaction_id, log_position), the order in which readers go on
  * (feed.c); and (stream, event_id) of those events that came with an id.
  *
- * Two triggers may be on the table of events: docstore.notify_log(), when that
- * is asked for, and docstore.replicate_event(), which fires only where logical
- * replication applies changes.
+ * Two triggers may be on the table of events: docstore_internal.notify_log(),
+ * when that is asked for, and docstore_internal.replicate_event(), which fires
+ * only where logical replication applies changes.
  */
 #include "postgres.h"
 
 #include "api/create_collection.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/internal.h"
 #include "catalog/namespace.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
@@ -62,7 +63,7 @@ create_replicate_trigger(const char *events)
 {
 	ds_plan_execute_utility(psprintf(
 		"CREATE TRIGGER " DS_LOG_REPLICATE " BEFORE INSERT OR UPDATE ON %s FOR EACH ROW "
-		"EXECUTE FUNCTION docstore.replicate_event()", events));
+		"EXECUTE FUNCTION %s.replicate_event()", events, ds_internal_schema_name()));
 }
 
 static void
@@ -77,7 +78,7 @@ create_notify_trigger(const char *events)
 {
 	ds_plan_execute_utility(psprintf(
 		"CREATE TRIGGER " NOTIFY " AFTER INSERT ON %s FOR EACH STATEMENT "
-		"EXECUTE FUNCTION docstore.notify_log()", events));
+		"EXECUTE FUNCTION %s.notify_log()", events, ds_internal_schema_name()));
 }
 
 static void

@@ -174,7 +174,7 @@ ds_load_many(PG_FUNCTION_ARGS)
 }
 
 /*
- * docstore.load_many_support(internal) RETURNS internal
+ * docstore_internal.load_many_support(internal) RETURNS internal
  *
  * Tells the planner how many rows docstore.load_many() returns: as many as
  * there are ids, by the estimate that the server makes for unnest().

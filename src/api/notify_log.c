@@ -1,5 +1,5 @@
 /*
- * notify_log.c - docstore.notify_log(): tell those who wait that there are events
+ * notify_log.c - docstore_internal.notify_log(): tell those who wait that there are events
  */
 #include "postgres.h"
 
@@ -13,7 +13,7 @@
 PG_FUNCTION_INFO_V1(ds_notify_log);
 
 /*
- * docstore.notify_log() RETURNS trigger: AFTER INSERT, for each statement
+ * docstore_internal.notify_log() RETURNS trigger: AFTER INSERT, for each statement
  *
  * Sends NOTIFY docstore with the qualified name of the log.  The server sends
  * equal notifications of a transaction once, when it commits.
@@ -27,7 +27,7 @@ ds_notify_log(PG_FUNCTION_ARGS)
 		!TRIGGER_FIRED_BY_INSERT(call->tg_event) || !TRIGGER_FIRED_FOR_STATEMENT(call->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("docstore.notify_log() is called by its trigger only"),
+				 errmsg("docstore_internal.notify_log() is called by its trigger only"),
 				 errhint("Pass notify => true to docstore.create_log().")));
 	Async_Notify("docstore", ds_collection_name(RelationGetRelid(call->tg_relation)));
 	PG_RETURN_POINTER(NULL);

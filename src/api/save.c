@@ -191,8 +191,6 @@ run_request(Datum request_id, Jsonb *changes, Rows *result)
  * A request_id that the caller has committed before returns the same rows
  * again and writes nothing (request.c); 22023 when it was with other changes, or
  * names other tables by them (retry.c).
- *
- * CAUTION: the function of version 0.1.0 has one argument.
  */
 Datum
 ds_save(PG_FUNCTION_ARGS)
@@ -200,7 +198,7 @@ ds_save(PG_FUNCTION_ARGS)
 	Rows		result = begin(fcinfo, "docstore.save()");
 	Jsonb	   *changes = PG_GETARG_JSONB_P(0);
 
-	if (PG_NARGS() > 1 && !PG_ARGISNULL(1))
+	if (!PG_ARGISNULL(1))
 		run_request(PG_GETARG_DATUM(1), changes, &result);
 	else
 		(void) run(changes, true, &result);

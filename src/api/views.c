@@ -40,7 +40,7 @@ PG_FUNCTION_INFO_V1(ds_estimated_rows);
 PG_FUNCTION_INFO_V1(ds_table_size);
 
 /*
- * docstore.is_collection(relation regclass) RETURNS boolean
+ * docstore_internal.is_collection(relation regclass) RETURNS boolean
  *
  * The temporary tables of other sessions cannot be read, and so are none.
  */
@@ -54,7 +54,7 @@ ds_is_collection(PG_FUNCTION_ARGS)
 }
 
 /*
- * docstore.log_tables(relation regclass) RETURNS oid[]
+ * docstore_internal.log_tables(relation regclass) RETURNS oid[]
  *
  * The tables of a log: its events, its streams and, unless they have been
  * dropped, its consumers.  NULL when the table is no log.
@@ -124,7 +124,7 @@ tables_with_rows(Oid relid)
 }
 
 /*
- * docstore.collection_options(relation regclass) RETURNS jsonb
+ * docstore_internal.collection_options(relation regclass) RETURNS jsonb
  *
  * What can be chosen of a collection; NULL when it has just been dropped.
  */
@@ -170,7 +170,7 @@ rows_of(Oid relid)
 }
 
 /*
- * docstore.estimated_rows(relation regclass) RETURNS bigint
+ * docstore_internal.estimated_rows(relation regclass) RETURNS bigint
  *
  * As of the last VACUUM or ANALYZE, of all partitions; those that neither has
  * seen yet count as empty.  NULL when neither has seen any.
@@ -253,7 +253,7 @@ toast_table_of(Oid relid)
 }
 
 /*
- * docstore.table_size(relation regclass) RETURNS bigint
+ * docstore_internal.table_size(relation regclass) RETURNS bigint
  *
  * What pg_total_relation_size() returns, of all partitions; NULL for a table
  * that has just been dropped.

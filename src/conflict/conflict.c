@@ -83,7 +83,7 @@ ds_conflict_init(void)
 }
 
 /*
- * docstore.conflict_sqlstate() RETURNS text
+ * docstore_internal.conflict_sqlstate() RETURNS text
  *
  * For the view docstore.error_codes: the setting as it is once the library is
  * loaded, which current_setting() would not see to.

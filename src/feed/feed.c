@@ -250,7 +250,7 @@ check_trigger_call(FunctionCallInfo fcinfo)
 		!TRIGGER_FIRED_FOR_ROW(call->tg_event) || TRIGGER_FIRED_BY_DELETE(call->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("docstore.replicate_event() is called by its trigger only"),
+				 errmsg("docstore_internal.replicate_event() is called by its trigger only"),
 				 errhint("docstore.create_log() makes the trigger.")));
 }
 
@@ -280,7 +280,7 @@ is_replicated(void)
 }
 
 /*
- * docstore.replicate_event() RETURNS trigger: BEFORE INSERT OR UPDATE, to any
+ * docstore_internal.replicate_event() RETURNS trigger: BEFORE INSERT OR UPDATE, to any
  * effect only where logical replication applies changes
  *
  * An event that comes from another server gets its place in the order of this

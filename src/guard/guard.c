@@ -46,7 +46,7 @@ ds_guard_refuse_call(const char *function)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-			 errmsg("docstore.%s() is for the triggers of docstore.guard()", function),
+			 errmsg("docstore_internal.%s() is for the triggers of docstore.guard()", function),
 			 errhint("Call docstore.guard() for the table.")));
 }
 

@@ -85,7 +85,7 @@ keeps_id(const TriggerData *trigger)
 }
 
 /*
- * docstore.guard_delete() RETURNS trigger: raise the floor of a collection to
+ * docstore_internal.guard_delete() RETURNS trigger: raise the floor of a collection to
  * the version of a document that is deleted, or gets another id.
  */
 Datum
@@ -141,7 +141,7 @@ tables_of(Oid relid)
 }
 
 /*
- * docstore.guard_truncate() RETURNS trigger: raise the floor of a collection
+ * docstore_internal.guard_truncate() RETURNS trigger: raise the floor of a collection
  * to the highest version of all that are about to go, which takes a look at
  * every row.  TRUNCATE .. RESTART IDENTITY restarts the floor, too, so it is
  * made to restart where it is.

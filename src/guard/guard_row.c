@@ -335,7 +335,7 @@ guard_update(const TriggerData *trigger, const DsGuarded *guarded)
 }
 
 /*
- * docstore.guard_row() RETURNS trigger: see the head of this file.
+ * docstore_internal.guard_row() RETURNS trigger: see the head of this file.
  *
  * An inserted row keeps the version that its writer sends, as ORMs begin with
  * 0 or with 1; NULL becomes 1.

@@ -17,6 +17,7 @@
 
 #include "base/compat.h"
 #include "base/errors.h"
+#include "base/internal.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
@@ -178,14 +179,15 @@ report_children(Oid relid)
 
 /* Make a trigger of the guard's unless it is there, and see to when it fires. */
 static void
-make_trigger(Oid relid, const char *name, const char *function, const char *definition, const char *enable)
+make_trigger(Oid relid, const char *name, const char *function, const char *timing, const char *enable)
 {
 	const char *table = ds_collection_name(relid);
 
 	DsTrigger	trigger;
 
 	if (!ds_trigger_find(relid, name, function, &trigger))
-		ds_plan_execute_utility(psprintf("CREATE TRIGGER %s %s", name, psprintf(definition, table)));
+		ds_plan_execute_utility(psprintf("CREATE TRIGGER %s %s EXECUTE FUNCTION %s.%s()", name, psprintf(timing, table),
+										 ds_internal_schema_name(), function));
 	ds_plan_execute_utility(psprintf("ALTER TABLE %s %s TRIGGER %s", table, enable, name));
 }
 
@@ -195,10 +197,10 @@ guard_floor(Oid relid)
 {
 	ds_floor_create(relid);
 	make_trigger(relid, DS_GUARD "_delete", "guard_delete",
-				 "AFTER DELETE OR UPDATE OF id ON %s FOR EACH ROW EXECUTE FUNCTION docstore.guard_delete()",
+				 "AFTER DELETE OR UPDATE OF id ON %s FOR EACH ROW",
 				 "ENABLE ALWAYS");
 	make_trigger(relid, DS_GUARD "_truncate", "guard_truncate",
-				 "BEFORE TRUNCATE ON %s FOR EACH STATEMENT EXECUTE FUNCTION docstore.guard_truncate()",
+				 "BEFORE TRUNCATE ON %s FOR EACH STATEMENT",
 				 "ENABLE ALWAYS");
 }
 
@@ -261,8 +263,8 @@ ds_guard(PG_FUNCTION_ARGS)
 	require_unguarded(relid);
 
 	ds_plan_execute_utility(psprintf("CREATE TRIGGER " DS_GUARD " BEFORE INSERT OR UPDATE ON %s "
-									 "FOR EACH ROW EXECUTE FUNCTION docstore.guard_row(%s)",
-									 ds_collection_name(relid), quote_literal_cstr(column)));
+									 "FOR EACH ROW EXECUTE FUNCTION %s.guard_row(%s)",
+									 ds_collection_name(relid), ds_internal_schema_name(), quote_literal_cstr(column)));
 	if (ds_collection_recognise(relid, &collection))
 		guard_floor(relid);
 	report_children(relid);

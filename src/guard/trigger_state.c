@@ -16,7 +16,7 @@
 #include "access/htup_details.h"
 #include "access/stratnum.h"
 #include "access/table.h"
-#include "catalog/namespace.h"
+#include "base/internal.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
@@ -72,15 +72,6 @@ find(Oid index, int nkeys, ScanKey keys, DsTrigger *trigger)
 	return found;
 }
 
-static bool
-is_of_docstore(Oid function, const char *name)
-{
-	char	   *found = get_func_name(function);
-
-	return found != NULL && strcmp(found, name) == 0 &&
-		get_func_namespace(function) == get_namespace_oid("docstore", true);
-}
-
 /* A table's trigger of that name; false when there is none that calls that function of docstore's. */
 bool
 ds_trigger_find(Oid relid, const char *name, const char *function, DsTrigger *trigger)
@@ -90,7 +81,7 @@ ds_trigger_find(Oid relid, const char *name, const char *function, DsTrigger *tr
 	ScanKeyInit(&keys[0], Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
 	ScanKeyInit(&keys[1], Anum_pg_trigger_tgname, BTEqualStrategyNumber, F_NAMEEQ, CStringGetDatum(name));
 	return find(TriggerRelidNameIndexId, lengthof(keys), keys, trigger) &&
-		is_of_docstore(trigger->function, function);
+		ds_internal_is(trigger->function, function);
 }
 
 /*
@@ -215,7 +206,7 @@ ds_trigger_log_fault(Oid relid)
 }
 
 /*
- * docstore.trigger_fault(relation regclass) RETURNS text
+ * docstore_internal.trigger_fault(relation regclass) RETURNS text
  *
  * What is wrong with docstore's triggers on a log or a guarded table; NULL
  * when nothing is.

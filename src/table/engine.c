@@ -23,6 +23,7 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/internal.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
 #include "catalog/pg_trigger.h"
@@ -73,7 +74,7 @@ static bool
 is_known(const Trigger *trigger)
 {
 	return trigger->tgfoid < FirstUnpinnedObjectId ||
-		get_func_namespace(trigger->tgfoid) == get_namespace_oid("docstore", true);
+		get_func_namespace(trigger->tgfoid) == ds_internal_schema();
 }
 
 /*

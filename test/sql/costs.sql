@@ -5,7 +5,7 @@
 
 -- nothing that reads or writes a table is as cheap as an operator; these do not, and triggers are in no plan
 SELECT oid::regprocedure FROM pg_proc
-WHERE pronamespace = 'docstore'::regnamespace AND prorettype <> 'trigger'::regtype AND procost < 20
+WHERE pronamespace = ANY ('{docstore,docstore_internal}'::regnamespace[]) AND prorettype <> 'trigger'::regtype AND procost < 20
 	AND proname <> ALL ('{check_conflicts,conflict_sqlstate,estimated_rows,load_many_support}')
 ORDER BY oid::regprocedure::text COLLATE "C";
 -- whatever writes costs more than what reads, and what makes a table more than that

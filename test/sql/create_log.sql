@@ -121,9 +121,9 @@ SELECT version, log_position FROM docstore.append('undone', 'a', '[{"type": "T"}
 COMMIT;
 
 -- the triggers' functions are for triggers
-CALL pg_temp.try($$ SELECT docstore.notify_log() $$);
+CALL pg_temp.try($$ SELECT docstore_internal.notify_log() $$);
 CREATE TABLE plain (id int);
-CREATE TRIGGER wrong BEFORE INSERT ON plain FOR EACH ROW EXECUTE FUNCTION docstore.replicate_event();
+CREATE TRIGGER wrong BEFORE INSERT ON plain FOR EACH ROW EXECUTE FUNCTION docstore_internal.replicate_event();
 -- what no replication applies is left alone
 CALL pg_temp.try($$ INSERT INTO plain VALUES (1) $$);
 

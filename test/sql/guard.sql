@@ -92,8 +92,8 @@ CALL pg_temp.try($$ SELECT docstore.guard('orders', NULL) $$);
 CALL pg_temp.try($$ SELECT docstore.guard(0) $$);
 CALL pg_temp.try($$ SELECT docstore.unguard('odd') $$);
 CALL pg_temp.try($$ SELECT docstore.unguard(NULL) $$);
-CALL pg_temp.try($$ SELECT docstore.guard_row() $$);
-CREATE TRIGGER own AFTER DELETE ON odd FOR EACH ROW EXECUTE FUNCTION docstore.guard_row();
+CALL pg_temp.try($$ SELECT docstore_internal.guard_row() $$);
+CREATE TRIGGER own AFTER DELETE ON odd FOR EACH ROW EXECUTE FUNCTION docstore_internal.guard_row();
 INSERT INTO odd VALUES ('a', 'b');
 CALL pg_temp.try($$ DELETE FROM odd $$);
 DROP TRIGGER own ON odd;
@@ -102,7 +102,7 @@ SELECT docstore.create_collection('hand');
 SELECT docstore.upsert('hand', 'a', '{}');
 CREATE PROCEDURE pg_temp.try_trigger(fired text, function text, statement text) LANGUAGE plpgsql AS $$
 BEGIN
-	EXECUTE pg_catalog.format('CREATE TRIGGER own %s EXECUTE FUNCTION docstore.%s()', fired, function);
+	EXECUTE pg_catalog.format('CREATE TRIGGER own %s EXECUTE FUNCTION docstore_internal.%s()', fired, function);
 	CALL pg_temp.try(statement);
 	DROP TRIGGER own ON hand;
 END

@@ -108,20 +108,20 @@ DROP TRIGGER counted ON orders;
 ALTER TABLE orders DISABLE TRIGGER docstore_guard;
 UPDATE orders SET version = 50 WHERE nr = 1 RETURNING nr, version;
 ALTER TABLE orders ENABLE TRIGGER docstore_guard;
-CREATE TRIGGER second BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION docstore.guard_row('version');
+CREATE TRIGGER second BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION docstore_internal.guard_row('version');
 UPDATE orders SET note = 'guarded twice' WHERE nr = 1 RETURNING nr, version;
 UPDATE orders SET note = 'guarded twice', version = 52 WHERE nr = 1 RETURNING nr, version;
 CALL pg_temp.try($$ UPDATE orders SET version = 9 WHERE nr = 1 $$);
 DROP TRIGGER second ON orders;
 -- each of two looks after the column that it was made for
 ALTER TABLE orders ADD revision bigint NOT NULL DEFAULT 1;
-CREATE TRIGGER second BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION docstore.guard_row('revision');
+CREATE TRIGGER second BEFORE INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION docstore_internal.guard_row('revision');
 UPDATE orders SET note = 'two versions' WHERE nr = 1 RETURNING nr, version, revision;
 CALL pg_temp.try($$ UPDATE orders SET revision = 9 WHERE nr = 1 $$);
 DROP TRIGGER second ON orders;
 -- and one for some rows, that is the user's own: the columns and the condition are his
 SELECT docstore.unguard('orders');
-CREATE TRIGGER guard_notes BEFORE UPDATE OF note ON orders FOR EACH ROW WHEN (OLD.nr = 1) EXECUTE FUNCTION docstore.guard_row('version');
+CREATE TRIGGER guard_notes BEFORE UPDATE OF note ON orders FOR EACH ROW WHEN (OLD.nr = 1) EXECUTE FUNCTION docstore_internal.guard_row('version');
 UPDATE orders SET version = 60 RETURNING nr, version;
 UPDATE orders SET note = 'his' RETURNING nr, version;
 CALL pg_temp.try($$ UPDATE orders SET note = 'his', version = 9 WHERE nr = 1 $$);

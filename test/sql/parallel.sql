@@ -70,7 +70,7 @@ CALL pg_temp.run($$ SELECT count(*) > 0 FROM docstore.collections $$);
 
 -- no function that writes is left out: what is VOLATILE is refused, but for triggers
 SELECT p.oid::regprocedure FROM pg_proc AS p
-WHERE p.pronamespace = 'docstore'::regnamespace AND p.provolatile = 'v' AND p.proparallel = 'u' AND p.prorettype <> 'trigger'::regtype
+WHERE p.pronamespace = ANY ('{docstore,docstore_internal}'::regnamespace[]) AND p.provolatile = 'v' AND p.proparallel = 'u' AND p.prorettype <> 'trigger'::regtype
 ORDER BY p.oid::regprocedure::text COLLATE "C";
 
 DROP FUNCTION run;

@@ -7,7 +7,7 @@
 CREATE VIEW pg_temp.functions AS
 SELECT p.oid, p.proname AS name, p.provolatile AS volatility, p.proretset AS is_set, p.prorettype AS result, p.pronargs, p.pronargdefaults,
 	p.proargnames[1:p.pronargs] AS names, p.proargtypes AS types, p.provariadic
-FROM pg_proc p WHERE p.pronamespace = 'docstore'::regnamespace AND obj_description(p.oid, 'pg_proc') !~ '^(internal|trigger of)';
+FROM pg_proc p WHERE p.pronamespace = 'docstore'::regnamespace;
 -- all their arguments have names, and no two of them have the same name: PostgREST does not look at types
 SELECT oid::regprocedure AS without_names FROM pg_temp.functions WHERE pronargs > 0 AND COALESCE(cardinality(array_remove(names, '')), 0) < pronargs;
 SELECT name AS overloaded FROM pg_temp.functions GROUP BY name HAVING count(*) > 1;

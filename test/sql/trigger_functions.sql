@@ -12,7 +12,7 @@ CREATE PROCEDURE pg_temp.try_trigger(function text, name text, fires text, level
 DECLARE
 	code text := 'ok';
 BEGIN
-	EXECUTE format('CREATE TRIGGER own %s ON %I FOR EACH %s EXECUTE FUNCTION docstore.%s', fires, name, level, function);
+	EXECUTE format('CREATE TRIGGER own %s ON %I FOR EACH %s EXECUTE FUNCTION docstore_internal.%s', fires, name, level, function);
 	BEGIN
 		IF name = 'l' THEN
 			INSERT INTO l (log_position, version, generation, transaction_id, stream, type, data) OVERRIDING SYSTEM VALUE VALUES (1, 1, 1, '1', 's', 't', '{}');

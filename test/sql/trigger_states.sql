@@ -15,7 +15,7 @@ SELECT 'collections' AS view, name, options ->> 'fault' AS fault FROM docstore.c
 UNION ALL SELECT 'guarded', name, options ->> 'fault' FROM docstore.guarded WHERE options ->> 'fault' IS NOT NULL
 UNION ALL SELECT 'logs', name, options ->> 'fault' FROM docstore.logs WHERE options ->> 'fault' IS NOT NULL;
 CREATE VIEW states AS
-SELECT tgrelid::regclass AS "table", tgname AS name, docstore.trigger_state(tgenabled) AS state FROM pg_trigger
+SELECT tgrelid::regclass AS "table", tgname AS name, docstore_internal.trigger_state(tgenabled) AS state FROM pg_trigger
 WHERE tgrelid = ANY ('{shops, invoices, parts, parts_low, parts_high, ledger, mails}'::regclass[]) AND NOT tgisinternal OR tgparentid <> 0;
 SELECT * FROM faults;
 SELECT * FROM states ORDER BY "table"::text, name;

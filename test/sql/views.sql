@@ -121,9 +121,9 @@ SELECT name, options ->> 'guard' AS guard FROM docstore.collections WHERE option
 CREATE TABLE others (version int);
 CREATE TRIGGER docstore_guard BEFORE UPDATE ON others FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger();
 CREATE TABLE by_hand (version int);
-CREATE TRIGGER docstore_guard BEFORE UPDATE ON by_hand FOR EACH ROW EXECUTE FUNCTION docstore.guard_row();
+CREATE TRIGGER docstore_guard BEFORE UPDATE ON by_hand FOR EACH ROW EXECUTE FUNCTION docstore_internal.guard_row();
 CREATE TABLE by_other_name (version int);
-CREATE TRIGGER z BEFORE UPDATE ON by_other_name FOR EACH ROW EXECUTE FUNCTION docstore.guard_row('version');
+CREATE TRIGGER z BEFORE UPDATE ON by_other_name FOR EACH ROW EXECUTE FUNCTION docstore_internal.guard_row('version');
 SELECT name, options FROM docstore.guarded WHERE name ~ 'other|hand';
 SELECT docstore.unguard('invoices'), docstore.unguard('parts');
 SELECT name FROM docstore.guarded ORDER BY name COLLATE "C";
@@ -142,9 +142,9 @@ SELECT pg_temp.verdict('DELETE FROM docstore.error_codes') AS read_only;
 RESET ROLE;
 
 -- what has been dropped is none, has nothing, and is no error
-SELECT docstore.is_collection(r), docstore.log_tables(r), docstore.collection_options(r), docstore.estimated_rows(r), docstore.table_size(r)
+SELECT docstore_internal.is_collection(r), docstore_internal.log_tables(r), docstore_internal.collection_options(r), docstore_internal.estimated_rows(r), docstore_internal.table_size(r)
 FROM unnest('{0,1,4294967295}'::oid[]) r;
-SELECT docstore.is_collection(NULL), docstore.table_size('pg_class') > 0 AS shared_or_mapped, docstore.estimated_rows('a_view');
+SELECT docstore_internal.is_collection(NULL), docstore_internal.table_size('pg_class') > 0 AS shared_or_mapped, docstore_internal.estimated_rows('a_view');
 
 -- names are those of the one who made the views
 CREATE SCHEMA evil;

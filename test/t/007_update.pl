@@ -18,6 +18,10 @@ $node->safe_psql('fresh', 'CREATE EXTENSION docstore');
 my @fresh = catalogue('fresh');
 cmp_ok(scalar @fresh, '>', 100, 'the catalogue of a fresh install is read');
 
+# Where the functions of triggers are, and which they are.
+my $functions = q{SELECT pronamespace::regnamespace || ' ' || string_agg(DISTINCT proname, ' ' ORDER BY proname) FROM pg_trigger JOIN pg_proc p ON p.oid = tgfoid
+	WHERE tgname ^@ 'docstore' GROUP BY pronamespace};
+
 for my $version (@older)
 {
 	my $database = "from_$version" =~ s/\W/_/gr;
@@ -34,15 +38,37 @@ for my $version (@older)
 	is($session->query_safe(q{SELECT version FROM docstore.save('[{"op": "upsert", "collection": "by_hand", "id": "1", "data": {}}]')}), '1', "$version: save()");
 
 	my ($status, $out, $err);
-	if ($version eq '0.1.0')
-	{
-		$node->safe_psql($database, q{CREATE VIEW saved AS SELECT * FROM docstore.save('[]')});
-		($status, $out, $err) = $node->psql($database, 'ALTER EXTENSION docstore UPDATE');
-		like($err, qr/cannot drop function docstore\.save\(jsonb\)/, "$version: a view on save() keeps the old one from being dropped, as the README says");
-		$node->safe_psql($database, 'DROP VIEW saved');
-	}
+	# Until the update the triggers' functions are where they were, whoever makes a schema of the new one's name.
+	$node->safe_psql($database, q{
+		CREATE SCHEMA docstore_internal;
+		CREATE FUNCTION docstore_internal.guard_row() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE ''not of docstore''; END';
+		SELECT docstore.guard('by_hand'), docstore.create_log('ledger', notify => true);
+	});
+	is($node->safe_psql($database, $functions), 'docstore guard_delete guard_row guard_truncate notify_log replicate_event', "$version: guards and logs can be made");
+	is($node->safe_psql($database, 'SELECT name FROM docstore.guarded UNION ALL SELECT name FROM docstore.logs'), "public.by_hand\npublic.ledger", "$version: the views show them");
 	($status, $out, $err) = $node->psql($database, 'ALTER EXTENSION docstore UPDATE');
+	like($err, qr/ERROR:  schema "docstore_internal" already exists/, "$version: the update takes no schema over");
+	$node->safe_psql($database, 'DROP SCHEMA docstore_internal CASCADE');
+
+	# A dump names the functions of triggers where they were, so it is restored beside the old version, as the README says.
+	my $dump = "$PostgreSQL::Test::Utils::tmp_check/$database.sql";
+	$node->safe_psql('postgres', "CREATE DATABASE restored_$database");
+	$node->safe_psql("restored_$database", q{CREATE EXTENSION docstore VERSION '0.5.0'});
+	$node->command_ok(['pg_dump', '-f', $dump, $node->connstr($database)], "$version is dumped");
+	$node->command_ok(['psql', '-XqAt', '-v', 'ON_ERROR_STOP=1', '-f', $dump, $node->connstr("restored_$database")], "$version is restored");
+	is($node->safe_psql("restored_$database", "ALTER EXTENSION docstore UPDATE; $functions"),
+		'docstore_internal guard_delete guard_row guard_truncate notify_log replicate_event', "$version restored is updated");
+	$node->safe_psql($database, 'CREATE VIEW read AS SELECT * FROM docstore.consumers($$ledger$$)');
+	($status, $out, $err) = $node->psql($database, 'ALTER EXTENSION docstore UPDATE');
+	if ($version eq '0.4.0')
+	{
+		like($err, qr/cannot drop function docstore\.consumers\(regclass\)/, "$version: a view on consumers() keeps the old one from being dropped, as the README says");
+		like(($node->psql($database, 'SELECT docstore.item_data(1)'))[2], qr/does nothing any more/, "$version: what is gone says so");
+		$node->safe_psql($database, 'DROP VIEW read');
+		($status, $out, $err) = $node->psql($database, 'ALTER EXTENSION docstore UPDATE');
+	}
 	is($status, 0, "$version is updated") or do { diag $err; next };
+	is($node->safe_psql($database, q{SELECT extversion FROM pg_extension WHERE extname = 'docstore'}), $newest, "$version is $newest now");
 	my @differences = differences(\@fresh, [ catalogue($database) ]);
 	is(scalar @differences, 0, "$version updated is $newest installed afresh")
 		or diag join("\n", "-: only in the fresh install, +: only in the updated one", splice(@differences, 0, 60));
@@ -50,7 +76,12 @@ for my $version (@older)
 	is($session->query_safe(q{SELECT docstore.upsert('shops', 'a', '{"n": 3}', 2)}), '3', "$version: the session goes on, a version that was read before saves");
 	is($session->query_safe(q{SELECT version FROM docstore.save('[{"op": "upsert", "collection": "by_hand", "id": "1", "data": {}, "expected": 1}]')}),
 		'2', "$version: save() goes on, too");
+	is($session->query_safe(q{SELECT version FROM docstore.append('ledger', 's', '[{"type": "T"}]')}), '1', "$version: so does a log");
 	$session->quit;
+	is($node->safe_psql($database, $functions), 'docstore_internal guard_delete guard_row guard_truncate notify_log replicate_event', "$version: triggers go on");
+	is($node->safe_psql($database, q{SELECT name, options -> 'fault' FROM docstore.guarded UNION ALL SELECT name, options -> 'fault' FROM docstore.logs}),
+		"public.by_hand|null\npublic.ledger|null", "$version: the views know them");
+	like(($node->psql($database, 'UPDATE by_hand SET version = 7'))[2], qr/ERROR:  version conflict/, "$version: a guard guards");
 	is($node->safe_psql($database, q{SELECT docstore.upsert('shops', 'a', '{"n": 4}', 3)}), '4', "$version: and so does a new one");
 	is($node->safe_psql($database, 'SELECT id, version, data FROM shops ORDER BY id'), qq(a|4|{"n": 4}\nb|1|{}), "$version: no document is lost");
 	is($node->safe_psql($database, q{SELECT docstore.delete('by_hand', '1', 2); SELECT docstore.upsert('by_hand', '1', '{}')}), "2\n3",

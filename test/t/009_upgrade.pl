@@ -32,9 +32,9 @@ $old->safe_psql('postgres', q{
 });
 my $cursor = $old->safe_psql('postgres', q{SELECT cursor FROM docstore.read_log('ledger') OFFSET 1 LIMIT 1});
 my $last = $old->safe_psql('postgres', q{SELECT safe_end FROM docstore.log_status('ledger')});
-$old->safe_psql('postgres', 'CREATE DATABASE first');
-$old->safe_psql('first', q{
-	CREATE EXTENSION docstore VERSION '0.1.0';
+$old->safe_psql('postgres', 'CREATE DATABASE older');
+$old->safe_psql('older', q{
+	CREATE EXTENSION docstore VERSION '0.4.0';
 	SELECT docstore.create_collection('shops');
 	SELECT docstore.upsert('shops', 'a', '{"n": 1}');
 });
@@ -74,8 +74,8 @@ is($new->safe_psql('postgres', q{SELECT docstore.upsert('"My Orders"', '7f0e6a3c
 is($new->safe_psql('postgres', q{SELECT docstore.upsert('by_hand', '1', '{}', 1)}), '2', 'and in a table made by hand');
 is($new->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'gone', '{}')}), '3', 'what was deleted before starts above its old version');
 is($new->safe_psql('postgres', q{SELECT docstore.create_collection('more'); SELECT docstore.upsert('more', 'a', '{}')}), "more\n1", 'a new collection can be made');
-$new->safe_psql('first', 'ALTER EXTENSION docstore UPDATE');
-is($new->safe_psql('first', q{SELECT docstore.upsert('shops', 'a', '{}', 1)}), '2', 'the first version of the extension is updated afterwards');
+$new->safe_psql('older', 'ALTER EXTENSION docstore UPDATE');
+is($new->safe_psql('older', q{SELECT docstore.upsert('shops', 'a', '{}', 1)}), '2', 'an older version of the extension is updated afterwards');
 
 # Readers go on from old cursors, before and after somebody has appended here; the new events come after all others.
 sub events { my ($after) = @_; return $new->safe_psql('postgres', "SELECT string_agg(stream || version, ' ') FROM docstore.read_log('ledger', $after)"); }
