@@ -1,21 +1,106 @@
 /*
- * consumers.c - docstore.consumers(): how far the consumers of a log have come
+ * consumers.c - consumers of a log: commit_cursor, how far one has come; consumers, how far all have
+ *
+ * What is stored is a document of the collection <log>_consumers, under the
+ * consumer's name: {"cursor": "..."}.  It is written as every document is.
  */
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/pg_type.h"
+#include "document/document.h"
+#include "document/outcome.h"
 #include "executor/spi.h"
 #include "feed/cursor.h"
 #include "feed/reading.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "log/log.h"
 #include "miscadmin.h"
 #include "table/plan.h"
 #include "utils/builtins.h"
+#include "utils/jsonb.h"
 #include "utils/tuplestore.h"
 
+PG_FUNCTION_INFO_V1(ds_commit_cursor);
 PG_FUNCTION_INFO_V1(ds_consumers);
+
+/* The document of a consumer. */
+static Datum
+form_document(text *cursor)
+{
+	JsonbInState state = {0};
+	JsonbValue	key = {.type = jbvString};
+	JsonbValue	value = {.type = jbvString};
+
+	key.val.string.val = "cursor";
+	key.val.string.len = strlen("cursor");
+	value.val.string.val = VARDATA_ANY(cursor);
+	value.val.string.len = VARSIZE_ANY_EXHDR(cursor);
+
+	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
+	pushJsonbValue(&state, WJB_KEY, &key);
+	pushJsonbValue(&state, WJB_VALUE, &value);
+	pushJsonbValue(&state, WJB_END_OBJECT, NULL);
+	return JsonbPGetDatum(JsonbValueToJsonb(state.result));
+}
+
+static void
+require_name(const text *consumer)
+{
+	if (VARSIZE_ANY_EXHDR(consumer) == 0)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("consumer must not be empty"),
+				 errhint("Give each consumer of a log a name of its own.")));
+}
+
+/* Lock the collection of a log's consumers, and the log as its readers do. */
+static void
+open_consumers(Oid relid, LOCKMODE lock, DsLog *log, DsCollection *consumers)
+{
+	ds_log_open(relid, AccessShareLock, DS_ONLY_ITEM, log);
+	ds_collection_open(ds_log_consumers(log->events.relid, lock), lock, DS_ONLY_ITEM, consumers);
+}
+
+/*
+ * docstore.commit_cursor(log regclass, consumer text, cursor text, expected bigint) RETURNS bigint
+ *
+ * Stores a cursor for a consumer whose stored one is at the expected version;
+ * NULL expects none.  Returns the new version.  Raises the conflict, or
+ * remembers it and returns NULL while conflicts are deferred; 22023, 42P01 and
+ * 42809 for bad arguments.
+ * Locks: as docstore.upsert() on the collection, ACCESS SHARE on the log.
+ */
+Datum
+ds_commit_cursor(PG_FUNCTION_ARGS)
+{
+	DsLog		log;
+	DsCollection consumers;
+	DsOutcome	outcome;
+	DsCursor	cursor;
+	int64		expected;
+	Datum		id;
+
+	ds_require_writable("docstore.commit_cursor()");
+	ds_require_argument(PG_ARGISNULL(0), "log");
+	ds_require_argument(PG_ARGISNULL(1), "consumer");
+	ds_require_argument(PG_ARGISNULL(2), "cursor");
+	ds_cursor_read(PG_GETARG_TEXT_PP(2), "cursor", &cursor);
+	expected = ds_expectation_in_force(
+		ds_expectation_from_sql(PG_ARGISNULL(3) ? DS_NO_VERSION : PG_GETARG_INT64(3), DS_ONLY_ITEM));
+	require_name(PG_GETARG_TEXT_PP(1));
+	open_consumers(PG_GETARG_OID(0), RowExclusiveLock, &log, &consumers);
+	id = ds_id_from_text(consumers.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
+	ds_collection_require_short_id(&consumers, id, DS_ONLY_ITEM);
+
+	ds_document_upsert(&consumers, id, form_document(PG_GETARG_TEXT_PP(2)), expected, &outcome);
+
+	if (!ds_outcome_settle(&outcome, "commit_cursor", &consumers, id, expected))
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(outcome.version);
+}
 
 /* The columns of the result. */
 enum
@@ -131,9 +216,8 @@ ds_consumers(PG_FUNCTION_ARGS)
 	DsCollection consumers;
 
 	ds_require_argument(PG_ARGISNULL(0), "log");
-	InitMaterializedSRF(fcinfo, 0);
-	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
-	ds_collection_open(ds_log_consumers(log.events.relid, AccessShareLock), AccessShareLock, DS_ONLY_ITEM, &consumers);
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	open_consumers(PG_GETARG_OID(0), AccessShareLock, &log, &consumers);
 
 	SPI_connect();
 	put_consumers(&log, &consumers, (ReturnSetInfo *) fcinfo->resultinfo);

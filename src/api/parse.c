@@ -1,59 +1,19 @@
 /*
- * parse.c - docstore.parse(): JSON text as jsonb, several times faster
- *
- * The server's own parser calls a function for each token, keeps what it finds
- * in a tree of 32 bytes for each value, copies each string twice and makes
- * each number through numeric_in().  Here one pass over the text lists its values
- * (json_tape.c), and one pass over the list writes the jsonb (json_build.c).
- *
- * The result is the server's, byte for byte.  Errors are the server's own:
- * what is not plain sailing is given to its parser, from the beginning.  So
- * are texts in other encodings than UTF-8.
- *
- * It is our own code because libraries for JSON make trees of their own, and
- * the work is in making a jsonb.
+ * parse.c - JSON that is no document yet: parse, parse_many, merge_patch
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "fmgr.h"
-#include "json/json_build.h"
-#include "json/json_tape.h"
-#include "mb/pg_wchar.h"
+#include "json/json_parse.h"
+#include "json/merge_patch.h"
 #include "miscadmin.h"
 #include "utils/array.h"
-#include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
 
 PG_FUNCTION_INFO_V1(ds_parse);
 PG_FUNCTION_INFO_V1(ds_parse_many);
-
-/* NULL when it is left to the server. */
-static Jsonb *
-parse_quickly(const text *json)
-{
-	DsTape		tape;
-	Jsonb	   *result = NULL;
-
-	if (GetDatabaseEncoding() != PG_UTF8)
-		return NULL;
-	if (ds_json_tape_read(VARDATA_ANY(json), VARSIZE_ANY_EXHDR(json), &tape))
-		result = ds_json_build(&tape);
-	ds_json_tape_free(&tape);
-	return result;
-}
-
-/* In the current memory context; the server's own errors. */
-static Jsonb *
-parse(const text *json)
-{
-	Jsonb	   *result = parse_quickly(json);
-
-	if (result != NULL)
-		return result;
-	return DatumGetJsonbP(DirectFunctionCall1(jsonb_in, CStringGetDatum(text_to_cstring(json))));
-}
+PG_FUNCTION_INFO_V1(ds_merge_patch_sql);
 
 /*
  * docstore.parse(json text) RETURNS jsonb
@@ -63,7 +23,7 @@ parse(const text *json)
 Datum
 ds_parse(PG_FUNCTION_ARGS)
 {
-	PG_RETURN_JSONB_P(parse(PG_GETARG_TEXT_PP(0)));
+	PG_RETURN_JSONB_P(ds_json_parse(PG_GETARG_TEXT_PP(0)));
 }
 
 /*
@@ -84,8 +44,24 @@ ds_parse_many(PG_FUNCTION_ARGS)
 	{
 		CHECK_FOR_INTERRUPTS();
 		if (!nulls[i])
-			values[i] = JsonbPGetDatum(parse(DatumGetTextPP(values[i])));
+			values[i] = JsonbPGetDatum(ds_json_parse(DatumGetTextPP(values[i])));
 	}
 	PG_RETURN_ARRAYTYPE_P(construct_md_array(values, nulls, ARR_NDIM(given), ARR_DIMS(given), ARR_LBOUND(given),
 											 JSONBOID, -1, false, TYPALIGN_INT));
+}
+
+/*
+ * docstore.merge_patch(target jsonb, patch jsonb) RETURNS jsonb
+ *
+ * What the patch makes of the target, by RFC 7396; a target that is NULL
+ * counts as {}.  NULL for a patch that is NULL.  Raises 54001 when the JSON is
+ * nested deeper than the stack allows.  Locks: none.
+ */
+Datum
+ds_merge_patch_sql(PG_FUNCTION_ARGS)
+{
+	if (PG_ARGISNULL(1))
+		PG_RETURN_NULL();
+	PG_RETURN_JSONB_P(ds_merge_patch(PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0),
+									 PG_GETARG_JSONB_P(1)));
 }

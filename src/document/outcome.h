@@ -6,7 +6,9 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "conflict/expectation.h"
+#include "table/collection.h"
 
 typedef struct DsOutcome
 {
@@ -16,5 +18,8 @@ typedef struct DsOutcome
 	bool		written;		/* or deleted */
 	int64		version;		/* the new version, or the one deleted, when written */
 } DsOutcome;
+
+pg_nodiscard extern bool ds_outcome_settle(const DsOutcome *outcome, const char *op,
+										   const DsCollection *collection, Datum id, int64 expected);
 
 #endif							/* DS_OUTCOME_H */

@@ -1,5 +1,5 @@
 /*
- * merge_patch.c - docstore.merge_patch(): JSON merge patches, RFC 7396
+ * merge_patch.c - JSON merge patches, RFC 7396
  *
  * A patch looks like the document that it changes: its members replace those
  * of the document, null removes one, and objects are merged in their turn.
@@ -11,12 +11,9 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "fmgr.h"
 #include "json/json.h"
 #include "json/merge_patch.h"
 #include "miscadmin.h"
-
-PG_FUNCTION_INFO_V1(ds_merge_patch_sql);
 
 /* The member of an object that has that key, or NULL; it is put into *member. */
 static JsonbValue *
@@ -93,20 +90,4 @@ ds_merge_patch(Jsonb *target, Jsonb *patch)
 		return patch;
 	push_merged(&state, has_members ? &target->root : NULL, &patch->root);
 	return JsonbValueToJsonb(state.result);
-}
-
-/*
- * docstore.merge_patch(target jsonb, patch jsonb) RETURNS jsonb
- *
- * What the patch makes of the target, by RFC 7396; a target that is NULL
- * counts as {}.  NULL for a patch that is NULL.  Raises 54001 when the JSON is
- * nested deeper than the stack allows.  Locks: none.
- */
-Datum
-ds_merge_patch_sql(PG_FUNCTION_ARGS)
-{
-	if (PG_ARGISNULL(1))
-		PG_RETURN_NULL();
-	PG_RETURN_JSONB_P(ds_merge_patch(PG_ARGISNULL(0) ? NULL : PG_GETARG_JSONB_P(0),
-									 PG_GETARG_JSONB_P(1)));
 }

@@ -1,5 +1,5 @@
 /*
- * create_collection.c - docstore.create_collection(): make a table for documents
+ * create_collection.c - make tables for documents
  *
  * The table is an ordinary one, owned by the caller and no member of the
  * extension, so that pg_dump takes it along.
@@ -10,37 +10,20 @@
  */
 #include "postgres.h"
 
-#include "api/create_collection.h"
 #include "base/errors.h"
 #include "catalog/namespace.h"
-#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "parser/scansup.h"
 #include "table/collection.h"
+#include "table/create_collection.h"
 #include "table/floor.h"
 #include "table/id.h"
 #include "table/plan.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-PG_FUNCTION_INFO_V1(ds_create_collection);
-
 #define FILLFACTOR 70
-
-static const DsIdType *
-require_id_type(Oid oid)
-{
-	const DsIdType *type = ds_id_type(oid);
-
-	if (type == NULL)
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("ids cannot be of type %s",
-						format_type_extended(oid, -1, FORMAT_TYPE_ALLOW_INVALID)),
-				 errhint("The id type of a collection is text, uuid, bigint or integer.")));
-	return type;
-}
 
 /* The bytes of the longest part of a name, as SQL reads it: without quotes and spaces around. */
 static int
@@ -85,7 +68,7 @@ require_short(const char *name, int most)
  * none, 42622 when it is too long for the server.
  */
 RangeVar *
-ds_create_require_name(const char *name, int most)
+ds_collection_read_new_name(const char *name, int most)
 {
 	RangeVar   *result;
 
@@ -99,9 +82,12 @@ ds_create_require_name(const char *name, int most)
 	return result;
 }
 
-/* Make a table for documents, and its floor. */
+/*
+ * Make a table for documents, and its floor.  Raises what CREATE TABLE raises:
+ * 42P07 when the name is taken, 42501 without CREATE on the schema.
+ */
 Oid
-ds_create_collection_table(Oid schema, const char *name, const DsIdType *id_type)
+ds_collection_create(Oid schema, const char *name, const DsIdType *id_type)
 {
 	Oid			relid;
 
@@ -120,30 +106,4 @@ ds_create_collection_table(Oid schema, const char *name, const DsIdType *id_type
 	relid = get_relname_relid(name, schema);
 	ds_floor_create(relid);
 	return relid;
-}
-
-/*
- * docstore.create_collection(name text, id_type regtype DEFAULT 'text')
- * RETURNS regclass
- *
- * name is read as regclass reads names: folded to lower case unless quoted,
- * and made in the first schema of the search_path unless qualified.  Returns
- * the new table.  Raises 22023 for bad arguments, 42622 for a name that the
- * server would cut, else what CREATE TABLE raises (42P07 when the name is
- * taken, 42501 without CREATE on the schema).
- */
-Datum
-ds_create_collection(PG_FUNCTION_ARGS)
-{
-	const DsIdType *id_type;
-	RangeVar   *name;
-
-	ds_require_writable("docstore.create_collection()");
-	ds_require_argument(PG_ARGISNULL(0), "name");
-	ds_require_argument(PG_ARGISNULL(1), "id_type");
-	name = ds_create_require_name(text_to_cstring(PG_GETARG_TEXT_PP(0)), NAMEDATALEN - 1);
-	id_type = require_id_type(PG_GETARG_OID(1));
-
-	PG_RETURN_OID(ds_create_collection_table(RangeVarGetCreationNamespace(name),
-											 name->relname, id_type));
 }

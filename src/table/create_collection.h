@@ -1,5 +1,5 @@
 /*
- * create_collection.h - what the makers of tables have in common
+ * create_collection.h - make tables for documents, and what the makers of tables have in common
  */
 #ifndef DS_CREATE_COLLECTION_H
 #define DS_CREATE_COLLECTION_H
@@ -16,7 +16,7 @@
 #define DS_COMPRESSION ""
 #endif
 
-extern RangeVar *ds_create_require_name(const char *name, int most);
-extern Oid	ds_create_collection_table(Oid schema, const char *name, const DsIdType *id_type);
+extern RangeVar *ds_collection_read_new_name(const char *name, int most);
+extern Oid	ds_collection_create(Oid schema, const char *name, const DsIdType *id_type);
 
 #endif							/* DS_CREATE_COLLECTION_H */

@@ -1,0 +1,123 @@
+/*
+ * tables.c - making tables: create_collection, create_log, repair_log
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/errors.h"
+#include "catalog/namespace.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
+#include "commands/trigger.h"
+#include "fmgr.h"
+#include "guard/trigger_state.h"
+#include "log/create_log.h"
+#include "log/log.h"
+#include "miscadmin.h"
+#include "table/create_collection.h"
+#include "table/id.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+
+PG_FUNCTION_INFO_V1(ds_create_collection);
+PG_FUNCTION_INFO_V1(ds_create_log);
+PG_FUNCTION_INFO_V1(ds_repair_log);
+
+static const DsIdType *
+require_id_type(Oid oid)
+{
+	const DsIdType *type = ds_id_type(oid);
+
+	if (type == NULL)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("ids cannot be of type %s",
+						format_type_extended(oid, -1, FORMAT_TYPE_ALLOW_INVALID)),
+				 errhint("The id type of a collection is text, uuid, bigint or integer.")));
+	return type;
+}
+
+/*
+ * docstore.create_collection(name text, id_type regtype DEFAULT 'text')
+ * RETURNS regclass
+ *
+ * name is read as regclass reads names: folded to lower case unless quoted,
+ * and made in the first schema of the search_path unless qualified.  Returns
+ * the new table.  Raises 22023 for bad arguments, 42622 for a name that the
+ * server would cut, else what CREATE TABLE raises (42P07 when the name is
+ * taken, 42501 without CREATE on the schema).
+ */
+Datum
+ds_create_collection(PG_FUNCTION_ARGS)
+{
+	const DsIdType *id_type;
+	RangeVar   *name;
+
+	ds_require_writable("docstore.create_collection()");
+	ds_require_argument(PG_ARGISNULL(0), "name");
+	ds_require_argument(PG_ARGISNULL(1), "id_type");
+	name = ds_collection_read_new_name(text_to_cstring(PG_GETARG_TEXT_PP(0)), NAMEDATALEN - 1);
+	id_type = require_id_type(PG_GETARG_OID(1));
+
+	PG_RETURN_OID(ds_collection_create(RangeVarGetCreationNamespace(name), name->relname, id_type));
+}
+
+/*
+ * docstore.create_log(name text, notify boolean DEFAULT false) RETURNS regclass
+ *
+ * name is read as regclass reads names; the other tables' names are made of
+ * it.  Returns the table of events, which is the log.  Raises 22023 for bad
+ * arguments, 42622 for a name that is too long, else what CREATE TABLE raises
+ * (42P07 when a name is taken, 42501 without CREATE on the schema).
+ */
+Datum
+ds_create_log(PG_FUNCTION_ARGS)
+{
+	RangeVar   *name;
+
+	ds_require_writable("docstore.create_log()");
+	ds_require_argument(PG_ARGISNULL(0), "name");
+	ds_require_argument(PG_ARGISNULL(1), "notify");
+	name = ds_log_read_new_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
+
+	PG_RETURN_OID(ds_log_create(name, PG_GETARG_BOOL(1)));
+}
+
+/* Privileges come before locks. */
+static void
+require_owner(Oid relid)
+{
+	if (get_rel_relkind(relid) != '\0' && !object_ownercheck(RelationRelationId, relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
+}
+
+/*
+ * docstore.repair_log(log regclass, notify boolean DEFAULT false) RETURNS void
+ *
+ * Makes the triggers of a log what they should be (trigger_state.c): that for
+ * replication, and with notify that for notifications, too.  Changes nothing
+ * where they are.  Raises 22023, 42P01, 42809, 42501 for others than the owner.
+ * Locks: SHARE ROW EXCLUSIVE on the log's tables.
+ */
+Datum
+ds_repair_log(PG_FUNCTION_ARGS)
+{
+	Oid			relid;
+	DsLog		log;
+	char		notify;
+
+	ds_require_writable("docstore.repair_log()");
+	ds_require_argument(PG_ARGISNULL(0), "log");
+	ds_require_argument(PG_ARGISNULL(1), "notify");
+	relid = PG_GETARG_OID(0);
+	require_owner(relid);
+	ds_log_open(relid, ShareRowExclusiveLock, DS_ONLY_ITEM, &log);
+
+	if (ds_trigger_log_fault(relid) != NULL)
+		ds_log_make_replicate_trigger(relid, ds_trigger_state(relid, DS_LOG_REPLICATE, "replicate_event") != DS_NO_TRIGGER);
+	notify = ds_trigger_state(relid, DS_LOG_NOTIFY, "notify_log");
+	if (PG_GETARG_BOOL(1) && notify != TRIGGER_FIRES_ON_ORIGIN && notify != TRIGGER_FIRES_ALWAYS)
+		ds_log_make_notify_trigger(relid, notify != DS_NO_TRIGGER);
+	PG_RETURN_VOID();
+}
