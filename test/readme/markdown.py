@@ -18,7 +18,8 @@ _fence = re.compile(r"^(?:<!-- (?P<source>\S+)(?: (?P<part>\w+))? -->\n)?```(?P<
 
 def documents():
     """The names of the documents, from the top of the project."""
-    return ["README.md"] + sorted(os.path.relpath(path, top) for path in glob.glob(os.path.join(top, "docs", "*.md")))
+    pages = glob.glob(os.path.join(top, "docs", "**", "*.md"), recursive=True)
+    return ["README.md"] + sorted(os.path.relpath(path, top) for path in pages)
 
 
 def read(name):
@@ -53,12 +54,15 @@ def with_parts(text):
     return _fence.sub(fill, text)
 
 
-def section(text, heading):
-    """What stands under a heading, with the headings below it."""
-    level = len(heading) - len(heading.lstrip("#"))
-    begin = text.index(f"\n{heading}\n")
-    end = re.compile(rf"^#{{1,{level}}} ", re.MULTILINE).search(text, begin + len(heading) + 2)
-    return text[begin:end.start() if end else len(text)]
+def with_answers(text, answer):
+    """A document with the answers to its SQL filled anew, by what answer(code) says."""
+    def fill(match):
+        if match["kind"] != "sql" or match["source"]:
+            return match[0]
+        said = answer(match["code"])
+        question = match[0][:match.end("code") - match.start()] + "```"
+        return question + (f"\n\n```text\n{said}\n```" if said else "")
+    return _fence.sub(fill, text)
 
 
 def psql(sql, database=None):
