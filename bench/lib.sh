@@ -20,9 +20,9 @@ tune_server() {
 }
 
 build_and_start() {
-	private_tree
-	quietly "building" build_into bench with_llvm=no
-	start_server --fast
+	private_tree "$work"
+	quietly "building" build_into "$work/bench" with_llvm=no
+	start_server "$work" --fast
 	tune_server
 }
 

@@ -237,8 +237,6 @@ signal_processes() {
 	for pid in $(processes_in "$work"); do kill "-$1" "$pid" 2>/dev/null || true; done
 }
 
-# What the script keeps running in the background: the leader of a process group, or nothing.
-background_job=''
 # Set to keep the temporary directory, and what runs in it.
 keep_work=''
 
@@ -248,10 +246,7 @@ clean_up() {
 	trap - EXIT
 	set +e
 	progress_done
-	if [ -n "$background_job" ]; then
-		kill -TERM -- "-$background_job" 2>/dev/null
-		wait "$background_job" 2>/dev/null
-	fi
+	end_jobs 2>/dev/null
 	if [ -n "$work" ] && [ -z "$keep_work" ]; then
 		cd /
 		stop_servers
@@ -260,88 +255,113 @@ clean_up() {
 	exit "$status"
 }
 
-# in_background COMMAND...: runs it in a process group of its own and waits for it, so that a signal to us is answered at once.
-in_background() {
-	local status=0
+# --- In the background --------------------------------------------------------------------------------------------------------------
+
+# What the script runs in the background: the leaders of process groups, and what they are called.
+declare -A jobs=()
+
+# start_job NAME COMMAND...: runs it in a process group of its own.
+start_job() {
 	set -m
-	"$@" &
-	background_job=$!
+	"${@:2}" &
+	jobs[$!]=$1
 	set +m
-	wait "$background_job" || status=$?
-	background_job=''
+}
+
+# wait_for_job: waits until one of them has ended, sets job to its name and returns its status. A signal to us is answered at once.
+wait_for_job() {
+	local pid status=0
+	wait -n -p pid "${!jobs[@]}" || status=$?
+	# shellcheck disable=SC2034 # for those who source this file
+	job=${jobs[$pid]}
+	unset "jobs[$pid]"
 	return "$status"
+}
+
+# in_background COMMAND...: runs it so, and waits for it. No other job may be running.
+in_background() {
+	start_job "$1" "$@"
+	wait_for_job
+}
+
+# Ends all of them.
+end_jobs() {
+	local pid
+	for pid in "${!jobs[@]}"; do kill -TERM -- "-$pid"; done
+	for pid in "${!jobs[@]}"; do wait "$pid"; done
 }
 
 # --- A server -----------------------------------------------------------------------------------------------------------------------
 
-# copy_server PG_CONFIG: copies that server under $work/pg and prints the copy's pg_config. A server's programs find their files relative
-# to themselves, so the copy's pg_config reports the copy and "make install" writes there.
+# copy_server PG_CONFIG FOLDER: copies that server into FOLDER/pg and prints the copy's pg_config. A server's programs find their files
+# relative to themselves, so the copy's pg_config reports the copy and "make install" writes there.
 copy_server() {
-	local config=$1 bin share dir prefix
+	local config=$1 copy=$2/pg bin share dir prefix
 	bin=$("$config" --bindir)
 	share=$("$config" --sharedir)
 	[ -x "$bin/postgres" ] || die "$bin has no server"
 	prefix=$bin
 	while [ "${share#"$prefix"/}" = "$share" ]; do prefix=${prefix%/*}; done
 	for dir in "$bin" "$share" "$("$config" --pkglibdir)"; do
-		mkdir -p "$work/pg${dir#"$prefix"}"
-		cp -RL "$dir/." "$work/pg${dir#"$prefix"}"
+		mkdir -p "$copy${dir#"$prefix"}"
+		cp -RL "$dir/." "$copy${dir#"$prefix"}"
 	done
 	dir=$("$config" --includedir-server)
-	mkdir -p "$work/pg${dir#"$prefix"}"
-	rmdir "$work/pg${dir#"$prefix"}"
-	ln -s "$dir" "$work/pg${dir#"$prefix"}"
-	config=$work/pg${bin#"$prefix"}/pg_config
-	[ "$("$config" --sharedir)" = "$work/pg${share#"$prefix"}" ] || die "$bin cannot be copied: its pg_config reports fixed paths"
+	mkdir -p "$copy${dir#"$prefix"}"
+	rmdir "$copy${dir#"$prefix"}"
+	ln -s "$dir" "$copy${dir#"$prefix"}"
+	config=$copy${bin#"$prefix"}/pg_config
+	[ "$("$config" --sharedir)" = "$copy${share#"$prefix"}" ] || die "$bin cannot be copied: its pg_config reports fixed paths"
 	echo "$config"
 }
 
-# From here on PG_CONFIG and PATH point to a copy of the server.
+# private_tree FOLDER: from here on PG_CONFIG and PATH point to a copy of the server in FOLDER/pg.
 private_tree() {
-	PG_CONFIG=$(copy_server "$PG_CONFIG")
+	PG_CONFIG=$(copy_server "$PG_CONFIG" "$1")
 	export PG_CONFIG PATH="${PG_CONFIG%/*}:$PATH"
 }
 
-# build NAME ARGUMENT...: builds a fresh copy of the sources in $work/NAME; the arguments are make's.
+# build FOLDER ARGUMENT...: builds a fresh copy of the sources in that folder; the arguments are make's.
 build() {
-	cp -R "$work/src" "$work/$1" &&
-		make --silent --no-print-directory --keep-going -j2 -C "$work/$1" PG_CONFIG="$PG_CONFIG" "${@:2}"
+	cp -R "$work/src" "$1" &&
+		make --silent --no-print-directory --keep-going -j2 -C "$1" PG_CONFIG="$PG_CONFIG" "${@:2}"
 }
 
 # build_into NAME ARGUMENT...: the same, and installs it into the private tree.
 build_into() {
 	[ "${PG_CONFIG#"$work"/}" != "$PG_CONFIG" ] || die "no private tree to install into"
 	build "$@" &&
-		make --silent --no-print-directory -C "$work/$1" install PG_CONFIG="$PG_CONFIG" "${@:2}"
+		make --silent --no-print-directory -C "$1" install PG_CONFIG="$PG_CONFIG" "${@:2}"
 }
 
-# start_server [--tcp] [--fast]: a new cluster in $work/data that everybody who reaches its socket, in $work, may use as superuser.
+# start_server FOLDER [--tcp] [--fast]: a new cluster in FOLDER/data that everybody who reaches its socket, in FOLDER, may use as superuser.
 # --tcp: it listens on a free loopback port as well, with a password. --fast: it does without what only a power cut would need.
 # Sets the PG* variables so that every client reaches it.
 start_server() {
-	local option tcp='' fast=''
-	for option; do
+	local folder=$1 option tcp='' fast=''
+	for option in "${@:2}"; do
 		case $option in --tcp) tcp=yes ;; --fast) fast=yes ;; esac
 	done
+	mkdir -p "$folder/log"
 	PGPASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-	export PGHOST=$work PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGPASSWORD
-	initdb --pgdata="$work/data" --username=postgres --encoding=UTF8 --no-locale --no-sync \
-		--auth-local=trust --auth-host=scram-sha-256 --pwfile=<(echo "$PGPASSWORD") >"$work/log/initdb" 2>&1 ||
-		{ cat "$work/log/initdb" >&2; return 1; }
+	export PGHOST=$folder PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGPASSWORD
+	initdb --pgdata="$folder/data" --username=postgres --encoding=UTF8 --no-locale --no-sync \
+		--auth-local=trust --auth-host=scram-sha-256 --pwfile=<(echo "$PGPASSWORD") >"$folder/log/initdb" 2>&1 ||
+		{ cat "$folder/log/initdb" >&2; return 1; }
 	{
-		echo "unix_socket_directories = '$work'"
+		echo "unix_socket_directories = '$folder'"
 		echo "listen_addresses = '${tcp:+127.0.0.1}'"
 		echo "log_line_prefix = '%m [%p] %q%d '"
 		[ -z "$fast" ] || printf '%s\n' 'fsync = off' 'full_page_writes = off'
-	} >>"$work/data/postgresql.conf"
+	} >>"$folder/data/postgresql.conf"
 	for _ in 1 2 3 4 5; do
 		# Somebody else may take the port in between: then another one.
 		[ -z "$tcp" ] || PGPORT=$(perl -MIO::Socket::INET -e \
 			'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')
-		if pg_ctl start --pgdata="$work/data" --wait --log="$work/log/server" --options="-p $PGPORT" </dev/null >/dev/null 2>&1; then
+		if pg_ctl start --pgdata="$folder/data" --wait --log="$folder/log/server" --options="-p $PGPORT" </dev/null >/dev/null 2>&1; then
 			return 0
 		fi
 	done
-	cat "$work/log/server" >&2
+	cat "$folder/log/server" >&2
 	return 1
 }
