@@ -284,6 +284,26 @@ in_background() {
 	wait_for_job
 }
 
+# run_jobs COUNT COMMAND REPORT NAME...: runs COMMAND NAME for each name, COUNT of them side by side, beginning in this order. When one has
+# ended, REPORT NAME STATUS SECONDS says what came of it.
+run_jobs() {
+	local count=$1 command=$2 report=$3 status
+	local -A began=()
+	shift 3
+	while [ $# != 0 ] || [ ${#jobs[@]} != 0 ]; do
+		while [ $# != 0 ] && [ ${#jobs[@]} -lt "$count" ]; do
+			began[$1]=$SECONDS
+			start_job "$1" "$command" "$1"
+			shift
+		done
+		progress "${jobs[*]} ..."
+		status=0
+		wait_for_job || status=$?
+		progress_done
+		"$report" "$job" "$status" $((SECONDS - began[$job]))
+	done
+}
+
 # Ends all of them.
 end_jobs() {
 	local pid

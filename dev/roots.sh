@@ -36,6 +36,13 @@ make_work() {
 	source_files | tar -C "$root" --null --no-recursion -cf - -T - | tar -C "$work/src" --no-same-owner -xf -
 }
 
+# own_work NAME: from here on $work is a folder in it, with the sources, for a file system of one's own.
+own_work() {
+	mkdir "$work/$1"
+	cp -R "$work/src" "$work/$1/src"
+	work=$work/$1
+}
+
 # in_root COMMAND...: runs it as root in $work/root, with mounts and processes of its own, which the kernel ends when the first of them
 # ends. So nothing can be left, and no mount is ever seen from outside. What it runs first is a shell that answers signals.
 in_root() {
