@@ -1,5 +1,6 @@
 # shellcheck shell=bash
-# What the scripts in dev/ share: packages, a private copy of the server, a throw-away database server, and cleaning up after all of it.
+# What the scripts in dev/ share: what the user sees, a temporary directory with a copy of the sources, and cleaning up after all of it; in files
+# of their own packages, jobs in the background, and a server.
 #
 # A script that sources this file
 #   1. installs what is missing     (need_packages: the only step that needs root, or sudo)
@@ -26,6 +27,10 @@ work=''
 # Where what takes long to make is kept, and for how many days; nowhere when it is empty.
 # shellcheck disable=SC2034 # for those who source this file
 cache=${DOCSTORE_CACHE-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/docstore} cache_days=7
+
+. "$(dirname -- "${BASH_SOURCE[0]}")/packages.sh"
+. "$(dirname -- "${BASH_SOURCE[0]}")/jobs.sh"
+. "$(dirname -- "${BASH_SOURCE[0]}")/server.sh"
 
 # --- What the user sees -------------------------------------------------------------------------------------------------------------
 
@@ -70,92 +75,6 @@ compare_count() {
 	[ "$3" -ge "${known:-0}" ] || colour=$red
 	printf '%s%-12s %6d tests, test/counts says %s for %s%s\n' "$colour" "" "$3" "${known:-nothing}" "$2" "$plain"
 	[ "$3" -ge "${known:-0}" ]
-}
-
-# --- Packages -----------------------------------------------------------------------------------------------------------------------
-
-# as_root COMMAND...: through sudo where we are not root. sudo may ask for a password only where somebody can answer.
-as_root() {
-	if [ "$(id -u)" = 0 ]; then
-		"$@"
-	elif [ -t 0 ]; then
-		sudo "$@"
-	else
-		sudo -n "$@"
-	fi
-}
-
-# Two runs side by side take turns.
-apt() { as_root flock /var/lib/apt/lists env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 "$@"; }
-
-# Dies unless packages can be installed; $1 says what for.
-need_apt() {
-	command -v apt-get >/dev/null || die "$1, and there is no apt-get here: please install it, then run this again"
-	[ "$(id -u)" = 0 ] || command -v sudo >/dev/null ||
-		die "$1: please install it, or run this as root or where sudo is available"
-}
-
-# need_packages PACKAGE...: installs those that are missing, and touches nothing when none is.
-need_packages() {
-	local package missing=()
-	for package; do
-		[ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || missing+=("$package")
-	done
-	[ ${#missing[@]} -gt 0 ] || return 0
-	need_apt "missing: ${missing[*]}"
-	echo "Installing ${missing[*]}"
-	quietly "apt-get update" apt update
-	quietly "apt-get install" install_without_services "${missing[@]}"
-}
-
-# Debian's server package makes a cluster of its own and starts it, others start their service, now and with the machine. Nobody asked for
-# that here: only the programs are wanted. All in one step, so that two runs side by side take turns.
-install_without_services() {
-	# shellcheck disable=SC2016 # the shell in there expands it
-	as_root flock /var/lib/apt/lists env DEBIAN_FRONTEND=noninteractive bash -euc '
-		cluster=/etc/postgresql-common/createcluster.d policy=/usr/sbin/policy-rc.d
-		trap "rm -f \"$cluster/docstore.conf\" \${own_policy:+\"$policy\"}; rmdir --ignore-fail-on-non-empty \"$cluster\"" EXIT
-		mkdir -p "$cluster"
-		echo "create_main_cluster = false" >"$cluster/docstore.conf"
-		if [ ! -e "$policy" ]; then
-			own_policy=yes
-			printf "#!/bin/sh\nexit 101\n" >"$policy"
-			chmod 755 "$policy"
-		fi
-		apt-get -qq -o DPkg::Lock::Timeout=600 install --no-install-recommends -y "$@"
-		dpkg -L "$@" | sed -n "s|.*/lib/systemd/system/\([^/@]*\.service\)$|\1|p" | while read -r service; do
-			DPKG_MAINTSCRIPT_PACKAGE=docstore deb-systemd-helper disable "$service"
-			[ ! -e "/etc/init.d/${service%.service}" ] || update-rc.d "${service%.service}" disable
-		done' install_without_services "$@"
-}
-
-# Sets pg_major, server_packages (what has to be installed for it) and PG_CONFIG.
-find_server() {
-	local config
-	if [ -n "${PG_CONFIG:-}" ]; then
-		command -v "$PG_CONFIG" >/dev/null || die "PG_CONFIG is no program that is there: $PG_CONFIG"
-		pg_major=$("$PG_CONFIG" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
-	elif [ -n "${PG_MAJOR:-}" ]; then
-		pg_major=$PG_MAJOR
-	else
-		pg_major=$(for config in /usr/lib/postgresql/*/lib/pgxs/src/makefiles/pgxs.mk; do
-			config=${config%/lib/pgxs/*}
-			[ ! -x "$config/bin/postgres" ] || echo "${config##*/}"
-		done | sort -n | tail -n 1)
-	fi
-	if [ -z "$pg_major" ]; then
-		need_apt "no PostgreSQL server with headers found"
-		quietly "apt-get update" apt update
-		pg_major=$(apt-cache depends postgresql | sed -n 's/^ *Depends: postgresql-\([0-9]*\)$/\1/p')
-		[ -n "$pg_major" ] || die "the package archive has no PostgreSQL: set PG_CONFIG to the pg_config of a server"
-	fi
-	# shellcheck disable=SC2034 # for those who source this file
-	server_packages=()
-	# shellcheck disable=SC2034
-	case ${PG_CONFIG:-} in
-	'' | /usr/lib/postgresql/*) server_packages=("postgresql-$pg_major" "postgresql-server-dev-$pg_major") ;;
-	esac
-	export PG_CONFIG="${PG_CONFIG:-/usr/lib/postgresql/$pg_major/bin/pg_config}"
 }
 
 # --- The temporary directory --------------------------------------------------------------------------------------------------------
@@ -253,135 +172,4 @@ clean_up() {
 		rm -rf -- "$work"
 	fi
 	exit "$status"
-}
-
-# --- In the background --------------------------------------------------------------------------------------------------------------
-
-# What the script runs in the background: the leaders of process groups, and what they are called.
-declare -A jobs=()
-
-# start_job NAME COMMAND...: runs it in a process group of its own.
-start_job() {
-	set -m
-	"${@:2}" &
-	jobs[$!]=$1
-	set +m
-}
-
-# wait_for_job: waits until one of them has ended, sets job to its name and returns its status. A signal to us is answered at once.
-wait_for_job() {
-	local pid status=0
-	wait -n -p pid "${!jobs[@]}" || status=$?
-	# shellcheck disable=SC2034 # for those who source this file
-	job=${jobs[$pid]}
-	unset "jobs[$pid]"
-	return "$status"
-}
-
-# in_background COMMAND...: runs it so, and waits for it. No other job may be running.
-in_background() {
-	start_job "$1" "$@"
-	wait_for_job
-}
-
-# run_jobs COUNT COMMAND REPORT NAME...: runs COMMAND NAME for each name, COUNT of them side by side, beginning in this order. When one has
-# ended, REPORT NAME STATUS SECONDS says what came of it.
-run_jobs() {
-	local count=$1 command=$2 report=$3 status
-	local -A began=()
-	shift 3
-	while [ $# != 0 ] || [ ${#jobs[@]} != 0 ]; do
-		while [ $# != 0 ] && [ ${#jobs[@]} -lt "$count" ]; do
-			began[$1]=$SECONDS
-			start_job "$1" "$command" "$1"
-			shift
-		done
-		progress "${jobs[*]} ..."
-		status=0
-		wait_for_job || status=$?
-		progress_done
-		"$report" "$job" "$status" $((SECONDS - began[$job]))
-	done
-}
-
-# Ends all of them.
-end_jobs() {
-	local pid
-	for pid in "${!jobs[@]}"; do kill -TERM -- "-$pid"; done
-	for pid in "${!jobs[@]}"; do wait "$pid"; done
-}
-
-# --- A server -----------------------------------------------------------------------------------------------------------------------
-
-# copy_server PG_CONFIG FOLDER: copies that server into FOLDER/pg and prints the copy's pg_config. A server's programs find their files
-# relative to themselves, so the copy's pg_config reports the copy and "make install" writes there.
-copy_server() {
-	local config=$1 copy=$2/pg bin share dir prefix
-	bin=$("$config" --bindir)
-	share=$("$config" --sharedir)
-	[ -x "$bin/postgres" ] || die "$bin has no server"
-	prefix=$bin
-	while [ "${share#"$prefix"/}" = "$share" ]; do prefix=${prefix%/*}; done
-	for dir in "$bin" "$share" "$("$config" --pkglibdir)"; do
-		mkdir -p "$copy${dir#"$prefix"}"
-		cp -RL "$dir/." "$copy${dir#"$prefix"}"
-	done
-	dir=$("$config" --includedir-server)
-	mkdir -p "$copy${dir#"$prefix"}"
-	rmdir "$copy${dir#"$prefix"}"
-	ln -s "$dir" "$copy${dir#"$prefix"}"
-	config=$copy${bin#"$prefix"}/pg_config
-	[ "$("$config" --sharedir)" = "$copy${share#"$prefix"}" ] || die "$bin cannot be copied: its pg_config reports fixed paths"
-	echo "$config"
-}
-
-# private_tree FOLDER: from here on PG_CONFIG and PATH point to a copy of the server in FOLDER/pg.
-private_tree() {
-	PG_CONFIG=$(copy_server "$PG_CONFIG" "$1")
-	export PG_CONFIG PATH="${PG_CONFIG%/*}:$PATH"
-}
-
-# build FOLDER ARGUMENT...: builds a fresh copy of the sources in that folder; the arguments are make's.
-build() {
-	cp -R "$work/src" "$1" &&
-		make --silent --no-print-directory --keep-going -j2 -C "$1" PG_CONFIG="$PG_CONFIG" "${@:2}"
-}
-
-# build_into NAME ARGUMENT...: the same, and installs it into the private tree.
-build_into() {
-	[ "${PG_CONFIG#"$work"/}" != "$PG_CONFIG" ] || die "no private tree to install into"
-	build "$@" &&
-		make --silent --no-print-directory -C "$1" install PG_CONFIG="$PG_CONFIG" "${@:2}"
-}
-
-# start_server FOLDER [--tcp] [--fast]: a new cluster in FOLDER/data that everybody who reaches its socket, in FOLDER, may use as superuser.
-# --tcp: it listens on a free loopback port as well, with a password. --fast: it does without what only a power cut would need.
-# Sets the PG* variables so that every client reaches it.
-start_server() {
-	local folder=$1 option tcp='' fast=''
-	for option in "${@:2}"; do
-		case $option in --tcp) tcp=yes ;; --fast) fast=yes ;; esac
-	done
-	mkdir -p "$folder/log"
-	PGPASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
-	export PGHOST=$folder PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGPASSWORD
-	initdb --pgdata="$folder/data" --username=postgres --encoding=UTF8 --no-locale --no-sync \
-		--auth-local=trust --auth-host=scram-sha-256 --pwfile=<(echo "$PGPASSWORD") >"$folder/log/initdb" 2>&1 ||
-		{ cat "$folder/log/initdb" >&2; return 1; }
-	{
-		echo "unix_socket_directories = '$folder'"
-		echo "listen_addresses = '${tcp:+127.0.0.1}'"
-		echo "log_line_prefix = '%m [%p] %q%d '"
-		[ -z "$fast" ] || printf '%s\n' 'fsync = off' 'full_page_writes = off'
-	} >>"$folder/data/postgresql.conf"
-	for _ in 1 2 3 4 5; do
-		# Somebody else may take the port in between: then another one.
-		[ -z "$tcp" ] || PGPORT=$(perl -MIO::Socket::INET -e \
-			'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')
-		if pg_ctl start --pgdata="$folder/data" --wait --log="$folder/log/server" --options="-p $PGPORT" </dev/null >/dev/null 2>&1; then
-			return 0
-		fi
-	done
-	cat "$folder/log/server" >&2
-	return 1
 }

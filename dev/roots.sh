@@ -64,7 +64,7 @@ drop_root() { rm -rf --one-file-system -- "$work/root"; }
 # cached_root NAME: the file where that file system is kept. Its name says what is in it: other packages, another name.
 cached_root() {
 	local contents
-	contents=$(cd "$work/src" && cat "dev/${0##*/}" dev/roots.sh dev/server.sh test/packages && grep -E '^(test|http)_packages=' dev/test)
+	contents=$(cd "$work/src" && cat "dev/${0##*/}" dev/roots.sh test/packages && grep -hE '^[a-z]+_packages=' dev/test dev/assertions.sh)
 	echo "$cache/$1-$(sha256sum <<<"$contents" | cut -c 1-16).tar.zst"
 }
 

@@ -1,80 +1,76 @@
 # shellcheck shell=bash
-# A server with assertions, for the stages of dev/test that want one: built from the source package of the distribution's own server, and
-# kept for a while, as the root file systems of dev/roots.sh are. It brings what lib.sh has.
+# A server: a private copy of the programs, docstore built for it, and a cluster. A part of lib.sh.
+# shellcheck disable=SC2154 # lib.sh has $work
 
-. "$(dirname -- "${BASH_SOURCE[0]}")/lib.sh"
-
-# shellcheck disable=SC2034 # for those who source this file
-assertion_packages=(gcc make libc6-dev bison flex perl bzip2 pkg-config zlib1g-dev libicu-dev liblz4-dev)
-assertion_options=(--enable-cassert --enable-debug --without-readline --disable-rpath --with-icu --with-lz4 'CFLAGS=-O1 -g -fno-omit-frame-pointer')
-
-# kept_assertion_server: the file where that server is kept. Its name says how it was built.
-kept_assertion_server() {
-	echo "$cache/assertions-$pg_major-$(sha256sum "${BASH_SOURCE[0]}" | cut -c 1-16).tar.gz"
+# copy_server PG_CONFIG FOLDER: copies that server into FOLDER/pg and prints the copy's pg_config. A server's programs find their files
+# relative to themselves, so the copy's pg_config reports the copy and "make install" writes there.
+copy_server() {
+	local config=$1 copy=$2/pg bin share dir prefix
+	bin=$("$config" --bindir)
+	share=$("$config" --sharedir)
+	[ -x "$bin/postgres" ] || die "$bin has no server"
+	prefix=$bin
+	while [ "${share#"$prefix"/}" = "$share" ]; do prefix=${prefix%/*}; done
+	for dir in "$bin" "$share" "$("$config" --pkglibdir)"; do
+		mkdir -p "$copy${dir#"$prefix"}"
+		cp -RL "$dir/." "$copy${dir#"$prefix"}"
+	done
+	dir=$("$config" --includedir-server)
+	mkdir -p "$copy${dir#"$prefix"}"
+	rmdir "$copy${dir#"$prefix"}"
+	ln -s "$dir" "$copy${dir#"$prefix"}"
+	config=$copy${bin#"$prefix"}/pg_config
+	[ "$("$config" --sharedir)" = "$copy${share#"$prefix"}" ] || die "$bin cannot be copied: its pg_config reports fixed paths"
+	echo "$config"
 }
 
-# find_assertion_server: puts it into $work/pg-assertions, out of the cache or built anew.
-find_assertion_server() {
-	local file
-	file=$(kept_assertion_server)
-	if [ -n "$cache" ] && [ -d "$cache" ]; then
-		find "$cache" -maxdepth 1 -type f -name "assertions-$pg_major-*" \( ! -path "$file" -o -mtime "+$((cache_days - 1))" \) -delete || true
-		if [ -f "$file" ] && tar -C "$work" -xzf "$file"; then return; fi
-	fi
-	echo "Building PostgreSQL $pg_major with assertions"
-	quietly "apt-get update" apt update
-	quietly "building PostgreSQL $pg_major with assertions" build_assertion_server
-	[ -z "$cache" ] || keep_assertion_server "$file" || echo "$file cannot be written: the next run builds again"
+# private_tree FOLDER: from here on PG_CONFIG and PATH point to a copy of the server in FOLDER/pg.
+private_tree() {
+	PG_CONFIG=$(copy_server "$PG_CONFIG" "$1")
+	export PG_CONFIG PATH="${PG_CONFIG%/*}:$PATH"
 }
 
-# keep_assertion_server FILE: whole or not at all.
-keep_assertion_server() {
-	if mkdir -p "$cache" && tar -C "$work" -czf "$1.$$" pg-assertions && mv "$1.$$" "$1"; then
-		return 0
-	fi
-	rm -f "$1.$$"
+# build FOLDER ARGUMENT...: builds a fresh copy of the sources in that folder; the arguments are make's.
+build() {
+	cp -R "$work/src" "$1" &&
+		make --silent --no-print-directory --keep-going -j2 -C "$1" PG_CONFIG="$PG_CONFIG" "${@:2}"
+}
+
+# build_into NAME ARGUMENT...: the same, and installs it into the private tree.
+build_into() {
+	[ "${PG_CONFIG#"$work"/}" != "$PG_CONFIG" ] || die "no private tree to install into"
+	build "$@" &&
+		make --silent --no-print-directory -C "$1" install PG_CONFIG="$PG_CONFIG" "${@:2}"
+}
+
+# start_server FOLDER [--tcp] [--fast]: a new cluster in FOLDER/data that everybody who reaches its socket, in FOLDER, may use as superuser.
+# --tcp: it listens on a free loopback port as well, with a password. --fast: it does without what only a power cut would need.
+# Sets the PG* variables so that every client reaches it.
+start_server() {
+	local folder=$1 option tcp='' fast=''
+	for option in "${@:2}"; do
+		case $option in --tcp) tcp=yes ;; --fast) fast=yes ;; esac
+	done
+	mkdir -p "$folder/log"
+	PGPASSWORD=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+	export PGHOST=$folder PGPORT=5432 PGUSER=postgres PGDATABASE=postgres PGPASSWORD
+	initdb --pgdata="$folder/data" --username=postgres --encoding=UTF8 --no-locale --no-sync \
+		--auth-local=trust --auth-host=scram-sha-256 --pwfile=<(echo "$PGPASSWORD") >"$folder/log/initdb" 2>&1 ||
+		{ cat "$folder/log/initdb" >&2; return 1; }
+	{
+		echo "unix_socket_directories = '$folder'"
+		echo "listen_addresses = '${tcp:+127.0.0.1}'"
+		echo "log_line_prefix = '%m [%p] %q%d '"
+		[ -z "$fast" ] || printf '%s\n' 'fsync = off' 'full_page_writes = off'
+	} >>"$folder/data/postgresql.conf"
+	for _ in 1 2 3 4 5; do
+		# Somebody else may take the port in between: then another one.
+		[ -z "$tcp" ] || PGPORT=$(perl -MIO::Socket::INET -e \
+			'print IO::Socket::INET->new(Listen => 1, LocalAddr => "127.0.0.1")->sockport')
+		if pg_ctl start --pgdata="$folder/data" --wait --log="$folder/log/server" --options="-p $PGPORT" </dev/null >/dev/null 2>&1; then
+			return 0
+		fi
+	done
+	cat "$folder/log/server" >&2
 	return 1
-} 2>/dev/null
-
-build_assertion_server() {
-	mkdir -p "$work/build/tree" &&
-		(cd "$work/build" && download_source && tar -C tree --strip-components=1 -xf postgresql-*.orig.tar.*) &&
-		(cd "$work/build/tree" && ./configure --quiet "${assertion_options[@]}") &&
-		make --silent -j"$(nproc)" -C "$work/build/tree" &&
-		make --silent -C "$work/build/tree" install DESTDIR="$work/build/root" &&
-		make --silent -j"$(nproc)" -C "$work/build/tree/contrib" &&
-		make --silent -C "$work/build/tree/contrib" install DESTDIR="$work/build/root" &&
-		mv "$work/build/root/usr/local/pgsql" "$work/pg-assertions" &&
-		rm -rf "$work/build"
-}
-
-# download_source: the newest version whose source can be had, into this folder. An archive may list one that it does not have.
-download_source() {
-	local version package=postgresql-$pg_major
-	mkdir -p apt/lists/partial apt/archives/partial && source_list >apt/sources.list && own_apt apt-get update || return
-	while read -r version; do
-		if own_apt apt-get source --download-only --only-source "$package=$version"; then return; fi
-		rm -f -- *.orig.tar.*
-	done < <(own_apt apt-cache showsrc --only-source "$package" | sed -n 's/^Version: //p' | sort -uVr)
-	echo "there is no source of $package"
-	return 1
-}
-
-# The machine's own lists of the distribution's packages, as lists of their sources: they need not be among the machine's.
-source_list() {
-	local id key uri release component
-	# shellcheck source=/dev/null
-	id=$(. /etc/os-release && echo "$ID")
-	key=/usr/share/keyrings/$id-archive-keyring.gpg
-	# shellcheck disable=SC2016 # apt expands it
-	apt-get indextargets --format '$(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' "Origin: ${id^}" | sort -u |
-		while read -r uri release component; do
-			echo "deb-src $([ ! -f "$key" ] || echo "[signed-by=$key] ")$uri $release $component"
-		done
-}
-
-# own_apt COMMAND ARGUMENT...: apt with lists and a cache in this folder, that needs no other user and changes nothing of the machine's.
-own_apt() {
-	"$1" -q -o Dir::Etc::SourceList="$PWD/apt/sources.list" -o Dir::Etc::SourceParts=- -o Dir::State::Lists="$PWD/apt/lists" \
-		-o Dir::Cache="$PWD/apt" -o APT::Sandbox::User=root -o Acquire::Check-Valid-Until=false "${@:2}"
 }
