@@ -103,6 +103,8 @@ make_root() {
 	}
 	mirror=$(sed -n 's/^deb \([^ ]*\) .*/\1/p' "$work/root/etc/apt/sources.list" | head -n 1)
 	package_sources "$1" >"$work/root/etc/apt/sources.list"
+	# Nobody needs it after a power cut.
+	echo force-unsafe-io >"$work/root/etc/dpkg/dpkg.cfg.d/unsafe-io"
 	refresh_root
 }
 
