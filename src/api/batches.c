@@ -6,7 +6,7 @@
 #include "base/array.h"
 #include "base/errors.h"
 #include "batch/batch.h"
-#include "batch/item.h"
+#include "batch/item_reader.h"
 #include "batch/request.h"
 #include "batch/result.h"
 #include "batch/retry.h"
@@ -280,7 +280,7 @@ read_items(FunctionCallInfo fcinfo, DsBatch *batch)
 	require_length(data.count, "data", ids.count);
 	ds_collection_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, collection);
 	ds_collection_prepare(collection);
-	ds_batch_init(batch, ids.count);
+	ds_items_init(batch, ids.count);
 	for (int i = 0; i < ids.count; i++)
 	{
 		DsItem	   *item = &batch->items[i];
@@ -292,7 +292,7 @@ read_items(FunctionCallInfo fcinfo, DsBatch *batch)
 		item->collection = collection;
 		item->id = ds_id_from_text(collection->id_type, DatumGetTextPP(ids.values[i]), i + 1);
 		ds_collection_require_short_id(collection, item->id, i + 1);
-		ds_batch_set_data(item, DatumGetJsonbP(ds_json_require_object(data.values[i], "data", i + 1)));
+		ds_item_set_data(item, DatumGetJsonbP(ds_json_require_object(data.values[i], "data", i + 1)));
 		item->expected = ds_expectation_in_force(expected_at(&expected, i));
 	}
 }

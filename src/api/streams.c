@@ -18,7 +18,6 @@
 #include "funcapi.h"
 #include "json/json.h"
 #include "miscadmin.h"
-#include "stream/head.h"
 #include "table/plan.h"
 #include "utils/tuplestore.h"
 
@@ -47,7 +46,7 @@ begin(FunctionCallInfo fcinfo, DsOp op, Call *call)
 	ds_require_argument(PG_ARGISNULL(0), "log");
 	ds_require_argument(PG_ARGISNULL(1), "stream");
 
-	ds_batch_init(&call->batch, 1);
+	ds_items_init(&call->batch, 1);
 	call->item = &call->batch.items[0];
 	call->item->op = op;
 	call->item->number = DS_ONLY_ITEM;
@@ -66,7 +65,6 @@ begin(FunctionCallInfo fcinfo, DsOp op, Call *call)
 pg_nodiscard static bool
 run(Call *call)
 {
-	ds_heads_gather(&call->batch);
 	return ds_batch_run(&call->batch, true);
 }
 

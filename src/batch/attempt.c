@@ -6,8 +6,8 @@
  *	floors	that deletes are to raise, made where there is none: floor.c.
  *	scopes	what scopes need to be locked that have no row: scope_lock.c.
  *	lock	every document that is expected to be there, or may be there, in
- *			the order of order.c, in the strongest mode that its item will
- *			need; asserts share theirs.
+ *			the order of order.c, in the mode that its change needs; asserts
+ *			share theirs.
  *	compare each expectation with the version that the locking read returned.
  *			If any fails, all that fail are reported, and nothing was written.
  *	write	inserts first, then deletes, then updates and patches.
@@ -35,185 +35,159 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "batch/attempt.h"
+#include "batch/compare.h"
 #include "batch/findings.h"
+#include "batch/heads.h"
 #include "batch/log_items.h"
+#include "batch/rule.h"
 #include "batch/step.h"
 #include "miscadmin.h"
-#include "stream/head.h"
 #include "table/floor.h"
 #include "table/row_error.h"
 #include "utils/snapmgr.h"
 
 /*
- * Which items take part in which step
+ * What is to be done with a target, by its rule and what was found
  */
 
+/* What is to be looked at once more, where it is absent. */
 static bool
-is_create(const DsItem *item)
+is_loose_before_writes(const DsTarget *target)
 {
-	return ds_op_stores(item->op) && item->expected == DS_NO_VERSION;
+	return ds_rule_of(target)->look == DS_LOOK_BEFORE_WRITES && !target->present;
 }
 
 static bool
-is_absence(const DsItem *item)
+is_loose_after_writes(const DsTarget *target)
 {
-	return item->op == DS_ASSERT_ITEM && item->expected == DS_NO_VERSION;
+	return ds_rule_of(target)->look == DS_LOOK_AFTER_WRITES && !target->present && !target->written;
+}
+
+/* After the inserts: one that found its id taken, by what was not found yet. */
+static bool
+is_lost(const DsTarget *target)
+{
+	return ds_rule_of(target)->if_absent == DS_INSERT_MANY && !target->present && !target->written;
+}
+
+/* What is to be done with a row that is locked, and that no statement has written. */
+static DsStatement
+due_statement(const DsTarget *target)
+{
+	if (!target->present || target->written || (target->head != NULL && !target->head->is_due))
+		return DS_NO_STATEMENT;
+	return ds_rule_of(target)->if_present;
 }
 
 static bool
-may_insert(const DsItem *item)
+is_unwritten(const DsTarget *target)
 {
-	return ds_op_stores(item->op) &&
-		(item->expected == DS_NO_VERSION || item->expected == DS_ANY_VERSION) &&
-		(item->head == NULL || item->head->may_create);
+	return due_statement(target) != DS_NO_STATEMENT;
 }
 
-/* Whether a row that is locked is to be written, too. */
+/* Whether a row that is there gets a new version. */
 static bool
-is_due(const DsItem *item)
+is_rewritten(const DsTarget *target)
 {
-	return item->head == NULL ? item->op != DS_ASSERT_ITEM : item->head->is_due;
-}
-
-/* After the inserts: an item whose id was taken; creates may be found later. */
-static bool
-is_lost_create(const DsItem *item)
-{
-	return is_create(item) && !item->written;
-}
-
-static bool
-is_lost_any(const DsItem *item)
-{
-	return may_insert(item) && !is_create(item) && !item->present && !item->written;
-}
-
-/* A delete that does not mind absence, and must be sure of it. */
-static bool
-is_vain_delete(const DsItem *item)
-{
-	return item->op == DS_DELETE_ITEM && !item->present;
-}
-
-/* A stream that is not there, and that will not be made. */
-static bool
-is_loose_head(const DsItem *item)
-{
-	return item->head != NULL && !item->present && !item->head->may_create;
-}
-
-/* A row that is locked, and that no statement has written. */
-static bool
-is_unwritten(const DsItem *item)
-{
-	return is_due(item) && item->present && !item->written;
+	return target->present && (target->change == DS_CHANGE_STORE || target->change == DS_CHANGE_PATCH);
 }
 
 /* Unique indexes besides the one on id change the order of the writes. */
 static bool
-has_other_unique(const DsItem *item)
+has_other_unique(const DsTarget *target)
 {
-	return item->collection->has_other_unique;
+	return target->collection->has_other_unique;
 }
 
 static bool
-any_item(const DsBatch *batch, bool (*test) (const DsItem *item))
+any_target(const DsBatch *batch, bool (*test) (const DsTarget *target))
 {
-	for (int i = 0; i < batch->targets; i++)
+	for (int i = 0; i < batch->target_count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (test(batch->order[i]))
+		if (test(batch->targets[i]))
 			return true;
 	}
 	return false;
 }
 
 /*
+ * Which targets take part in which step
+ */
+
+/*
  * Creates are left to the INSERT, but not under an old snapshot: an INSERT
  * would not mind a document that it still shows, and a locking read does.
  */
 static DsStatement
-choose_lock(const DsItem *item)
+choose_lock(const DsTarget *target)
 {
-	if (is_create(item) && !IsolationUsesXactSnapshot())
+	if (ds_rule_is_create(target) && !IsolationUsesXactSnapshot())
 		return DS_NO_STATEMENT;
-	switch (item->op)
-	{
-		case DS_UPSERT_ITEM:
-		case DS_PUT_ITEM:
-		case DS_PATCH_ITEM:
-		case DS_WRITE_HEAD:
-			return DS_LOCK_MANY_FOR_UPSERT;
-		case DS_DELETE_ITEM:
-			return DS_LOCK_MANY_FOR_DELETE;
-		default:
-			return DS_LOCK_MANY_FOR_ASSERT;
-	}
+	return ds_rule_lock(target);
 }
 
 static DsStatement
-choose_insert(const DsItem *item)
+choose_insert(const DsTarget *target)
 {
-	return may_insert(item) && !item->present ? DS_INSERT_MANY : DS_NO_STATEMENT;
+	return target->present ? DS_NO_STATEMENT : ds_rule_of(target)->if_absent;
 }
 
 static DsStatement
-choose_update(const DsItem *item)
+choose_if(bool takes_part, DsStatement statement)
 {
-	return ds_op_stores(item->op) && item->op != DS_PATCH_ITEM && is_unwritten(item)
-		? DS_UPDATE_MANY : DS_NO_STATEMENT;
+	return takes_part ? statement : DS_NO_STATEMENT;
 }
 
 static DsStatement
-choose_patch(const DsItem *item)
+choose_delete(const DsTarget *target)
 {
-	return item->op == DS_PATCH_ITEM && item->present && !item->written
-		? DS_PATCH_MANY : DS_NO_STATEMENT;
+	return choose_if(due_statement(target) == DS_DELETE_MANY, DS_DELETE_MANY);
 }
 
 static DsStatement
-choose_delete(const DsItem *item)
+choose_update(const DsTarget *target)
 {
-	return item->op == DS_DELETE_ITEM && item->present && !item->written
-		? DS_DELETE_MANY : DS_NO_STATEMENT;
+	return choose_if(due_statement(target) == DS_UPDATE_MANY, DS_UPDATE_MANY);
 }
 
-/* Of the documents that are locked, those that could not be written at their places. */
 static DsStatement
-choose_lock_moved(const DsItem *item)
+choose_patch(const DsTarget *target)
 {
-	return item->moved ? choose_lock(item) : DS_NO_STATEMENT;
+	return choose_if(due_statement(target) == DS_PATCH_MANY, DS_PATCH_MANY);
+}
+
+/* Of the rows that are locked, those that could not be written at their places. */
+static DsStatement
+choose_lock_moved(const DsTarget *target)
+{
+	return choose_if(target->moved, ds_rule_lock(target));
 }
 
 /* Look again for what was not found when the batch locked. */
 static DsStatement
-choose_find_absent(const DsItem *item)
+choose_find_absent(const DsTarget *target)
 {
-	return item->present ? DS_NO_STATEMENT : DS_FIND_MANY;
+	return choose_if(!target->present, DS_FIND_MANY);
 }
 
-/* The inserts that found their id taken, by what was not found yet. */
 static DsStatement
-choose_find_lost(const DsItem *item)
+choose_find_lost(const DsTarget *target)
 {
-	return (is_lost_create(item) || is_lost_any(item)) && !item->present
-		? DS_FIND_MANY : DS_NO_STATEMENT;
+	return choose_if(is_lost(target), DS_FIND_MANY);
 }
 
-/* After the inserts: what nothing holds in place, and was not found. */
 static DsStatement
-choose_find_loose(const DsItem *item)
+choose_find_loose(const DsTarget *target)
 {
-	return (is_lost_create(item) || is_absence(item)) && !item->present
-		? DS_FIND_MANY : DS_NO_STATEMENT;
+	return choose_if(is_loose_after_writes(target), DS_FIND_MANY);
 }
 
 /* Row security can let the caller see a document that it may not lock. */
 static DsStatement
-choose_find_hidden(const DsItem *item)
+choose_find_hidden(const DsTarget *target)
 {
-	return item->reason == DS_MISSING && ds_row_security_applies(item->collection)
-		? DS_FIND_MANY : DS_NO_STATEMENT;
+	return choose_if(target->is_missing && ds_row_security_applies(target->collection), DS_FIND_MANY);
 }
 
 /*
@@ -226,47 +200,47 @@ require_floors(const DsBatch *batch)
 {
 	const DsCollection *last = NULL;
 
-	for (int i = 0; i < batch->targets; i++)
+	for (int i = 0; i < batch->target_count; i++)
 	{
-		const DsItem *item = batch->order[i];
+		const DsTarget *target = batch->targets[i];
 
-		if (item->op != DS_DELETE_ITEM || item->collection == last)
+		if (target->change != DS_CHANGE_DELETE || target->collection == last)
 			continue;
-		ds_floor_require(item->collection->relid);
-		last = item->collection;
+		ds_floor_require(target->collection->relid);
+		last = target->collection;
 	}
 }
 
-/* Count the tries in succession that have not found an item to lock. */
+/* Count the tries in succession that have not found a target to lock. */
 static void
 count_missed(DsBatch *batch)
 {
-	for (int i = 0; i < batch->targets; i++)
-		batch->order[i]->missed = batch->order[i]->present ? 0 : batch->order[i]->missed + 1;
+	for (int i = 0; i < batch->target_count; i++)
+		batch->targets[i]->missed = batch->targets[i]->present ? 0 : batch->targets[i]->missed + 1;
 }
 
 /*
- * Begin again, as items are there by now that could not be locked.  They were
+ * Begin again, as targets are there by now that could not be locked.  They were
  * created since; or else row security shows them and keeps them from being
  * locked, which is 42501, and certain when they are missed once more.
  */
 static DsAttempt
 try_again(DsBatch *batch)
 {
-	for (int i = 0; i < batch->targets; i++)
+	for (int i = 0; i < batch->target_count; i++)
 	{
-		DsItem	   *item = batch->order[i];
+		DsTarget   *target = batch->targets[i];
 
-		if (!item->present)
-			item->missed = 0;
-		if (item->missed > 1 && ds_row_security_applies(item->collection))
-			ds_row_refuse_unwritable(item->collection, item->id);
+		if (!target->present)
+			target->missed = 0;
+		if (target->missed > 1 && ds_row_security_applies(target->collection))
+			ds_row_refuse_unwritable(target->collection, target->id);
 	}
 	return DS_AGAIN;
 }
 
 /*
- * Look whether an item is missing only to those who would write it.  That is
+ * Look whether a target is missing only to those who would write it.  That is
  * told before all conflicts, but for a committed version above the expected
  * one, which is a conflict in any case.
  */
@@ -274,15 +248,15 @@ static DsAttempt
 refuse_hidden(DsBatch *batch, bool may_try_again)
 {
 	ds_step_run(batch, choose_find_hidden, DS_WRITE_BATCH);
-	for (int i = 0; i < batch->targets; i++)
+	for (int i = 0; i < batch->target_count; i++)
 	{
-		const DsItem *item = batch->order[i];
+		const DsTarget *target = batch->targets[i];
 
-		if (item->reason != DS_MISSING || !item->present ||
-			ds_expectation_is_passed(item->expected, item->actual))
+		if (!target->is_missing || !target->present ||
+			ds_expectation_is_passed(target->expected, target->actual))
 			continue;
 		if (!may_try_again)
-			ds_row_refuse_unwritable(item->collection, item->id);
+			ds_row_refuse_unwritable(target->collection, target->id);
 		return try_again(batch);
 	}
 	return DS_DONE;
@@ -292,12 +266,12 @@ refuse_hidden(DsBatch *batch, bool may_try_again)
 static void
 refuse_growth(const DsBatch *batch)
 {
-	for (int i = 0; i < batch->targets; i++)
+	for (int i = 0; i < batch->target_count; i++)
 	{
-		const DsItem *item = batch->order[i];
+		const DsTarget *target = batch->targets[i];
 
-		if (ds_op_stores(item->op) && item->head == NULL && item->present && item->actual == PG_INT64_MAX)
-			ds_row_refuse_growth(item->collection, item->id);
+		if (target->head == NULL && is_rewritten(target) && target->actual == PG_INT64_MAX)
+			ds_row_refuse_growth(target->collection, target->id);
 	}
 }
 
@@ -321,18 +295,18 @@ lock_and_compare(DsBatch *batch, bool may_try_again)
 		ds_log_items_lock_absence(batch);
 	ds_log_items_look(batch);
 	count_missed(batch);
-	if (ds_findings_compare(batch) > 0)
+	if (ds_items_compare(batch) > 0)
 	{
 		if (refuse_hidden(batch, may_try_again) == DS_AGAIN)
 			return DS_AGAIN;
 	}
-	else if (!any_item(batch, is_vain_delete) && !any_item(batch, is_loose_head))
+	else if (!any_target(batch, is_loose_before_writes))
 		return DS_DONE;
 
 	found = ds_findings_look_again(batch, choose_find_absent);
 	if (found > 0)
 		ds_log_items_look(batch);
-	if (ds_findings_compare(batch) > 0)
+	if (ds_items_compare(batch) > 0)
 		return DS_VIOLATED;
 	return found > 0 ? try_again(batch) : DS_DONE;
 }
@@ -343,9 +317,9 @@ lost_inserts(const DsBatch *batch)
 {
 	List	   *lost = NIL;
 
-	for (int i = 0; i < batch->targets; i++)
-		if (choose_find_lost(batch->order[i]) != DS_NO_STATEMENT)
-			lost = lappend(lost, batch->order[i]);
+	for (int i = 0; i < batch->target_count; i++)
+		if (is_lost(batch->targets[i]))
+			lost = lappend(lost, batch->targets[i]);
 	return lost;
 }
 
@@ -370,48 +344,48 @@ refuse_own_rows(DsBatch *batch)
 
 	foreach(cell, unseen)
 	{
-		const DsItem *item = lfirst(cell);
+		const DsTarget *target = lfirst(cell);
 
-		if (item->present)
-			ds_row_refuse_interference(item->collection, item->id);
+		if (target->present)
+			ds_row_refuse_interference(target->collection, target->id);
 	}
 	foreach(cell, lost)
-		((DsItem *) lfirst(cell))->present = false;
+		((DsTarget *) lfirst(cell))->present = false;
 }
 
 /*
  * What became of the inserts that found their id taken.
  *
  * A create fails, also when the document is gone again by now or hidden by
- * row security: that it was there is enough.  An item that expects "any" must
- * lock it in the order of the locks, so the batch begins again.
+ * row security: that it was there is enough.  A target of which anything is
+ * expected must be locked in the order of the locks, so the batch begins again.
  */
 static DsAttempt
 settle_lost_inserts(DsBatch *batch, bool may_try_again)
 {
-	DsAttempt		result = DS_DONE;
+	bool		is_violated = false;
 
-	if (!any_item(batch, is_lost_create) && !any_item(batch, is_lost_any))
+	if (!any_target(batch, is_lost))
 		return DS_DONE;
 
 	refuse_own_rows(batch);
 	ds_findings_look_again(batch, choose_find_loose);
-	ds_findings_compare(batch);
-	for (int i = 0; i < batch->targets; i++)
+	for (int i = 0; i < batch->target_count; i++)
 	{
-		DsItem	   *item = batch->order[i];
+		DsTarget   *target = batch->targets[i];
+		bool		is_lost_create = ds_rule_is_create(target) && !target->written;
 
-		if (is_lost_create(item) && (item->present || !item->collection->has_before_triggers))
+		if (is_lost_create && (target->present || !target->collection->has_before_triggers))
+			is_violated = target->is_taken = true;
+		else if (is_lost_create || is_lost(target))
 		{
-			item->reason = DS_EXISTS;
-			result = DS_VIOLATED;
+			if (!is_lost_create && may_try_again)
+				return DS_AGAIN;
+			ds_row_refuse_unwritable(target->collection, target->id);
 		}
-		else if (is_lost_any(item) && may_try_again)
-			return DS_AGAIN;
-		else if (is_lost_create(item) || is_lost_any(item))
-			ds_row_refuse_unwritable(item->collection, item->id);
 	}
-	return result;
+	ds_items_compare(batch);
+	return is_violated ? DS_VIOLATED : DS_DONE;
 }
 
 /*
@@ -452,13 +426,13 @@ write_present(DsBatch *batch)
 static void
 forget_places(DsBatch *batch)
 {
-	for (int i = 0; i < batch->targets; i++)
+	for (int i = 0; i < batch->target_count; i++)
 	{
-		DsItem	   *item = batch->order[i];
+		DsTarget   *target = batch->targets[i];
 
-		item->moved = is_unwritten(item);
-		item->present &= !item->moved;
-		item->compared = item->actual;
+		target->moved = is_unwritten(target);
+		target->present &= !target->moved;
+		target->compared = target->actual;
 	}
 }
 
@@ -472,15 +446,15 @@ lock_moved(DsBatch *batch)
 {
 	forget_places(batch);
 	ds_step_run(batch, choose_lock_moved, DS_WRITE_BATCH);
-	for (int i = 0; i < batch->targets; i++)
+	for (int i = 0; i < batch->target_count; i++)
 	{
-		const DsItem *item = batch->order[i];
+		const DsTarget *target = batch->targets[i];
 
-		if (item->moved && !(item->present && (item->head == NULL || item->actual == item->compared)))
-			ds_row_refuse_interference(item->collection, item->id);
+		if (target->moved && !(target->present && (target->head == NULL || target->actual == target->compared)))
+			ds_row_refuse_interference(target->collection, target->id);
 	}
 
-	ds_findings_compare(batch);
+	ds_items_compare(batch);
 	for (int i = 0; i < batch->count; i++)
 	{
 		const DsItem *item = &batch->items[i];
@@ -502,14 +476,14 @@ static void
 write_locked(DsBatch *batch)
 {
 	write_present(batch);
-	if (!any_item(batch, is_unwritten))
+	if (!any_target(batch, is_unwritten))
 		return;
 
 	lock_moved(batch);
 	write_present(batch);
-	for (int i = 0; i < batch->targets; i++)
-		if (is_unwritten(batch->order[i]))
-			ds_row_refuse_unwritten(batch->order[i]->collection, batch->order[i]->id);
+	for (int i = 0; i < batch->target_count; i++)
+		if (is_unwritten(batch->targets[i]))
+			ds_row_refuse_unwritten(batch->targets[i]->collection, batch->targets[i]->id);
 }
 
 /* Write everything, in the order that the head of this file explains. */
@@ -518,7 +492,7 @@ write_items(DsBatch *batch, bool may_try_again)
 {
 	DsAttempt		result;
 
-	if (any_item(batch, has_other_unique))
+	if (any_target(batch, has_other_unique))
 	{
 		write_locked(batch);
 		return write_absent(batch, may_try_again);
@@ -534,11 +508,11 @@ write_items(DsBatch *batch, bool may_try_again)
 static DsAttempt
 settle_asserts(DsBatch *batch)
 {
-	if (!any_item(batch, is_absence))
+	if (!any_target(batch, is_loose_after_writes))
 		return DS_DONE;
 
 	ds_findings_look_again(batch, choose_find_loose);
-	return ds_findings_compare(batch) == 0 ? DS_DONE : DS_VIOLATED;
+	return ds_items_compare(batch) == 0 ? DS_DONE : DS_VIOLATED;
 }
 
 /*

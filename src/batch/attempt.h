@@ -6,7 +6,7 @@
 
 #include "postgres.h"
 
-#include "batch/batch.h"
+#include "batch/item.h"
 
 /* How a try ended, or a part of it. */
 typedef enum DsAttempt

@@ -1,8 +1,9 @@
 /*
  * batch.c - many items: all of them, or nothing
  *
- * A batch is sorted into the one global order of locks (order.c) and tried
- * (attempt.c); the statements run over its items in chunks (step.c).
+ * Its items are about targets (gather.c), which are sorted into the one global
+ * order of locks (order.c).  Then it is tried (attempt.c); the statements run
+ * over the targets in chunks (step.c).
  *
  * The AFTER triggers of all statements, foreign key checks among them, fire
  * at the end, as if the whole batch were one statement: so a child can be
@@ -26,198 +27,27 @@
 #include "base/errors.h"
 #include "base/subtransaction.h"
 #include "batch/attempt.h"
+#include "batch/batch.h"
+#include "batch/compare.h"
 #include "batch/direct_append.h"
+#include "batch/gather.h"
+#include "batch/heads.h"
 #include "batch/order.h"
+#include "batch/rule.h"
+#include "batch/violation.h"
 #include "commands/trigger.h"
 #include "conflict/conflict.h"
 #include "conflict/deferred.h"
 #include "document/document.h"
-#include "document/metadata.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
-#include "json/json.h"
-#include "json/merge_patch.h"
 #include "miscadmin.h"
-#include "stream/head.h"
 #include "table/distributed.h"
 #include "table/engine.h"
-#include "utils/builtins.h"
 #include "utils/snapmgr.h"
 
 /* See document.c; each further try needs another lost race. */
 #define MAX_TRIES 20
-
-/* Make room for count items, all zero but their numbers. */
-void
-ds_batch_init(DsBatch *batch, int count)
-{
-	batch->count = count;
-	batch->targets = count;
-	batch->heads = NIL;
-	batch->tries = 0;
-	batch->in_subtransaction = false;
-	batch->is_too_low = false;
-	batch->items = palloc_extended(mul_size(count, sizeof(DsItem)),
-								   MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
-	batch->order = palloc_extended(mul_size(count, sizeof(DsItem *)), MCXT_ALLOC_HUGE);
-	for (int i = 0; i < count; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		batch->items[i].number = i + 1;
-		batch->order[i] = &batch->items[i];
-	}
-}
-
-/* The data of an item; it must stay where it is for as long as the batch. */
-void
-ds_batch_set_data(DsItem *item, Jsonb *data)
-{
-	item->data = VARDATA(data);
-	item->data_length = VARSIZE(data) - VARHDRSZ;
-}
-
-/*
- * What an item stores, copied from the caller's bytes: the document, or the
- * patch to merge into the one that is there.
- */
-Jsonb *
-ds_batch_stored(const DsItem *item, bool is_new)
-{
-	Jsonb	   *data = ds_json_copy(item->data, item->data_length);
-
-	if (item->op == DS_PUT_ITEM)
-		return ds_metadata_strip(data);
-	if (item->op == DS_PATCH_ITEM && is_new)
-		return ds_merge_patch(NULL, data);
-	return data;
-}
-
-/* The word for an op, in items, results and conflicts. */
-const char *
-ds_op_name(DsOp op)
-{
-	switch (op)
-	{
-		case DS_UPSERT_ITEM:
-			return "upsert";
-		case DS_PUT_ITEM:
-			return "put";
-		case DS_PATCH_ITEM:
-			return "patch";
-		case DS_DELETE_ITEM:
-			return "delete";
-		case DS_ASSERT_ITEM:
-			return "assert";
-		case DS_APPEND_ITEM:
-			return "append";
-		case DS_SET_PROPERTIES_ITEM:
-			return "set_properties";
-		case DS_CREATE_STREAM_ITEM:
-			return "create_stream";
-		case DS_CLOSE_STREAM_ITEM:
-			return "close_stream";
-		case DS_WRITE_HEAD:
-		case DS_HOLD_HEAD:
-			break;
-	}
-	elog(ERROR, "unexpected op %d", (int) op);
-}
-
-/* Whether an op stores data, in a row that is there or in a new one. */
-bool
-ds_op_stores(DsOp op)
-{
-	return op == DS_UPSERT_ITEM || op == DS_PUT_ITEM || op == DS_PATCH_ITEM || op == DS_WRITE_HEAD;
-}
-
-static void
-add_document_violation(const DsItem *item, DsConflict *conflict)
-{
-	DsViolation violation = {
-		.item = item->number,
-		.op = ds_op_name(item->op),
-		.kind = DS_KIND_DOCUMENT,
-		.relid = item->collection->relid,
-		.reason = item->reason,
-		.expected = item->expected,
-		.actual_known = item->present,
-		.actual = item->actual,
-	};
-
-	if (!ds_conflict_is_full(conflict))
-		violation.id = ds_id_to_cstring(item->collection->id_type, item->id);
-	ds_conflict_add(conflict, &violation);
-}
-
-/* The number of an item in a conflict: a call that takes one has item 1. */
-static int
-number(const DsItem *item)
-{
-	return item->number == DS_ONLY_ITEM ? 1 : item->number;
-}
-
-static void
-add_stream_violation(const DsItem *item, DsConflict *conflict)
-{
-	DsViolation violation = {
-		.item = number(item),
-		.op = ds_op_name(item->op),
-		.kind = DS_KIND_STREAM,
-		.relid = item->log->events.relid,
-		.id = TextDatumGetCString(item->id),
-		.reason = item->reason,
-		.expected = item->failed,
-		.actual_known = item->present,
-		.actual = item->actual,
-	};
-
-	ds_conflict_add(conflict, &violation);
-}
-
-static void
-add_scope_violation(const DsItem *item, const DsScope *scope, DsConflict *conflict)
-{
-	DsViolation violation = {
-		.item = number(item),
-		.op = ds_op_name(item->op),
-		.kind = DS_KIND_SCOPE,
-		.relid = item->log->events.relid,
-		.reason = DS_SCOPE_REASON,
-		.expected = scope->expected,
-		.actual_known = scope->has_tail,
-		.actual = scope->tail,
-	};
-
-	if (!ds_conflict_is_full(conflict))
-		violation.scope = ds_scope_to_cstring(scope);
-	ds_conflict_add(conflict, &violation);
-}
-
-/* What is wrong with an item of a log: its stream, and each scope. */
-static void
-add_log_violations(const DsItem *item, DsConflict *conflict)
-{
-	if (item->reason != DS_HOLDS && item->reason != DS_SCOPE_REASON)
-		add_stream_violation(item, conflict);
-	for (int s = 0; s < item->scope_count; s++)
-		if (item->scopes[s].violated)
-			add_scope_violation(item, &item->scopes[s], conflict);
-}
-
-static void
-add_violations(const DsBatch *batch, DsConflict *conflict)
-{
-	for (int i = 0; i < batch->count; i++)
-	{
-		const DsItem *item = &batch->items[i];
-
-		CHECK_FOR_INTERRUPTS();
-		if (item->log != NULL)
-			add_log_violations(item, conflict);
-		else if (item->reason != DS_HOLDS)
-			add_document_violation(item, conflict);
-	}
-}
 
 pg_noreturn static void
 raise_conflict(const DsBatch *batch)
@@ -226,7 +56,7 @@ raise_conflict(const DsBatch *batch)
 
 	ds_conflict_begin(&conflict);
 	ds_conflict_add_call(&conflict, batch->count);
-	add_violations(batch, &conflict);
+	ds_items_add_violations(batch, &conflict);
 	ds_conflict_raise(&conflict, "");
 }
 
@@ -244,16 +74,16 @@ may_be_too_low(const DsBatch *batch)
 {
 	const DsCollection *other = NULL;
 
-	for (int i = 0; i < batch->targets; i++)
+	for (int i = 0; i < batch->target_count; i++)
 	{
-		const DsItem *item = batch->order[i];
+		const DsTarget *target = batch->targets[i];
 
-		if (item->head != NULL || item->collection == other || !ds_op_stores(item->op) ||
-			(item->expected != DS_NO_VERSION && item->expected != DS_ANY_VERSION))
+		if (target->head != NULL || target->collection == other ||
+			ds_rule_of(target)->if_absent != DS_INSERT_MANY)
 			continue;
-		if (!ds_engine_inserts(item->collection) && ds_document_is_taken_back(item->collection))
+		if (!ds_engine_inserts(target->collection) && ds_document_is_taken_back(target->collection))
 			return true;
-		other = item->collection;
+		other = target->collection;
 	}
 	return false;
 }
@@ -263,18 +93,41 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 {
 	if (may_be_too_low(batch))
 		return true;
-	if (batch->targets == 1)
+	if (batch->target_count == 1)
 		return false;
-	for (int i = 0; i < batch->targets; i++)
+	for (int i = 0; i < batch->target_count; i++)
 	{
-		const DsItem *item = batch->order[i];
+		int64		expected = batch->targets[i]->expected;
 
-		if (item->expected == DS_ANY_VERSION || item->expected == DS_SOME_VERSION)
+		if (expected == DS_ANY_VERSION || expected == DS_SOME_VERSION)
 			return true;
-		if (item->expected == DS_NO_VERSION && !raise)
+		if (expected == DS_NO_VERSION && !raise)
 			return true;
 	}
 	return false;
+}
+
+/* Raise 0A000 when a batch is about a table that is distributed. */
+static void
+refuse_distributed(const DsBatch *batch)
+{
+	const DsCollection *last = NULL;
+
+	for (int i = 0; i < batch->target_count; i++)
+	{
+		const DsTarget *target = batch->targets[i];
+
+		if (target->collection == last)
+			continue;
+		last = target->collection;
+		if (target->head != NULL)
+			ds_distributed_refuse_log(&target->head->log->events, &target->head->log->streams);
+		else
+			ds_distributed_refuse_batch(target->collection);
+	}
+	for (int i = 0; i < batch->count; i++)
+		if (batch->items[i].log != NULL)
+			ds_distributed_refuse_log(&batch->items[i].log->events, &batch->items[i].log->streams);
 }
 
 /* Fire the AFTER triggers that the batch's statements have queued. */
@@ -347,7 +200,7 @@ run(DsBatch *batch, bool raise)
 	for (; result == DS_AGAIN; batch->tries++)
 	{
 		bool		may_try_again = batch->tries + 1 < MAX_TRIES &&
-			(batch->in_subtransaction || batch->targets == 1);
+			(batch->in_subtransaction || batch->target_count == 1);
 
 		CHECK_FOR_INTERRUPTS();
 		result = batch->in_subtransaction
@@ -398,20 +251,21 @@ ds_batch_run(DsBatch *batch, bool raise)
 	bool		defer = raise && ds_deferred_is_on();
 	bool		written;
 
-	ds_order_items(batch);
+	ds_targets_gather(batch);
+	ds_order_targets(batch);
 	if (batch->count == 0)
 		return true;
-	ds_distributed_refuse_batch(batch);
+	refuse_distributed(batch);
 
 	written = run_known(batch, raise && !defer);
 	if (written)
-		ds_heads_finish(batch);
+		ds_items_finish(batch);
 	if (defer)
 	{
 		DsConflict *pending = ds_deferred_add_call(batch->count);
 
 		if (!written)
-			add_violations(batch, pending);
+			ds_items_add_violations(batch, pending);
 	}
 	return written;
 }

@@ -15,11 +15,12 @@
  */
 #include "postgres.h"
 
+#include "batch/compare.h"
 #include "batch/direct_append.h"
+#include "batch/heads.h"
 #include "batch/log_items.h"
 #include "executor/executor.h"
 #include "stream/event_rows.h"
-#include "stream/head.h"
 #include "stream/head_direct.h"
 #include "table/engine.h"
 
@@ -29,7 +30,7 @@ is_simple(const DsBatch *batch)
 {
 	const DsItem *item = &batch->items[0];
 
-	return batch->count == 1 && batch->targets == 1 && item->op == DS_APPEND_ITEM &&
+	return batch->count == 1 && batch->target_count == 1 && item->op == DS_APPEND_ITEM &&
 		item->scope_count == 0 &&
 		(OidIsValid(item->log->events.ids) || !ds_append_has_ids(&item->append)) &&
 		ds_engine_updates(&item->log->streams) && ds_engine_inserts(&item->log->streams) &&
@@ -40,15 +41,15 @@ is_simple(const DsBatch *batch)
 static bool
 compare(DsDirect *direct, DsItem *item)
 {
-	DsHead	   *head = item->head;
+	DsTarget   *target = item->target;
 
-	if (head->item->present)
+	if (target->present)
 	{
-		head->item->actual = ds_direct_version(direct);
-		ds_head_direct_read(direct, head);
+		target->actual = ds_direct_version(direct);
+		ds_head_direct_read(direct, target->head);
 	}
 	item->append.repeats = false;
-	ds_head_compare(item);
+	ds_item_compare(item);
 	return item->reason == DS_HOLDS;
 }
 
@@ -56,11 +57,13 @@ compare(DsDirect *direct, DsItem *item)
 static bool
 update_head(DsDirect *direct, DsBatch *batch)
 {
+	DsTarget   *target = batch->targets[0];
+
 	if (!compare(direct, &batch->items[0]))
 		return false;
 	CheckCmdReplicaIdentity(direct->table, CMD_UPDATE);
 	ds_heads_prepare(batch);
-	return ds_head_direct_update(direct, batch->items[0].head, (Datum) 0);
+	return ds_head_direct_update(direct, target->head, (Datum) 0, target->actual + target->head->growth);
 }
 
 /*
@@ -87,15 +90,15 @@ write_head(DsDirect *direct, DsBatch *batch, DsEventRows *events)
 {
 	DsItem	   *item = &batch->items[0];
 
-	item->head->item->present = ds_direct_find(direct, item->id);
-	if (item->head->item->present)
+	item->target->present = ds_direct_find(direct, item->id);
+	if (item->target->present)
 		return write_present(direct, batch, events);
 
 	if (!compare(direct, item))
 		return false;
 	ds_heads_prepare(batch);
 	ds_log_items_lock_absence(batch);
-	return ds_head_direct_insert(direct, item->head, (Datum) 0);
+	return ds_head_direct_insert(direct, item->target->head, item->id, (Datum) 0);
 }
 
 /*

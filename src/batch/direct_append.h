@@ -6,7 +6,7 @@
 
 #include "postgres.h"
 
-#include "batch/batch.h"
+#include "batch/item.h"
 
 extern bool ds_direct_append(DsBatch *batch);
 

@@ -1,9 +1,9 @@
 /*
- * findings.c - what a try at a batch has found of its items
+ * findings.c - what a try at a batch has found of its targets
  *
- * Steps note of each item whether it is present, and at which version.  Here
- * that is compared with what the items expect; what was absent is looked for
- * again; and all is forgotten before the next try.
+ * Steps note of each target whether it is present, and at which version.  Here
+ * what was absent is looked for again, and all is forgotten before the next
+ * try.
  *
  * Only what is locked stays as it was found.  So what a look without a lock
  * finds is true at one instant, and a caller who relies on it looks at all
@@ -14,48 +14,23 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "batch/findings.h"
-#include "batch/log_items.h"
-#include "conflict/expectation.h"
-#include "miscadmin.h"
-#include "stream/head.h"
 #include "utils/snapmgr.h"
 
 /* Begin a try: nothing is found yet. */
 void
 ds_findings_forget(DsBatch *batch)
 {
-	for (int i = 0; i < batch->targets; i++)
+	for (int i = 0; i < batch->target_count; i++)
 	{
-		batch->order[i]->present = false;
-		batch->order[i]->reason = DS_HOLDS;
-		batch->order[i]->written = false;
-		batch->order[i]->moved = false;
+		DsTarget   *target = batch->targets[i];
+
+		target->present = false;
+		target->is_missing = false;
+		target->is_taken = false;
+		target->written = false;
+		target->moved = false;
 	}
 	batch->is_too_low = false;
-}
-
-/* Compare all expectations with what was found; returns how many items fail. */
-int
-ds_findings_compare(DsBatch *batch)
-{
-	int			violations = 0;
-
-	for (int i = 0; i < batch->count; i++)
-	{
-		DsItem	   *item = &batch->items[i];
-
-		CHECK_FOR_INTERRUPTS();
-		if (item->log == NULL)
-			item->reason = ds_expectation_compare(item->expected, item->present, item->actual);
-		else
-		{
-			ds_head_compare(item);
-			ds_log_item_compare_scopes(item);
-		}
-		if (item->reason != DS_HOLDS)
-			violations++;
-	}
-	return violations;
 }
 
 static int
@@ -63,13 +38,13 @@ count_present(const DsBatch *batch)
 {
 	int			present = 0;
 
-	for (int i = 0; i < batch->targets; i++)
-		present += batch->order[i]->present;
+	for (int i = 0; i < batch->target_count; i++)
+		present += batch->targets[i]->present;
 	return present;
 }
 
 /*
- * Find items in what one snapshot shows, of this transaction's own writes those
+ * Find targets in what one snapshot shows, of this transaction's own writes those
  * before a command; returns how many are there.
  */
 int
@@ -85,7 +60,7 @@ ds_findings_look_at(DsBatch *batch, DsChooseStatement choose, Snapshot snapshot,
 }
 
 /*
- * Look again for items that were absent when the batch locked, all of them at
+ * Look again for targets that were absent when the batch locked, all of them at
  * one instant: what is locked is at that instant as it was found.  Returns
  * how many are there by now, but for what the call itself has made: what an
  * item expects is about what was there before the call.

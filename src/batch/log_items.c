@@ -55,12 +55,13 @@ ds_log_items_lock_absence(const DsBatch *batch)
 
 	foreach(cell, batch->heads)
 	{
-		DsHead	   *head = lfirst(cell);
+		const DsTarget *target = lfirst(cell);
+		DsHead	   *head = target->head;
 
 		CHECK_FOR_INTERRUPTS();
-		head->holds_absence = !head->item->present;
+		head->holds_absence = !target->present;
 		if (head->holds_absence)
-			ds_scope_locks_add_absence(&locks, head->log, head->item->id, head->may_create);
+			ds_scope_locks_add_absence(&locks, head->log, target->id, head->may_create);
 	}
 	ds_scope_locks_take(&locks);
 }
@@ -73,24 +74,24 @@ ds_log_items_lock_absence(const DsBatch *batch)
 void
 ds_log_items_unlock_absence(const DsBatch *batch)
 {
-	DsHead	   *head = batch->heads == NIL ? NULL : linitial(batch->heads);
+	const DsTarget *target = batch->heads == NIL ? NULL : linitial(batch->heads);
 
-	if (batch->targets != 1 || head == NULL || !head->holds_absence)
+	if (batch->target_count != 1 || target == NULL || !target->head->holds_absence)
 		return;
-	ds_scope_lock_release_absence(head->log, head->item->id, head->may_create);
-	head->holds_absence = false;
+	ds_scope_lock_release_absence(target->head->log, target->id, target->head->may_create);
+	target->head->holds_absence = false;
 }
 
 /*
  * What is committed
  */
 
-/* An id in the stream of a head, and the item that has it. */
+/* An id in a stream, and the item that has it. */
 typedef struct Given
 {
 	struct
 	{
-		const DsHead *head;
+		const DsTarget *stream;
 		pg_uuid_t	id;
 	}			key;			/* hash key: must be first */
 	int			item;
@@ -125,7 +126,7 @@ ds_log_items_require_distinct(const DsBatch *batch)
 
 		for (int e = 0; e < item->append.count; e++)
 		{
-			Given		given = {.key = {.head = item->head, .id = item->append.events[e].id}};
+			Given		given = {.key = {.stream = item->target, .id = item->append.events[e].id}};
 			Given	   *entry;
 			bool		found;
 
@@ -155,7 +156,7 @@ ds_log_items_look(DsBatch *batch)
 
 		CHECK_FOR_INTERRUPTS();
 		item->append.repeats = false;
-		if (item->op == DS_APPEND_ITEM && item->head->item->present)
+		if (item->op == DS_APPEND_ITEM && item->target->present)
 			ds_event_ids_find(&item->append);
 	}
 	for (int i = 0; i < batch->count; i++)
@@ -166,23 +167,6 @@ ds_log_items_look(DsBatch *batch)
 			ds_scopes_forget(item->scopes, item->scope_count);
 		else
 			ds_scopes_check(item->log, item->scopes, item->scope_count);
-	}
-}
-
-/* Let an item that holds otherwise fail with its first scope that does not. */
-void
-ds_log_item_compare_scopes(DsItem *item)
-{
-	for (int s = 0; s < item->scope_count && item->reason == DS_HOLDS; s++)
-	{
-		const DsScope *scope = &item->scopes[s];
-
-		if (!scope->violated)
-			continue;
-		item->reason = DS_SCOPE_REASON;
-		item->failed = scope->expected;
-		item->present = scope->has_tail;
-		item->actual = scope->tail;
 	}
 }
 
@@ -201,9 +185,9 @@ is_due(const DsItem *item)
 void
 ds_log_item_take_positions(DsItem *item)
 {
-	item->append.transaction_id = item->head->new_transaction_id;
+	item->append.transaction_id = item->target->head->new_transaction_id;
 	ds_events_take_positions(&item->append);
-	item->head->is_placed = true;
+	item->target->head->is_placed = true;
 }
 
 /* Store the new events of one log, all of which take their positions first. */

@@ -6,14 +6,13 @@
 
 #include "postgres.h"
 
-#include "batch/batch.h"
+#include "batch/item.h"
 
 extern void ds_log_items_require_distinct(const DsBatch *batch);
 extern void ds_log_items_lock(const DsBatch *batch);
 extern void ds_log_items_lock_absence(const DsBatch *batch);
 extern void ds_log_items_unlock_absence(const DsBatch *batch);
 extern void ds_log_items_look(DsBatch *batch);
-extern void ds_log_item_compare_scopes(DsItem *item);
 extern void ds_log_item_take_positions(DsItem *item);
 extern void ds_log_items_store(DsBatch *batch);
 

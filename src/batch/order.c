@@ -16,10 +16,10 @@
 #include "miscadmin.h"
 
 static int
-compare_items(const void *left, const void *right)
+compare_targets(const void *left, const void *right)
 {
-	const DsItem *a = *(DsItem *const *) left;
-	const DsItem *b = *(DsItem *const *) right;
+	const DsTarget *a = *(DsTarget *const *) left;
+	const DsTarget *b = *(DsTarget *const *) right;
 
 	CHECK_FOR_INTERRUPTS();
 	if (a->collection->kind != b->collection->kind)
@@ -30,26 +30,26 @@ compare_items(const void *left, const void *right)
 }
 
 pg_noreturn static void
-refuse_duplicate(const DsItem *a, const DsItem *b)
+refuse_duplicate(const DsTarget *a, const DsTarget *b)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("items %d and %d name the same document \"%s\" of collection \"%s\"",
-					Min(a->number, b->number), Max(a->number, b->number),
+					Min(a->item, b->item), Max(a->item, b->item),
 					ds_id_to_cstring(a->collection->id_type, a->id),
 					ds_collection_name(a->collection->root)),
 			 errhint("Merge them into one item: a document has one new version in a batch.")));
 }
 
 /*
- * Put the items of a batch into the order of the locks.  Raises 22023, with
- * both items, when two of them are for one document: each is locked once.
+ * Put the targets of a batch into the order of the locks.  Raises 22023, with
+ * both items, when two of them are the same document: each is locked once.
  */
 void
-ds_order_items(DsBatch *batch)
+ds_order_targets(DsBatch *batch)
 {
-	qsort(batch->order, batch->targets, sizeof(DsItem *), compare_items);
-	for (int i = 1; i < batch->targets; i++)
-		if (compare_items(&batch->order[i - 1], &batch->order[i]) == 0)
-			refuse_duplicate(batch->order[i - 1], batch->order[i]);
+	qsort(batch->targets, batch->target_count, sizeof(DsTarget *), compare_targets);
+	for (int i = 1; i < batch->target_count; i++)
+		if (compare_targets(&batch->targets[i - 1], &batch->targets[i]) == 0)
+			refuse_duplicate(batch->targets[i - 1], batch->targets[i]);
 }

@@ -6,8 +6,8 @@
 
 #include "postgres.h"
 
-#include "batch/batch.h"
+#include "batch/item.h"
 
-extern void ds_order_items(DsBatch *batch);
+extern void ds_order_targets(DsBatch *batch);
 
 #endif							/* DS_ORDER_H */

@@ -1,16 +1,16 @@
 /*
- * step.c - one statement over the items of a batch
+ * step.c - one statement over the targets of a batch
  *
- * A step walks the items in lock order and runs a statement on those that
+ * A step walks the targets in lock order and runs a statement on those that
  * take part.  Neighbours that need the same statement go together, in chunks
- * of so many items and bytes, so that memory beyond the items themselves does
+ * of so many rows and bytes, so that memory beyond the targets themselves does
  * not grow with the batch; the arrays of a chunk are freed as soon as it has run.
  *
  * Callers are connected to SPI and have locked the tables.
  */
 #include "postgres.h"
 
-#include "batch/direct_items.h"
+#include "batch/direct_targets.h"
 #include "batch/step.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
@@ -25,7 +25,7 @@
 #include "utils/snapmgr.h"
 
 /* One statement takes at most this many documents, and no more once they have this many bytes. */
-#define CHUNK_ITEMS 1000
+#define CHUNK_ROWS 1000
 #define CHUNK_BYTES (16 * 1024 * 1024)
 
 /* Neighbours in lock order that one statement takes. */
@@ -36,7 +36,7 @@ typedef struct Chunk
 	const DsCollection *collection;
 	int			count;
 	Size		bytes;			/* of what they store */
-	DsItem	   *items[CHUNK_ITEMS];
+	DsTarget   *targets[CHUNK_ROWS];
 	MemoryContext context;		/* of its arrays: reset when it has run */
 } Chunk;
 
@@ -47,7 +47,7 @@ id_array(const Chunk *chunk)
 	Datum	   *ids = palloc(sizeof(Datum) * chunk->count);
 
 	for (int i = 0; i < chunk->count; i++)
-		ids[i] = chunk->items[i]->id;
+		ids[i] = chunk->targets[i]->id;
 	return PointerGetDatum(construct_array(ids, chunk->count, type->oid,
 										   type->length, type->by_value, type->align));
 }
@@ -58,7 +58,7 @@ place_array(const Chunk *chunk)
 	Datum	   *places = palloc(sizeof(Datum) * chunk->count);
 
 	for (int i = 0; i < chunk->count; i++)
-		places[i] = PointerGetDatum(&chunk->items[i]->place);
+		places[i] = PointerGetDatum(&chunk->targets[i]->place);
 	return PointerGetDatum(construct_array(places, chunk->count, TIDOID,
 										   sizeof(ItemPointerData), false, TYPALIGN_SHORT));
 }
@@ -70,7 +70,7 @@ inserts(const Chunk *chunk)
 }
 
 /*
- * What each item stores: the document, or the patch to merge into the one that
+ * What is stored in each target: the document, or the patch to merge into the one that
  * is there, or the properties of a stream, NULL where it keeps its own.
  */
 static Datum
@@ -81,43 +81,43 @@ data_array(const Chunk *chunk)
 
 	for (int i = 0; i < chunk->count; i++)
 	{
-		nulls[i] = chunk->items[i]->data == NULL;
+		nulls[i] = chunk->targets[i]->data == NULL;
 		/* Into a document that is there it is the statement that merges a patch. */
 		data[i] = nulls[i] ? (Datum) 0
-			: JsonbPGetDatum(ds_batch_stored(chunk->items[i], inserts(chunk)));
+			: JsonbPGetDatum(ds_target_stored(chunk->targets[i], inserts(chunk)));
 	}
 	return PointerGetDatum(construct_md_array(data, nulls, 1, (int[]) {chunk->count}, (int[]) {1},
 											  JSONBOID, -1, false, TYPALIGN_INT));
 }
 
-/* An array of 8-byte values, one for each item. */
+/* An array of 8-byte values, one for each target. */
 static Datum
-int64_array(const Chunk *chunk, Oid type, int64 (*value) (const DsItem *item))
+int64_array(const Chunk *chunk, Oid type, int64 (*value) (const DsTarget *target))
 {
 	Datum	   *values = palloc(sizeof(Datum) * chunk->count);
 
 	for (int i = 0; i < chunk->count; i++)
-		values[i] = Int64GetDatum(value(chunk->items[i]));
+		values[i] = Int64GetDatum(value(chunk->targets[i]));
 	return PointerGetDatum(construct_array(values, chunk->count, type,
 										   sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
 }
 
 static int64
-actual_version(const DsItem *item)
+actual_version(const DsTarget *target)
 {
-	return item->actual;
+	return target->actual;
 }
 
 static int64
-head_growth(const DsItem *item)
+head_growth(const DsTarget *target)
 {
-	return item->head->growth;
+	return target->head->growth;
 }
 
 static int64
-head_transaction_id(const DsItem *item)
+head_transaction_id(const DsTarget *target)
 {
-	return (int64) item->head->new_transaction_id;
+	return (int64) target->head->new_transaction_id;
 }
 
 static Datum
@@ -126,7 +126,7 @@ closing_array(const Chunk *chunk)
 	Datum	   *values = palloc(sizeof(Datum) * chunk->count);
 
 	for (int i = 0; i < chunk->count; i++)
-		values[i] = BoolGetDatum(chunk->items[i]->head->closes);
+		values[i] = BoolGetDatum(chunk->targets[i]->head->closes);
 	return PointerGetDatum(construct_array(values, chunk->count, BOOLOID, 1, true, TYPALIGN_CHAR));
 }
 
@@ -145,7 +145,7 @@ set_head_values(const Chunk *chunk, Datum *values)
 static Datum
 generation(const Chunk *chunk)
 {
-	return Int64GetDatum(chunk->items[0]->head->log->events.current_generation);
+	return Int64GetDatum(chunk->targets[0]->head->log->events.current_generation);
 }
 
 /* The parameters of the statement that updates or deletes the rows that are locked. */
@@ -188,32 +188,32 @@ absorb_found(Chunk *chunk, uint64 rows)
 {
 	for (uint64 row = 0; row < rows; row++)
 	{
-		DsItem	   *item = chunk->items[ds_plan_int64(row, 1) - 1];
+		DsTarget   *target = chunk->targets[ds_plan_int64(row, 1) - 1];
 
-		item->present = true;
-		item->actual = ds_plan_int64(row, 2);
+		target->present = true;
+		target->actual = ds_plan_int64(row, 2);
 		if (chunk->collection->by_place)
-			item->place = *(ItemPointer) DatumGetPointer(ds_plan_datum(row, 3, TIDOID));
-		if (item->head != NULL)
-			absorb_head(item->head, row);
+			target->place = *(ItemPointer) DatumGetPointer(ds_plan_datum(row, 3, TIDOID));
+		if (target->head != NULL)
+			absorb_head(target->head, row);
 	}
 }
 
-/* Whether column 'column' of a row of the last result is the item's id. */
+/* Whether column 'column' of a row of the last result is the target's id. */
 static bool
-is_same_id(const DsItem *item, uint64 row, int column)
+is_same_id(const DsTarget *target, uint64 row, int column)
 {
-	const DsIdType *type = item->collection->id_type;
+	const DsIdType *type = target->collection->id_type;
 
-	return ds_id_compare(type, ds_plan_datum(row, column, type->oid), item->id) == 0;
+	return ds_id_compare(type, ds_plan_datum(row, column, type->oid), target->id) == 0;
 }
 
-/* By how much the version of an item grows when it is written. */
+/* By how much the version of a target grows when it is written. */
 static int64
-growth(const Chunk *chunk, const DsItem *item)
+growth(const Chunk *chunk, const DsTarget *target)
 {
-	if (item->head != NULL)
-		return item->head->growth;
+	if (target->head != NULL)
+		return target->head->growth;
 	return chunk->statement == DS_DELETE_MANY ? 0 : 1;
 }
 
@@ -229,13 +229,13 @@ absorb_written(Chunk *chunk, uint64 rows)
 
 	for (uint64 row = 0; row < rows; row++)
 	{
-		DsItem	   *item = chunk->items[ds_plan_int64(row, 1) - 1];
+		DsTarget   *target = chunk->targets[ds_plan_int64(row, 1) - 1];
 
-		item->version = ds_plan_int64(row, 2);
-		item->written = true;
-		if (item->version != item->actual + growth(chunk, item) || !is_same_id(item, row, 3))
-			ds_row_refuse_trigger(chunk->collection, item->id);
-		highest = Max(highest, item->version);
+		target->version = ds_plan_int64(row, 2);
+		target->written = true;
+		if (target->version != target->actual + growth(chunk, target) || !is_same_id(target, row, 3))
+			ds_row_refuse_trigger(chunk->collection, target->id);
+		highest = Max(highest, target->version);
 	}
 	return highest;
 }
@@ -251,19 +251,19 @@ absorb_inserted(Chunk *chunk, uint64 rows, int64 version)
 
 	for (int i = 0; i < chunk->count && row < rows; i++)
 	{
-		DsItem	   *item = chunk->items[i];
+		DsTarget   *target = chunk->targets[i];
 
-		if (!is_same_id(item, row, 1))
+		if (!is_same_id(target, row, 1))
 			continue;
-		item->version = ds_plan_int64(row, 2);
-		item->written = true;
-		if (item->version != (item->head != NULL ? item->head->growth : version))
-			ds_row_refuse_trigger(chunk->collection, item->id);
+		target->version = ds_plan_int64(row, 2);
+		target->written = true;
+		if (target->version != (target->head != NULL ? target->head->growth : version))
+			ds_row_refuse_trigger(chunk->collection, target->id);
 		row++;
 	}
-	/* An id that is in none of the items: the one of the next item, changed. */
+	/* An id that is in none of the targets: the one of the next target, changed. */
 	if (row < rows)
-		ds_row_refuse_trigger(chunk->collection, chunk->items[row]->id);
+		ds_row_refuse_trigger(chunk->collection, chunk->targets[row]->id);
 }
 
 /* Execute the statement of a chunk; its rows are in SPI_tuptable. */
@@ -281,7 +281,7 @@ look(Chunk *chunk, DsExecution execution)
 
 	if (chunk->statement == DS_LOCK_MANY_FOR_UPSERT && ds_engine_updates(chunk->collection))
 	{
-		ds_direct_lock_items(chunk->items, chunk->count);
+		ds_direct_lock_targets(chunk->targets, chunk->count);
 		return;
 	}
 	ids = id_array(chunk);
@@ -297,7 +297,7 @@ write_locked(Chunk *chunk, DsExecution execution)
 
 	if (chunk->statement == DS_UPDATE_MANY && ds_engine_updates(chunk->collection))
 	{
-		ds_direct_update_items(chunk->items, chunk->count);
+		ds_direct_update_targets(chunk->targets, chunk->count);
 		return;
 	}
 	set_locked_values(chunk, values);
@@ -356,7 +356,7 @@ probe(void *context)
 	return false;
 }
 
-/* The items of a chunk that are not written. */
+/* The targets of a chunk that are not written. */
 static Chunk *
 unwritten(const Chunk *chunk)
 {
@@ -365,16 +365,16 @@ unwritten(const Chunk *chunk)
 	*rest = *chunk;
 	rest->count = 0;
 	for (int i = 0; i < chunk->count; i++)
-		if (!chunk->items[i]->written)
-			rest->items[rest->count++] = chunk->items[i];
+		if (!chunk->targets[i]->written)
+			rest->targets[rest->count++] = chunk->targets[i];
 	return rest;
 }
 
-/* Drop the items from a chunk whose ids are taken by now; returns how many are left. */
+/* Drop the targets from a chunk whose ids are taken by now; returns how many are left. */
 static int
 keep_free(Chunk *chunk)
 {
-	bool		taken[CHUNK_ITEMS] = {0};
+	bool		taken[CHUNK_ROWS] = {0};
 	Datum		ids = id_array(chunk);
 	uint64		rows;
 	int			count = 0;
@@ -389,13 +389,13 @@ keep_free(Chunk *chunk)
 
 	for (int i = 0; i < chunk->count; i++)
 		if (!taken[i])
-			chunk->items[count++] = chunk->items[i];
+			chunk->targets[count++] = chunk->targets[i];
 	chunk->count = count;
 	return count;
 }
 
 /*
- * Where other unique indexes exist, an item that was not inserted need not have
+ * Where other unique indexes exist, a target that was not inserted need not have
  * found its id taken: see insert.c.  Raises the error of the other index, unless
  * more ids are taken after it than were before.
  */
@@ -440,7 +440,7 @@ insert(Chunk *chunk, DsExecution execution)
 
 	if (ds_engine_inserts(collection))
 	{
-		ds_direct_insert_items(chunk->items, chunk->count);
+		ds_direct_insert_targets(chunk->targets, chunk->count);
 		return;
 	}
 	if (!is_head)
@@ -480,7 +480,7 @@ run_chunk(Chunk *chunk, DsExecution execution)
 	chunk->bytes = 0;
 }
 
-/* Whether a statement takes what its items store. */
+/* Whether a statement takes what is stored. */
 static bool
 stores(DsStatement statement)
 {
@@ -488,10 +488,10 @@ stores(DsStatement statement)
 }
 
 static bool
-fits(const Chunk *chunk, const DsItem *item, DsStatement statement)
+fits(const Chunk *chunk, const DsTarget *target, DsStatement statement)
 {
-	return chunk->statement == statement && chunk->collection == item->collection &&
-		chunk->count < CHUNK_ITEMS && chunk->bytes < CHUNK_BYTES;
+	return chunk->statement == statement && chunk->collection == target->collection &&
+		chunk->count < CHUNK_ROWS && chunk->bytes < CHUNK_BYTES;
 }
 
 static Chunk *
@@ -515,8 +515,8 @@ end_chunk(Chunk *chunk)
 }
 
 /*
- * Run the statement that choose() names for each item, in lock order; the
- * items get what was found and done.  Raises 27000 when a trigger has changed
+ * Run the statement that choose() names for each target, in lock order; the
+ * targets get what was found and done.  Raises 27000 when a trigger has changed
  * an id or a version.
  */
 void
@@ -524,23 +524,23 @@ ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)
 {
 	Chunk	   *chunk = NULL;
 
-	for (int i = 0; i < batch->targets; i++)
+	for (int i = 0; i < batch->target_count; i++)
 	{
-		DsItem	   *item = batch->order[i];
-		DsStatement statement = choose(item);
+		DsTarget   *target = batch->targets[i];
+		DsStatement statement = choose(target);
 
 		CHECK_FOR_INTERRUPTS();
 		if (statement == DS_NO_STATEMENT)
 			continue;
 		if (chunk == NULL)
 			chunk = begin_chunk(batch);
-		else if (!fits(chunk, item, statement))
+		else if (!fits(chunk, target, statement))
 			run_chunk(chunk, execution);
 		chunk->statement = statement;
-		chunk->collection = item->collection;
-		chunk->items[chunk->count++] = item;
+		chunk->collection = target->collection;
+		chunk->targets[chunk->count++] = target;
 		if (stores(statement))
-			chunk->bytes += item->data_length;
+			chunk->bytes += target->data_length;
 	}
 	if (chunk == NULL)
 		return;

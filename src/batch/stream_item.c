@@ -7,7 +7,7 @@
  *	close_stream	log, stream, expected
  *	assert			log, stream, expected, expected_revision; or log, scope
  *
- * The rules of item.c apply.
+ * The rules of item_reader.c apply.
  */
 #include "postgres.h"
 

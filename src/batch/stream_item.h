@@ -6,8 +6,7 @@
 
 #include "postgres.h"
 
-#include "batch/batch.h"
-#include "batch/item.h"
+#include "batch/item_reader.h"
 
 extern void ds_stream_item_read(DsGiven *given, DsItem *item);
 extern void ds_stream_item_set_stream(DsItem *item, text *stream);

@@ -30,16 +30,16 @@ set_place(const DsHead *head, const DsCollection *streams, Datum *values, bool *
 		ds_direct_set(values, nulls, streams->closed_at, TimestampTzGetDatum(GetCurrentTimestamp()));
 }
 
-/* Update the head that was found, with new properties where it sets some. */
+/* Update the head that was found to a version, with new properties where it sets some. */
 bool
-ds_head_direct_update(DsDirect *direct, const DsHead *head, Datum properties)
+ds_head_direct_update(DsDirect *direct, const DsHead *head, Datum properties, int64 version)
 {
 	const DsCollection *streams = direct->collection;
 	Datum	   *values = direct->found->tts_values;
 	bool	   *nulls = direct->found->tts_isnull;
 
 	slot_getallattrs(direct->found);
-	ds_direct_set(values, nulls, streams->version, Int64GetDatum(head->item->actual + head->growth));
+	ds_direct_set(values, nulls, streams->version, Int64GetDatum(version));
 	ds_direct_set(values, nulls, streams->revision, Int64GetDatum(head->revision + 1));
 	if (head->sets_properties)
 		ds_direct_set(values, nulls, streams->data, properties);
@@ -50,14 +50,14 @@ ds_head_direct_update(DsDirect *direct, const DsHead *head, Datum properties)
 
 /* Insert the head of a new stream; false when its name is taken. */
 bool
-ds_head_direct_insert(DsDirect *direct, const DsHead *head, Datum properties)
+ds_head_direct_insert(DsDirect *direct, const DsHead *head, Datum stream, Datum properties)
 {
 	const DsCollection *streams = direct->collection;
 	Datum	   *values = direct->formed->tts_values;
 	bool	   *nulls = direct->formed->tts_isnull;
 
 	ds_direct_begin_new(direct);
-	ds_direct_set(values, nulls, streams->id, head->item->id);
+	ds_direct_set(values, nulls, streams->id, stream);
 	ds_direct_set(values, nulls, streams->version, Int64GetDatum(head->growth));
 	ds_direct_set(values, nulls, streams->revision, Int64GetDatum(1));
 	ds_direct_set(values, nulls, streams->data, head->sets_properties ? properties : ds_json_empty_object());
@@ -65,5 +65,5 @@ ds_head_direct_insert(DsDirect *direct, const DsHead *head, Datum properties)
 				  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 	set_place(head, streams, values, nulls);
 	ds_direct_form_new(direct);
-	return ds_direct_insert(direct, head->item->id, 0) == DS_INSERTED;
+	return ds_direct_insert(direct, stream, 0) == DS_INSERTED;
 }

@@ -6,11 +6,11 @@
 
 #include "postgres.h"
 
-#include "batch/batch.h"
+#include "stream/head.h"
 #include "table/direct.h"
 
 extern void ds_head_direct_read(DsDirect *direct, DsHead *head);
-extern bool ds_head_direct_update(DsDirect *direct, const DsHead *head, Datum properties);
-extern bool ds_head_direct_insert(DsDirect *direct, const DsHead *head, Datum properties);
+extern bool ds_head_direct_update(DsDirect *direct, const DsHead *head, Datum properties, int64 version);
+extern bool ds_head_direct_insert(DsDirect *direct, const DsHead *head, Datum stream, Datum properties);
 
 #endif							/* DS_HEAD_DIRECT_H */

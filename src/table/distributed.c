@@ -87,8 +87,9 @@ refuse(const char *kind, Oid relid, const char *detail, const char *hint)
 			 errhint("%s", hint)));
 }
 
-static void
-refuse_collection(const DsCollection *collection)
+/* Raise 0A000 for a collection that is distributed, of which a batch is to write documents. */
+void
+ds_distributed_refuse_batch(const DsCollection *collection)
 {
 	if (collection->distributed)
 		refuse("collection", collection->relid,
@@ -96,36 +97,14 @@ refuse_collection(const DsCollection *collection)
 			   "Write its documents one by one, with docstore.upsert(), docstore.patch() and docstore.delete().");
 }
 
-static void
-refuse_log(const DsLog *log)
+/* The same for the tables of a log. */
+void
+ds_distributed_refuse_log(const DsCollection *events, const DsCollection *streams)
 {
-	if (log->events.distributed || log->streams.distributed)
-		refuse("log", log->events.relid,
+	if (events->distributed || streams->distributed)
+		refuse("log", events->relid,
 			   "The events of a log have one order only in a table of their own.",
 			   "Undistribute its tables, with undistribute_table() of Citus.");
-}
-
-/* Raise 0A000 when a batch is about a table that is distributed. */
-void
-ds_distributed_refuse_batch(const DsBatch *batch)
-{
-	const DsCollection *last = NULL;
-
-	for (int i = 0; i < batch->targets; i++)
-	{
-		const DsItem *item = batch->order[i];
-
-		if (item->collection == last)
-			continue;
-		last = item->collection;
-		if (item->head != NULL)
-			refuse_log(item->head->log);
-		else
-			refuse_collection(last);
-	}
-	for (int i = 0; i < batch->count; i++)
-		if (batch->items[i].log != NULL)
-			refuse_log(batch->items[i].log);
 }
 
 /*

@@ -7,11 +7,12 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "batch/batch.h"
+#include "table/collection.h"
 
 extern bool ds_distributed_is(Oid relid);
 extern bool ds_distributed_hides_floor(Oid relid);
-extern void ds_distributed_refuse_batch(const DsBatch *batch);
+extern void ds_distributed_refuse_batch(const DsCollection *collection);
+extern void ds_distributed_refuse_log(const DsCollection *events, const DsCollection *streams);
 pg_noreturn extern void ds_distributed_refuse_hidden_floor(Oid relid);
 extern void ds_distributed_refuse_floor(Oid relid);
 extern void ds_distributed_refuse_guard(Oid relid);

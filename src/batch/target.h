@@ -1,0 +1,57 @@
+/*
+ * target.h - a row that a batch locks, compares and writes
+ */
+#ifndef DS_TARGET_H
+#define DS_TARGET_H
+
+#include "postgres.h"
+
+#include "stream/head.h"
+#include "storage/itemptr.h"
+#include "table/collection.h"
+#include "utils/jsonb.h"
+
+/* What becomes of the row, which is locked accordingly. */
+typedef enum DsChange
+{
+	DS_CHANGE_NONE,				/* it is held as it is */
+	DS_CHANGE_STORE,
+	DS_CHANGE_PATCH,
+	DS_CHANGE_DELETE,
+	DS_CHANGES
+} DsChange;
+
+/*
+ * A document, or the head of a stream.  A document has one item, a stream can
+ * have many, and sources of scopes: all are about it as it was before the call.
+ */
+typedef struct DsTarget
+{
+	const DsCollection *collection; /* of a head: the table of streams */
+	Datum		id;				/* or the stream */
+	int			item;			/* the number of the first that is about it */
+	DsHead	   *head;			/* what else a head has; NULL: a document */
+
+	/* what becomes of it */
+	DsChange	change;
+	int64		expected;		/* of a document; heads are compared with each of their items */
+	const void *data;			/* the bytes of a jsonb, without header; NULL: a head that keeps its properties */
+	int			data_length;
+	bool		has_metadata;	/* the data, which is stored without it */
+
+	/* what was found and done */
+	bool		present;
+	bool		is_missing;		/* to an item, which expects it to be there */
+	bool		is_taken;		/* it was to be made, and somebody else has */
+	int64		actual;			/* the version found, when present */
+	ItemPointerData place;		/* of the row that is locked */
+	int			missed;			/* tries in succession that could not lock it, although it is there */
+	bool		moved;			/* it was not there any more when it was to be written */
+	int64		compared;		/* the version of one that has moved, as it was then; nothing of others */
+	bool		written;		/* or deleted */
+	int64		version;		/* the new version, or the one deleted, when written */
+} DsTarget;
+
+pg_nodiscard extern Jsonb *ds_target_stored(const DsTarget *target, bool is_new);
+
+#endif							/* DS_TARGET_H */

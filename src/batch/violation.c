@@ -1,0 +1,102 @@
+/*
+ * violation.c - the violations of a batch
+ *
+ * An item has at most one about its document or stream, and one for each of its
+ * scopes.
+ */
+#include "postgres.h"
+
+#include "base/errors.h"
+#include "batch/violation.h"
+#include "miscadmin.h"
+#include "utils/builtins.h"
+
+static void
+add_document_violation(const DsItem *item, DsConflict *conflict)
+{
+	DsViolation violation = {
+		.item = item->number,
+		.op = ds_op_name(item->op),
+		.kind = DS_KIND_DOCUMENT,
+		.relid = item->collection->relid,
+		.reason = item->reason,
+		.expected = item->expected,
+		.actual_known = item->present,
+		.actual = item->actual,
+	};
+
+	if (!ds_conflict_is_full(conflict))
+		violation.id = ds_id_to_cstring(item->collection->id_type, item->id);
+	ds_conflict_add(conflict, &violation);
+}
+
+/* The number of an item in a conflict: a call that takes one has item 1. */
+static int
+number(const DsItem *item)
+{
+	return item->number == DS_ONLY_ITEM ? 1 : item->number;
+}
+
+static void
+add_stream_violation(const DsItem *item, DsConflict *conflict)
+{
+	DsViolation violation = {
+		.item = number(item),
+		.op = ds_op_name(item->op),
+		.kind = DS_KIND_STREAM,
+		.relid = item->log->events.relid,
+		.id = TextDatumGetCString(item->id),
+		.reason = item->reason,
+		.expected = item->failed,
+		.actual_known = item->present,
+		.actual = item->actual,
+	};
+
+	ds_conflict_add(conflict, &violation);
+}
+
+static void
+add_scope_violation(const DsItem *item, const DsScope *scope, DsConflict *conflict)
+{
+	DsViolation violation = {
+		.item = number(item),
+		.op = ds_op_name(item->op),
+		.kind = DS_KIND_SCOPE,
+		.relid = item->log->events.relid,
+		.reason = DS_SCOPE_REASON,
+		.expected = scope->expected,
+		.actual_known = scope->has_tail,
+		.actual = scope->tail,
+	};
+
+	if (!ds_conflict_is_full(conflict))
+		violation.scope = ds_scope_to_cstring(scope);
+	ds_conflict_add(conflict, &violation);
+}
+
+/* What is wrong with an item of a log: its stream, and each scope. */
+static void
+add_log_violations(const DsItem *item, DsConflict *conflict)
+{
+	if (item->reason != DS_HOLDS && item->reason != DS_SCOPE_REASON)
+		add_stream_violation(item, conflict);
+	for (int s = 0; s < item->scope_count; s++)
+		if (item->scopes[s].violated)
+			add_scope_violation(item, &item->scopes[s], conflict);
+}
+
+/* Add all violations of a batch to a conflict, in item order. */
+void
+ds_items_add_violations(const DsBatch *batch, DsConflict *conflict)
+{
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (item->log != NULL)
+			add_log_violations(item, conflict);
+		else if (item->reason != DS_HOLDS)
+			add_document_violation(item, conflict);
+	}
+}
