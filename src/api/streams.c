@@ -52,7 +52,7 @@ begin(FunctionCallInfo fcinfo, DsOp op, Call *call)
 	call->item->number = DS_ONLY_ITEM;
 	call->item->expected = DS_ANY_VERSION;
 	call->item->expected_revision = DS_ANY_VERSION;
-	ds_stream_item_set_stream(call->item, PG_GETARG_TEXT_PP(1));
+	call->item->id = ds_id_of_stream(PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	ds_log_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, &call->log);
 	ds_collection_prepare(&call->log.streams);
 	call->item->log = &call->log;
@@ -245,7 +245,7 @@ ds_stream(PG_FUNCTION_ARGS)
 
 	ds_require_argument(PG_ARGISNULL(0), "log");
 	ds_require_argument(PG_ARGISNULL(1), "stream");
-	stream = ds_reading_stream(PG_GETARG_TEXT_PP(1));
+	stream = ds_id_of_stream(PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
 
@@ -323,7 +323,7 @@ ds_read_stream(PG_FUNCTION_ARGS)
 	ds_require_argument(PG_ARGISNULL(1), "stream");
 	ds_require_argument(PG_ARGISNULL(4), "backwards");
 	reading.backwards = PG_GETARG_BOOL(4);
-	values[0] = ds_reading_stream(PG_GETARG_TEXT_PP(1));
+	values[0] = ds_id_of_stream(PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	values[1] = Int64GetDatum(read_from(fcinfo, reading.backwards));
 	values[2] = ds_reading_max_count(fcinfo, 3, &nulls[2]);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
@@ -399,7 +399,7 @@ ds_erase(PG_FUNCTION_ARGS)
 	ds_require_writable("docstore.erase()");
 	ds_require_argument(PG_ARGISNULL(0), "log");
 	ds_require_argument(PG_ARGISNULL(1), "stream");
-	values[0] = ds_reading_stream(PG_GETARG_TEXT_PP(1));
+	values[0] = ds_id_of_stream(PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	values[1] = erasing.all ? (Datum) 0 : PG_GETARG_DATUM(2);
 	if (!erasing.all)
 		check_versions(PG_GETARG_ARRAYTYPE_P(2));

@@ -26,18 +26,6 @@ refuse(int item, const char *problem)
 					 "\"events\": [{\"type\": \"MoneyDeposited\", \"data\": {...}}], \"expected\": 1}.")));
 }
 
-/* The name of the stream that an item is about; 22023 when it is empty. */
-void
-ds_stream_item_set_stream(DsItem *item, text *stream)
-{
-	if (VARSIZE_ANY_EXHDR(stream) == 0)
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%sstream must not be empty", ds_item_prefix(item->number)),
-				 errhint("Pass the name of a stream, \"acc-1\" say.")));
-	item->id = PointerGetDatum(stream);
-}
-
 /* The events of an append: see event.c. */
 void
 ds_stream_item_set_events(DsItem *item, const JsonbValue *given)
@@ -86,7 +74,7 @@ read_stream(const JsonbValue *given, DsItem *item)
 		refuse(item->number, "\"stream\" is missing");
 	if (given->type != jbvString)
 		refuse(item->number, "\"stream\" must be a JSON string");
-	ds_stream_item_set_stream(item, cstring_to_text_with_len(given->val.string.val, given->val.string.len));
+	item->id = ds_id_of_stream(cstring_to_text_with_len(given->val.string.val, given->val.string.len), item->number);
 }
 
 /* Refuse keys that an op has no use for. */

@@ -6,10 +6,9 @@
 
 #include "postgres.h"
 
-#include "batch/item_reader.h"
+#include "batch/item_keys.h"
 
 extern void ds_stream_item_read(DsGiven *given, DsItem *item);
-extern void ds_stream_item_set_stream(DsItem *item, text *stream);
 extern void ds_stream_item_set_events(DsItem *item, const JsonbValue *given);
 extern void ds_stream_item_set_properties(DsItem *item, const JsonbValue *given);
 extern void ds_stream_item_set_revision(DsItem *item, int64 expected);

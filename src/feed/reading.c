@@ -4,23 +4,12 @@
 #include "postgres.h"
 
 #include "base/errors.h"
-#include "batch/stream_item.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "feed/generation.h"
 #include "feed/lost.h"
 #include "feed/place.h"
 #include "feed/reading.h"
-
-/* The name of a stream, as a parameter; 22023 when it is empty. */
-Datum
-ds_reading_stream(text *given)
-{
-	DsItem		item = {.number = DS_ONLY_ITEM};
-
-	ds_stream_item_set_stream(&item, given);
-	return item.id;
-}
 
 /* How many rows are wanted, as the parameter of a LIMIT; NULL is all of them. */
 Datum

@@ -39,7 +39,6 @@ enum
 	DS_READING_ERASE_SOME
 };
 
-extern Datum ds_reading_stream(text *given);
 extern Datum ds_reading_max_count(FunctionCallInfo fcinfo, int argument, char *null);
 extern DsCursorState ds_reading_judge(const DsLog *log, const DsCursor *cursor);
 

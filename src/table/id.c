@@ -215,7 +215,19 @@ ds_id_require_short(const DsIdType *type, Datum id, Oid relid, AttrNumber column
 		require_fit("an id", id, relid, column, MAX_ENTRY - MAXALIGN(sizeof(IndexTupleData)), item);
 }
 
-/* The same of a stream's name, which also has to fit into the index on stream and event_id. */
+/* The name of a stream; 22023 when it is empty. */
+Datum
+ds_id_of_stream(text *name, int item)
+{
+	if (VARSIZE_ANY_EXHDR(name) == 0)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%sstream must not be empty", ds_item_prefix(item)),
+				 errhint("Pass the name of a stream, \"acc-1\" say.")));
+	return PointerGetDatum(name);
+}
+
+/* Raise 54000 for a stream's name that is too long, which also has to fit into the index on stream and event_id. */
 void
 ds_id_require_short_stream(Datum stream, Oid relid, AttrNumber column, int item)
 {

@@ -1,0 +1,125 @@
+/*
+ * document_item.c - the items of a batch that are about documents
+ *
+ *	upsert		collection, id, data, expected
+ *	put			data, which says all the rest: metadata.c
+ *	patch		collection, id, data, expected
+ *	delete		collection, id, expected
+ *	assert		collection, id, expected
+ *
+ * The rules of item_reader.c apply.
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "base/errors.h"
+#include "batch/document_item.h"
+#include "document/metadata.h"
+#include "json/json.h"
+
+/* Whether an item of that op may leave out its id and its expected version. */
+static bool
+may_leave_out(DsOp op)
+{
+	return op == DS_UPSERT_ITEM || op == DS_PUT_ITEM;
+}
+
+static Datum
+read_id(const DsItem *item, const JsonbValue *given)
+{
+	const DsIdType *type = item->collection->id_type;
+
+	if (given == NULL)
+	{
+		if (!may_leave_out(item->op))
+			ds_item_refuse(item->number, "\"id\" is missing");
+		return ds_id_generate(type, item->number);
+	}
+	if (given->type == jbvNull)
+		ds_item_refuse(item->number, "id must not be null");
+	return ds_id_from_json(type, given, item->number);
+}
+
+static int64
+read_expected(const DsItem *item, const JsonbValue *given)
+{
+	int64		expected = ds_expectation_from_json(given, item->number);
+
+	if (given == NULL && !may_leave_out(item->op))
+		ds_item_refuse(item->number, psprintf("\"expected\" is missing, which op \"%s\" needs",
+										   ds_op_name(item->op)));
+	if (item->op == DS_DELETE_ITEM)
+		ds_expectation_refuse_absence(expected, item->number);
+	return ds_expectation_in_force(expected);
+}
+
+/* Refuse data that is missing or no object. */
+static void
+require_data(const DsItem *item, JsonbValue *given)
+{
+	if (given == NULL)
+		ds_item_refuse(item->number, "\"data\" is missing");
+	if (given->type == jbvBinary && JsonContainerIsObject(given->val.binary.data))
+		return;
+	/* Never an object: this raises, with the hint that fits. */
+	ds_json_require_object(JsonbPGetDatum(JsonbValueToJsonb(given)), "data", item->number);
+}
+
+static void
+read_data(DsItem *item, JsonbValue *given)
+{
+	if (!ds_op_stores(item->op))
+	{
+		if (given != NULL)
+			ds_item_refuse_keys(item, psprintf("op \"%s\" takes no \"data\"", ds_op_name(item->op)));
+		return;
+	}
+	require_data(item, given);
+	item->data = given->val.binary.data;
+	item->data_length = given->val.binary.len;
+}
+
+pg_noreturn static void
+refuse_put_key(const DsItem *item, const char *key)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sop \"put\" takes no \"%s\"", ds_item_prefix(item->number), key),
+			 errhint("An item to put is like {\"op\": \"put\", \"data\": ...}, with a document as docstore.get() returns it.")));
+}
+
+/* An item to put gives in its document's "@metadata" what others give beside it. */
+static void
+read_metadata(const DsItem *item, DsGiven *given, DsMetadata *metadata)
+{
+	if (given->collection != NULL)
+		refuse_put_key(item, "collection");
+	if (given->id != NULL)
+		refuse_put_key(item, "id");
+	if (given->expected != NULL)
+		refuse_put_key(item, "expected");
+	require_data(item, given->data);
+
+	ds_metadata_read(given->data->val.binary.data, item->number, metadata);
+	given->collection = metadata->collection;
+	given->id = metadata->id;
+	given->expected = metadata->version;
+}
+
+/*
+ * Read an item whose op is known; 22023 for whatever is wrong with it.  What was
+ * given must stay where it is.
+ */
+void
+ds_document_item_read(DsItemTables *tables, DsGiven *given, DsItem *item)
+{
+	DsMetadata	metadata;
+
+	if (item->op == DS_PUT_ITEM)
+		read_metadata(item, given, &metadata);
+	item->collection = ds_item_tables_collection(tables, given->collection, item->number);
+	item->id = read_id(item, given->id);
+	ds_collection_require_short_id(item->collection, item->id, item->number);
+	read_data(item, given->data);
+	item->expected = read_expected(item, given->expected);
+}
