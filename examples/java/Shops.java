@@ -41,7 +41,7 @@ public class Shops {
                 if ("PT409".equals(error.getSQLState()))
                     shops.keySet().removeAll(stale(db, error.getServerErrorMessage().getDetail(), ids));
             }
-            Thread.sleep((long) (Math.random() * Math.min(1000, 10L << attempt)));
+            Thread.sleep((long) (Math.random() * Math.min(1000, 10 * Math.pow(2, attempt))));
         }
     }
 

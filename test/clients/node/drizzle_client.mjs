@@ -1,7 +1,7 @@
 // Drizzle on node-postgres. It knows no versions: it sends the row back as it was loaded, and the guard compares.
 import { gte } from 'drizzle-orm';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
-import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { countAtOnce, counts, saveTwenty, tryAgain } from './story.mjs';
 import { done, raises, same, waiting } from './tap.mjs';
 
 // begin setup
@@ -48,14 +48,18 @@ function one([row]) {
 // end entity
 
 // begin retry
+/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+const again = ['PT409', '40001', '40P01'];
+
 /** Runs work(), which loads, changes and saves, and again when somebody else was faster. */
 async function retried(work, attempts = 10) {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (error.cause?.code !== 'PT409' || attempt === attempts) throw error;
+      if (!again.includes(error.cause?.code) || attempt === attempts) throw error;
     }
+    await new Promise((wake) => setTimeout(wake, Math.random() * Math.min(1000, 10 * 2 ** attempt)));
   }
 }
 // end retry
@@ -156,6 +160,7 @@ async function retries() {
   await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const { rows } = await db.execute(sql`SELECT opens, data FROM shops, cafes WHERE shops.id = 100 AND cafes.id = 'counter'`);
   same(rows, [{ opens: counts, data: { n: counts } }], 'retry: nothing is lost');
+  await tryAgain(retried, again, (statement) => db.execute(statement));
 }
 
 /** The same calls when the table has no guard any more. */

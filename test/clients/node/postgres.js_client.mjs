@@ -1,5 +1,5 @@
 // postgres.js: plain SQL on a guarded table, docstore's functions, and what the error has.
-import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { countAtOnce, counts, saveTwenty, tryAgain } from './story.mjs';
 import { done, raises, same, waiting } from './tap.mjs';
 
 // begin setup
@@ -51,14 +51,18 @@ function one([row]) {
 // end entity
 
 // begin retry
+/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+const again = ['PT409', '40001', '40P01'];
+
 /** Runs work(), which loads, changes and saves, and again when somebody else was faster. */
 async function retried(work, attempts = 10) {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (error.code !== 'PT409' || attempt === attempts) throw error;
+      if (!again.includes(error.code) || attempt === attempts) throw error;
     }
+    await new Promise((wake) => setTimeout(wake, Math.random() * Math.min(1000, 10 * 2 ** attempt)));
   }
 }
 // end retry
@@ -158,6 +162,7 @@ async function retries() {
   await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const [sums] = await sql`SELECT opens, data FROM shops, cafes WHERE shops.id = 100 AND cafes.id = 'counter'`;
   same(sums, { opens: counts, data: { n: counts } }, 'retry: nothing is lost');
+  await tryAgain(retried, again, (statement) => sql.unsafe(statement));
 }
 
 /** The same calls when the table has no guard any more. */

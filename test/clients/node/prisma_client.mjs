@@ -1,7 +1,7 @@
 // Prisma 7 on its adapter for node-postgres. It knows no versions: it sends the row back as it was loaded, and the guard compares.
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
-import { cafes, changed, countAtOnce, counts, saveTwenty } from './story.mjs';
+import { cafes, changed, countAtOnce, counts, saveTwenty, tryAgain } from './story.mjs';
 import { done, raises, same, waiting } from './tap.mjs';
 
 // begin violations
@@ -28,14 +28,18 @@ async function deleteShop(db, { id, version }) {
 // end entity
 
 // begin retry
+/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+const again = ['PT409', '40001', '40P01'];
+
 /** Runs work(), which loads, changes and saves, and again when somebody else was faster. */
 async function retried(work, attempts = 10) {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();
     } catch (error) {
-      if (serverError(error)?.originalCode !== 'PT409' || attempt === attempts) throw error;
+      if (!again.includes(serverError(error)?.originalCode) || attempt === attempts) throw error;
     }
+    await new Promise((wake) => setTimeout(wake, Math.random() * Math.min(1000, 10 * 2 ** attempt)));
   }
 }
 // end retry
@@ -179,6 +183,7 @@ async function retries() {
   await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   same([(await loadShop(100)).opens, await prisma.$queryRaw`SELECT data FROM cafes WHERE id = 'counter'`],
     [counts, [{ data: { n: counts } }]], 'retry: nothing is lost');
+  await tryAgain(retried, again, (statement) => prisma.$executeRawUnsafe(statement));
 }
 
 /** The same calls when the table has no guard any more. */

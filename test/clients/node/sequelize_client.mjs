@@ -1,5 +1,5 @@
 // Sequelize: a model with version: true on a guarded table, docstore's functions by query(), and the conflict in DatabaseError.
-import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { countAtOnce, counts, saveTwenty, tryAgain } from './story.mjs';
 import { done, ok, raises, same, waiting } from './tap.mjs';
 
 // begin setup
@@ -45,15 +45,19 @@ async function destroy(shop) {
 // end entity
 
 // begin retry
-/** Runs work(), which loads, changes and saves, and once more when somebody else was faster. */
-async function retried(work, attempts = 100) {
+/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+const again = ['PT409', '40001', '40P01'];
+
+/** Runs work(), which loads, changes and saves, and again when somebody else was faster. */
+async function retried(work, attempts = 10) {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
     } catch (error) {
-      const conflict = error instanceof OptimisticLockError || error.parent?.code === 'PT409';
+      const conflict = error instanceof OptimisticLockError || again.includes(error.parent?.code);
       if (!conflict || attempt === attempts) throw error;
     }
+    await new Promise((wake) => setTimeout(wake, Math.random() * Math.min(1000, 10 * 2 ** attempt)));
   }
 }
 // end retry
@@ -175,9 +179,10 @@ async function retries() {
     const [{ version, data }] = await select("SELECT version, data FROM docstore.load('cafes', 'counter')");
     await select("SELECT docstore.upsert('cafes', 'counter', $1, $2)", JSON.stringify({ n: data.n + 1 }), version);
   };
-  await countAtOnce(() => retried(countRow), () => retried(countDocument));
+  await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const [{ data }] = await select("SELECT data FROM docstore.load('cafes', 'counter')");
   same([(await plain(Shop, counter.id)).opens, data.n], [counts, counts], 'retry: nothing is lost');
+  await tryAgain(retried, again, execute);
 }
 
 await up(sequelize.getQueryInterface());

@@ -22,6 +22,16 @@ const TIMES = 20;
 /** What the counters are to be at in the end. */
 export const counts = WORKERS * TIMES;
 
+/** What is tried again, and what is not; execute() runs a statement. */
+export async function tryAgain(retried, again, execute) {
+  const failing = (...codes) => [...codes.map((code) => `DO $$ BEGIN RAISE SQLSTATE '${code}'; END $$`), 'SELECT 1'];
+  const statements = failing(...again);
+  await retried(() => execute(statements.shift()));
+  same(statements, [], 'retry: after each of these errors');
+  const others = failing('23505');
+  await raises(() => retried(() => execute(others.shift())), 'retry: not after others');
+}
+
 /** Everybody counts one row and one document up, as often as the others. */
 export async function countAtOnce(countRow, countDocument) {
   same(await atOnce(WORKERS, async () => {

@@ -1,6 +1,6 @@
 // TypeORM: an entity with a version column on a guarded table, docstore's functions by query(), and the conflict in QueryFailedError.
 import { DataSource, EventSubscriber, QueryFailedError } from 'typeorm';
-import { countAtOnce, counts, saveTwenty } from './story.mjs';
+import { countAtOnce, counts, saveTwenty, tryAgain } from './story.mjs';
 import { done, ok, raises, same, waiting } from './tap.mjs';
 
 // begin setup
@@ -58,15 +58,19 @@ function violations(error) {
 // end violations
 
 // begin retry
-/** Runs work(), which loads, changes and saves, and once more when somebody else was faster. */
-async function retried(work, attempts = 100) {
+/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+const again = ['PT409', '40001', '40P01'];
+
+/** Runs work(), which loads, changes and saves, and again when somebody else was faster. */
+async function retried(work, attempts = 10) {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
     } catch (error) {
-      const conflict = error instanceof OptimisticLockVersionMismatchError || error.driverError?.code === 'PT409';
+      const conflict = error instanceof OptimisticLockVersionMismatchError || again.includes(error.driverError?.code);
       if (!conflict || attempt === attempts) throw error;
     }
+    await new Promise((wake) => setTimeout(wake, Math.random() * Math.min(1000, 10 * 2 ** attempt)));
   }
 }
 // end retry
@@ -209,9 +213,10 @@ async function retries() {
     const [{ version, data }] = await db.query("SELECT version, data FROM docstore.load('cafes', 'counter')");
     await db.query("SELECT docstore.upsert('cafes', 'counter', $1, $2)", [JSON.stringify({ n: data.n + 1 }), version]);
   };
-  await countAtOnce(() => retried(countRow), () => retried(countDocument));
+  await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const [{ data }] = await db.query("SELECT data FROM docstore.load('cafes', 'counter')");
   same([(await load(shops, id)).opens, data.n], [counts, counts], 'retry: nothing is lost');
+  await tryAgain(retried, again, (statement) => db.query(statement));
 }
 
 await db.initialize();

@@ -80,19 +80,23 @@ function entity_manager(Connection $connection): EntityManager
     return new EntityManager($connection, $configuration);
 }
 
-/** Runs $work($em), which loads and changes, in a transaction, and once more when somebody else was faster. */
-function retried(Connection $connection, callable $work, int $attempts = 100): mixed
+/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+const AGAIN = ['PT409', '40001', '40P01'];
+
+/** Runs $work($em), which loads and changes, in a transaction, and again when somebody else was faster. */
+function retried(Connection $connection, callable $work, int $attempts = 10): mixed
 {
-    while (true) {
+    for ($attempt = 1; ; $attempt++) {
         $em = entity_manager($connection);  // a new one, since the one that has failed is closed
         try {
             return $em->wrapInTransaction($work);
         } catch (OptimisticLockException | DriverException $error) {
-            $conflict = $error instanceof OptimisticLockException || $error->getSQLState() === 'PT409';
-            if (!$conflict || --$attempts === 0) {
+            $again = $error instanceof OptimisticLockException || in_array($error->getSQLState(), AGAIN, true);
+            if (!$again || $attempt === $attempts) {
                 throw $error;
             }
         }
+        usleep(random_int(0, min(1_000_000, 10_000 * 2 ** $attempt)));
     }
 }
 // end retry
@@ -276,6 +280,16 @@ function retries(Connection $connection): void
     Tap::same(array_map(fn (Process $worker) => $worker->answer(), $workers), array_fill(0, WORKERS, 'done'), 'retry: nobody gives up');
     Tap::same([row(100)[1], $connection->fetchOne("SELECT (data ->> 'n')::int FROM cafes WHERE id = 'counter'")], [WORKERS * TIMES, WORKERS * TIMES],
         'retry: nothing is lost');
+    $failing = function (string ...$codes) use ($connection): int {
+        $calls = 0;
+        retried($connection, function (EntityManager $em) use (&$calls, $codes): void {
+            $code = $codes[$calls++] ?? null;
+            $em->getConnection()->executeStatement($code === null ? 'SELECT 1' : "DO \$\$ BEGIN RAISE SQLSTATE '$code'; END \$\$");
+        });
+        return $calls;
+    };
+    Tap::same($failing(...AGAIN), 4, 'retry: after each of these errors');
+    Tap::raises(DriverException::class, fn () => $failing('23505'), 'retry: not after others');
 }
 
 function work(Connection $connection): string
@@ -283,11 +297,11 @@ function work(Connection $connection): string
     for ($i = 0; $i < TIMES; $i++) {
         retried($connection, function (EntityManager $em): void {
             $em->find(Shop::class, 100)->opens++;
-        });
+        }, 100);
         retried($connection, function (EntityManager $em): void {
             [$version, $data] = $em->getConnection()->fetchNumeric("SELECT version, data FROM docstore.load('cafes', 'counter')");
             upsert($em->getConnection(), 'counter', ['n' => json_decode($data)->n + 1], $version);
-        });
+        }, 100);
     }
     return 'done';
 }

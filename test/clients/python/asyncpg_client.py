@@ -3,10 +3,12 @@ import asyncio
 import time
 
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
-from tap import done, ok, same
+from tap import done, failing, ok, same
 
 # begin setup
+import asyncio
 import json
+import random
 
 import asyncpg
 
@@ -58,14 +60,18 @@ async def delete_shop(connection, shop):
 
 
 # begin retry
-async def retried(work, attempts=100):
-    """Runs work(), which loads, changes and saves, and once more when somebody else was faster."""
+AGAIN = ("PT409", "40001", "40P01")  # somebody else was faster: the conflict; the server's own; a deadlock
+
+
+async def retried(work, attempts=10):
+    """Runs work(), which loads, changes and saves, and again when somebody else was faster."""
     for attempt in range(1, attempts + 1):
         try:
             return await work()
         except asyncpg.PostgresError as error:
-            if error.sqlstate != "PT409" or attempt == attempts:
+            if error.sqlstate not in AGAIN or attempt == attempts:
                 raise
+        await asyncio.sleep(random.uniform(0, min(1, 0.01 * 2 ** attempt)))
 # end retry
 
 
@@ -208,13 +214,18 @@ async def retries(pool):
 
     async def work():
         for _ in range(TIMES):
-            await retried(count_row)
-            await retried(count_document)
+            await retried(count_row, 100)
+            await retried(count_document, 100)
 
     ends = await asyncio.gather(*(work() for _ in range(WORKERS)), return_exceptions=True)
     same(ends, [None] * WORKERS, "retry: nobody gives up")
     same(tuple(await pool.fetchrow("SELECT opens, data -> 'n' FROM shops, cafes WHERE shops.id = 100 AND cafes.id = 'counter'")),
          (WORKERS * TIMES, WORKERS * TIMES), "retry: nothing is lost")
+    statements = failing(*AGAIN)
+    await retried(lambda: pool.execute(next(statements)))
+    same(list(statements), [], "retry: after each of these errors")
+    statements = failing("23505")
+    await raises(asyncpg.PostgresError, retried(lambda: pool.execute(next(statements))), "retry: not after others")
 
 
 async def main():

@@ -14,7 +14,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models import F
 
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
-from tap import Waiting, done, in_threads, raises, same
+from tap import Waiting, done, failing, in_threads, raises, same
 
 WORKERS, TIMES = 4, 20
 
@@ -81,18 +81,24 @@ def violations(error):
 
 
 # begin retry
+import random
+import time
+
 from django.db import DatabaseError, connection, transaction
 
+AGAIN = ("PT409", "40001", "40P01")  # somebody else was faster: the conflict; the server's own; a deadlock
 
-def retried(work, attempts=100):
-    """Runs work(), which loads, changes and saves, in a transaction, and once more when somebody else was faster."""
+
+def retried(work, attempts=10):
+    """Runs work(), which loads, changes and saves, in a transaction, and again when somebody else was faster."""
     for attempt in range(1, attempts + 1):
         try:
             with transaction.atomic():
                 return work()
         except DatabaseError as error:
-            if getattr(error.__cause__, "sqlstate", None) != "PT409" or attempt == attempts:
+            if getattr(error.__cause__, "sqlstate", None) not in AGAIN or attempt == attempts:
                 raise
+        time.sleep(random.uniform(0, min(1, 0.01 * 2 ** attempt)))
 # end retry
 
 
@@ -268,12 +274,17 @@ def retries():
 
     def work():
         for _ in range(TIMES):
-            retried(count_row)
-            retried(count_document)
+            retried(count_row, 100)
+            retried(count_document, 100)
 
     same(in_threads(WORKERS, in_thread(work)), [], "retry: nobody gives up")
     same((row(100)[1], sql("SELECT data ->> 'n' FROM cafes WHERE id = 'counter'")), (WORKERS * TIMES, (str(WORKERS * TIMES),)),
          "retry: nothing is lost")
+    statements = failing(*AGAIN)
+    retried(lambda: connection.cursor().execute(next(statements)))
+    same(list(statements), [], "retry: after each of these errors")
+    statements = failing("23505")
+    raises(DatabaseError, lambda: retried(lambda: connection.cursor().execute(next(statements))), "retry: not after others")
 
 
 with connection.schema_editor() as editor:

@@ -1,9 +1,11 @@
 """psycopg 3: plain SQL on a guarded table, docstore's functions, and what the error has."""
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
-from tap import Waiting, done, in_threads, raises, same
+from tap import Waiting, done, failing, in_threads, raises, same
 
 # begin setup
 import json
+import random
+import time
 
 import psycopg
 from psycopg.types.json import Jsonb
@@ -57,14 +59,19 @@ def load_shop(connection, shop_id):
 
 
 # begin retry
-def retried(work, attempts=100):
-    """Runs work(), which loads, changes and saves, and once more when somebody else was faster."""
+AGAIN = ("PT409", "40001", "40P01")  # somebody else was faster: the conflict; the server's own; a deadlock
+
+
+def retried(connection, work, attempts=10):
+    """Runs work(), which loads, changes and saves, in a transaction, and again when somebody else was faster."""
     for attempt in range(1, attempts + 1):
         try:
-            return work()
+            with connection.transaction():
+                return work()
         except psycopg.Error as error:
-            if error.sqlstate != "PT409" or attempt == attempts:
+            if error.sqlstate not in AGAIN or attempt == attempts:
                 raise
+        time.sleep(random.uniform(0, min(1, 0.01 * 2 ** attempt)))
 # end retry
 
 
@@ -188,12 +195,18 @@ def retries(connection):
                 own.execute("SELECT docstore.upsert('cafes', 'counter', %s, %s)", [Jsonb({"n": data["n"] + 1}), version])
 
             for _ in range(TIMES):
-                retried(count_row)
-                retried(count_document)
+                retried(own, count_row, 100)
+                retried(own, count_document, 100)
 
     same(in_threads(WORKERS, work), [], "retry: nobody gives up")
     same(connection.execute("SELECT opens, data ->> 'n' FROM shops, cafes WHERE shops.id = 100 AND cafes.id = 'counter'").fetchone(),
          (WORKERS * TIMES, str(WORKERS * TIMES)), "retry: nothing is lost")
+    with psycopg.connect() as own:
+        statements = failing(*AGAIN)
+        retried(own, lambda: own.execute(next(statements)))
+        same(list(statements), [], "retry: after each of these errors, also where psycopg begins transactions by itself")
+    statements = failing("23505")
+    raises(psycopg.Error, lambda: retried(connection, lambda: connection.execute(next(statements))), "retry: not after others")
 
 
 with session() as main:

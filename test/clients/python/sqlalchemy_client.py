@@ -9,10 +9,12 @@ import sqlalchemy as sa
 from sqlalchemy import text
 
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
-from tap import Waiting, done, in_threads, raises, same
+from tap import Waiting, done, failing, in_threads, raises, same
 
 # begin setup
 import json
+import random
+import time
 
 from sqlalchemy import DDL, cast, create_engine, event, func, select, update
 from sqlalchemy.dialects.postgresql import JSONB
@@ -64,16 +66,20 @@ def open_earlier(session, shop_id):
 
 
 # begin retry
-def retried(work, attempts=100):
-    """Runs work(session), which loads and changes, in a transaction, and once more when somebody else was faster."""
+AGAIN = ("PT409", "40001", "40P01")  # somebody else was faster: the conflict; the server's own; a deadlock
+
+
+def retried(work, attempts=10):
+    """Runs work(session), which loads and changes, in a transaction, and again when somebody else was faster."""
     for attempt in range(1, attempts + 1):
         try:
             with Session.begin() as session:
                 return work(session)
         except (StaleDataError, DBAPIError) as error:
-            conflict = isinstance(error, StaleDataError) or error.orig.sqlstate == "PT409"
-            if not conflict or attempt == attempts:
+            again = isinstance(error, StaleDataError) or error.orig.sqlstate in AGAIN
+            if not again or attempt == attempts:
                 raise
+        time.sleep(random.uniform(0, min(1, 0.01 * 2 ** attempt)))
 # end retry
 
 
@@ -260,12 +266,17 @@ def retries():
 
     def work():
         for _ in range(TIMES):
-            retried(count_entity)
-            retried(count_document)
+            retried(count_entity, 100)
+            retried(count_document, 100)
 
     same(in_threads(WORKERS, work), [], "retry: nobody gives up")
     same((row(100)[1], scalar("SELECT data -> 'n' FROM cafes WHERE id = 'counter'")), (WORKERS * TIMES, WORKERS * TIMES),
          "retry: nothing is lost")
+    statements = failing(*AGAIN)
+    retried(lambda session: session.execute(text(next(statements))))
+    same(list(statements), [], "retry: after each of these errors")
+    statements = failing("23505")
+    raises(DBAPIError, lambda: retried(lambda session: session.execute(text(next(statements)))), "retry: not after others")
 
 
 for start in (1, 2):

@@ -72,6 +72,11 @@ class Waiting:
         return self._result
 
 
+def failing(*codes):
+    """Statements for work that is tried again: each raises one of these errors, and the last none."""
+    return iter([f"DO $$ BEGIN RAISE SQLSTATE '{code}'; END $$" for code in codes] + ["SELECT 1"])
+
+
 def in_threads(count, work):
     """Runs work() as often as that at once; the errors they end with."""
     errors = []

@@ -40,24 +40,29 @@ end
 # begin violations
 # What docstore's conflict names, as data; any other error goes on its way. Its cause is that of the driver.
 def violations(error)
-  raise error unless conflict?(error)
+  raise error unless sqlstate(error) == "PT409"
 
   JSON.parse(error.cause.result.error_field(PG::Result::PG_DIAG_MESSAGE_DETAIL))["violations"]
 end
 
-def conflict?(error)
-  error.cause.is_a?(PG::Error) && error.cause.result&.error_field(PG::Result::PG_DIAG_SQLSTATE) == "PT409"
+def sqlstate(error)
+  error.cause.result&.error_field(PG::Result::PG_DIAG_SQLSTATE) if error.cause.is_a?(PG::Error)
 end
 # end violations
 
 # begin retry
-# Runs the block, which loads, changes and saves, in a transaction, and once more when somebody else was faster.
-def retried(attempts: 100, &work)
-  ActiveRecord::Base.transaction(&work)
-rescue ActiveRecord::StaleObjectError, ActiveRecord::StatementInvalid => error
-  raise unless error.is_a?(ActiveRecord::StaleObjectError) || conflict?(error)
-  retry if (attempts -= 1).positive?
-  raise
+AGAIN = %w[PT409 40001 40P01].freeze  # somebody else was faster: the conflict; the server's own; a deadlock
+
+# Runs the block, which loads, changes and saves, in a transaction, and again when somebody else was faster.
+def retried(attempts: 10, &work)
+  (1..attempts).each do |attempt|
+    return ActiveRecord::Base.transaction(&work)
+  rescue ActiveRecord::StaleObjectError, ActiveRecord::StatementInvalid => error
+    again = error.is_a?(ActiveRecord::StaleObjectError) || AGAIN.include?(sqlstate(error))
+    raise if !again || attempt == attempts
+
+    sleep(rand * [1, 0.01 * 2**attempt].min)
+  end
 end
 # end retry
 
@@ -200,13 +205,23 @@ def retries
   errors = Tap.at_once(WORKERS) do
     in_own_connection do
       TIMES.times do
-        retried { shop = Shop.find(100) and shop.update!(opens: shop.opens + 1) }
-        retried { cafe = Cafe.find("counter") and upsert(cafe.id, { n: cafe.data["n"] + 1 }, cafe.version) }
+        retried(attempts: 100) { shop = Shop.find(100) and shop.update!(opens: shop.opens + 1) }
+        retried(attempts: 100) { cafe = Cafe.find("counter") and upsert(cafe.id, { n: cafe.data["n"] + 1 }, cafe.version) }
       end
     end
   end
   Tap.same(errors, [], "retry: nobody gives up")
   Tap.same([row(100)[1], Cafe.find("counter").data["n"]], [WORKERS * TIMES] * 2, "retry: nothing is lost")
+  failing = lambda do |*codes|
+    calls = 0
+    retried do
+      code = codes[(calls += 1) - 1]
+      ActiveRecord::Base.connection.execute(code ? "DO $$ BEGIN RAISE SQLSTATE '#{code}'; END $$" : "SELECT 1")
+    end
+    calls
+  end
+  Tap.same(failing.call(*AGAIN), 4, "retry: after each of these errors")
+  Tap.raises(ActiveRecord::StatementInvalid, "retry: not after others") { failing.call("23505") }
 end
 
 ActiveRecord::Base.establish_connection("#{ENV.fetch('DATABASE_URL')}?pool=10")

@@ -4,6 +4,9 @@ package conflict
 import (
 	"encoding/json"
 	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -28,14 +31,19 @@ func Violations(err error) []Violation {
 // end violations
 
 // begin retry
-// Retried runs work, which loads, changes and saves, and once more when somebody else was faster.
-func Retried(work func() error) (err error) {
-	for range 100 {
-		if err = work(); Violations(err) == nil {
-			break
+// again has the errors of who was too late: the conflict; the server's own; a deadlock.
+var again = []string{"PT409", "40001", "40P01"}
+
+// Retried runs work, which loads, changes and saves, and again when somebody else was faster.
+func Retried(work func() error) error {
+	for attempt := 1; ; attempt++ {
+		err := work()
+		var server *pgconn.PgError
+		if !errors.As(err, &server) || !slices.Contains(again, server.Code) || attempt == 100 {
+			return err
 		}
+		time.Sleep(rand.N(min(time.Second, 10*time.Millisecond<<min(attempt, 10))))
 	}
-	return err
 }
 
 // end retry

@@ -282,6 +282,9 @@ func retries(db *gorm.DB) {
 	tap.Same(errs, []error(nil), "retry: nobody gives up")
 	tap.Same(load(db, 100).Opens, workers*times, "retry: no change of the shop is lost")
 	tap.Same(count().N, int64(workers*times), "retry: no change of the document is lost")
+	tap.TryAgain(conflict.Retried, func(statement string) error {
+		return db.Exec(statement).Error
+	})
 }
 
 func main() {

@@ -212,6 +212,10 @@ func retries(ctx context.Context, db *pgxpool.Pool) {
 	tap.Same(value[int](ctx, db, "SELECT opens FROM shops WHERE id = 100"), workers*times, "retry: no change of the row is lost")
 	tap.Same(value[int](ctx, db, "SELECT (data ->> 'n')::int FROM cafes WHERE id = 'counter'"), workers*times,
 		"retry: no change of the document is lost")
+	tap.TryAgain(conflict.Retried, func(statement string) error {
+		_, err := db.Exec(ctx, statement)
+		return err
+	})
 }
 
 func value[T any](ctx context.Context, db *pgxpool.Pool, query string) T {

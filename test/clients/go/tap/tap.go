@@ -94,3 +94,21 @@ func AtOnce(workers int, work func() error) []error {
 	all.Wait()
 	return errs
 }
+
+// TryAgain shows what is tried again, and what is not.
+func TryAgain(retried func(work func() error) error, execute func(statement string) error) {
+	failing := func(codes ...string) (int, error) {
+		calls := 0
+		err := retried(func() error {
+			if calls++; calls > len(codes) {
+				return execute("SELECT 1")
+			}
+			return execute("DO $$ BEGIN RAISE SQLSTATE '" + codes[calls-1] + "'; END $$")
+		})
+		return calls, err
+	}
+	calls, err := failing("PT409", "40001", "40P01")
+	OK(calls == 4 && err == nil, "retry: after a conflict, a serialization failure, a deadlock")
+	calls, err = failing("23505")
+	OK(calls == 1 && err != nil, "retry: not after others")
+}

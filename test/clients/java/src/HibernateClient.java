@@ -9,8 +9,10 @@ import jakarta.persistence.PersistenceException;
 import jakarta.persistence.Table;
 import jakarta.persistence.Version;
 import java.io.StringReader;
+import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.function.BiConsumer;
 import java.util.function.Consumer;
 import org.hibernate.StaleObjectStateException;
@@ -70,22 +72,34 @@ class HibernateClient {
     // end entity
 
     // begin retry
-    /** Runs work, which loads and changes, in a transaction of its own, and once more when somebody else was faster. */
-    static void retried(EntityManagerFactory factory, Consumer<EntityManager> work) {
+    /** Somebody else was faster: the conflict; the server's own; a deadlock. */
+    static final Set<String> AGAIN = Set.of("PT409", "40001", "40P01");
+
+    /** Runs work, which loads and changes, in a transaction of its own, and again when somebody else was faster. */
+    static void retried(EntityManagerFactory factory, Consumer<EntityManager> work) throws InterruptedException {
         for (int attempt = 1; ; attempt++) {
             try {
                 factory.runInTransaction(work);
                 return;
             } catch (PersistenceException error) {
-                if (attempt == 100 || !(stale(error) || !Conflict.violations(error).isEmpty()))
+                if (attempt == 100 || !(stale(error) || AGAIN.contains(sqlState(error))))
                     throw error;
             }
+            Thread.sleep((long) (Math.random() * Math.min(1000, 10 * Math.pow(2, attempt))));
         }
     }
 
     /** Hibernate's own conflict. COMMIT wraps it in a RollbackException. */
     static boolean stale(Throwable error) {
         return error instanceof OptimisticLockException || error != null && error.getCause() instanceof OptimisticLockException;
+    }
+
+    /** That of the server's error, which Hibernate wraps; empty when it has none. */
+    static String sqlState(Throwable error) {
+        for (var cause = error; cause != null; cause = cause.getCause())
+            if (cause instanceof SQLException server)
+                return server.getSQLState();
+        return "";
     }
     // end retry
 
@@ -298,6 +312,11 @@ class HibernateClient {
         Tap.same(errors, List.of(), "retry: nobody gives up");
         Tap.same(load(factory, id).opens, 8 + Tap.WORKERS * Tap.TIMES, "retry: no change of the shop is lost");
         Tap.same(factory.callInTransaction(manager -> count(manager, n)), Tap.WORKERS * Tap.TIMES, "retry: no change of the document is lost");
+        var again = new Tap.Failing("PT409", "40001", "40P01");
+        retried(factory, manager -> manager.createNativeQuery(again.statement()).executeUpdate());
+        Tap.same(again.calls, 4, "retry: after a conflict, a serialization failure, a deadlock");
+        var once = new Tap.Failing("23505");
+        Tap.raises(() -> retried(factory, manager -> manager.createNativeQuery(once.statement()).executeUpdate()), "retry: not after others");
     }
 
     public static void main(String[] arguments) throws Exception {

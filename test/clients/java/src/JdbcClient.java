@@ -5,6 +5,7 @@ import java.sql.ResultSet;
 import java.sql.SQLException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.postgresql.util.PSQLException;
 import tools.jackson.databind.json.JsonMapper;
 
@@ -57,16 +58,20 @@ class JdbcClient {
         void run() throws SQLException;
     }
 
-    /** Runs a change, which loads and saves, and once more when somebody else was faster. */
-    static void retried(Change change) throws SQLException {
+    /** Somebody else was faster: the conflict; the server's own; a deadlock. */
+    static final Set<String> AGAIN = Set.of("PT409", "40001", "40P01");
+
+    /** Runs a change, which loads and saves, and again when somebody else was faster. */
+    static void retried(Change change) throws SQLException, InterruptedException {
         for (int attempt = 1; ; attempt++) {
             try {
                 change.run();
                 return;
             } catch (SQLException error) {
-                if (attempt == 100 || Conflict.violations(error).isEmpty())
+                if (attempt == 100 || !AGAIN.contains(error.getSQLState()))
                     throw error;
             }
+            Thread.sleep((long) (Math.random() * Math.min(1000, 10 * Math.pow(2, attempt))));
         }
     }
     // end retry
@@ -243,6 +248,11 @@ class JdbcClient {
         Tap.same(load(db, 100).opens(), Tap.WORKERS * Tap.TIMES, "retry: no change of the row is lost");
         Tap.same(query(db, "SELECT (data ->> 'opens')::int FROM cafes WHERE id = 'counter'"), List.of(Tap.WORKERS * Tap.TIMES),
             "retry: no change of the document is lost");
+        var again = new Tap.Failing("PT409", "40001", "40P01");
+        retried(() -> execute(db, again.statement()));
+        Tap.same(again.calls, 4, "retry: after a conflict, a serialization failure, a deadlock");
+        var once = new Tap.Failing("23505");
+        Tap.raises(() -> retried(() -> execute(db, once.statement())), "retry: not after others");
     }
 
     public static void main(String[] arguments) throws Exception {

@@ -86,6 +86,20 @@ class Tap {
         }
     }
 
+    /** Ends with these errors, one call after the other, and then with none; counts the calls. */
+    static class Failing {
+        private final String[] codes;
+        int calls;
+
+        Failing(String... codes) {
+            this.codes = codes;
+        }
+
+        String statement() {
+            return ++calls > codes.length ? "DO $$ BEGIN END $$" : "DO $$ BEGIN RAISE SQLSTATE '" + codes[calls - 1] + "'; END $$";
+        }
+    }
+
     /** Runs the work as often as that at once; the errors they end with. */
     static List<Throwable> atOnce(int workers, Work work) throws InterruptedException {
         var errors = new ArrayList<Throwable>();
