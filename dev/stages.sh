@@ -196,13 +196,13 @@ stage_assertions() {
 
 # Every verb, in files that take seconds when no cache lasts.
 stage_caches() {
-	without_caches documents_save documents_load documents_delete get_put try_save batch streams stream_close stream_properties erase guard_triggers
+	without_caches document_upsert document_load document_delete document_get_put batch_try_save batch_save stream_create stream_close stream_properties stream_erase guard_triggers
 }
 
 # All but those that call the same thing so often that they would take hours.
 stage_all-caches() {
 	local list
-	mapfile -t list < <(files sql -name '*.sql' | sed 's|.*/||; s/\.sql$//' | grep -vxE 'any_input|deferred|large_events|limits|merge_patch|oracle|scope_oracle')
+	mapfile -t list < <(files sql -name '*.sql' | sed 's|.*/||; s/\.sql$//' | grep -vxE 'batch_any_input|conflict_deferred|stream_large_events|api_limits|json_merge_patch|batch_oracle|scope_oracle')
 	without_caches "${list[@]}"
 }
 

@@ -1,5 +1,5 @@
 -- Nobody's code runs under another name: what event triggers, and triggers on docstore's own table, see when docstore writes what its
--- caller may not. Triggers, policies and indexes of collections are in the spec identity_race.
+-- caller may not. Triggers, policies and indexes of collections are in the spec table_identity_race.
 \getenv directory PG_ABS_SRCDIR
 \set prepare :directory '/include/prepare.psql'
 \i :prepare
