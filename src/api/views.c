@@ -1,5 +1,5 @@
 /*
- * views.c - what the views docstore.collections and docstore.logs ask of a table
+ * views.c - what the views docstore.collections, docstore.logs and docstore.guarded ask of a table
  *
  * Whether a table is a collection or a log is asked of the rule itself
  * (collection.c, log.c), so that a view shows just what docstore accepts.
@@ -20,6 +20,8 @@
 #include "catalog/pg_index.h"
 #include "catalog/pg_inherits.h"
 #include "fmgr.h"
+#include "guard/guard.h"
+#include "guard/trigger_state.h"
 #include "log/log.h"
 #include "miscadmin.h"
 #include "table/catalogue.h"
@@ -35,6 +37,7 @@
 
 PG_FUNCTION_INFO_V1(ds_is_collection);
 PG_FUNCTION_INFO_V1(ds_log_tables);
+PG_FUNCTION_INFO_V1(ds_trigger_fault);
 PG_FUNCTION_INFO_V1(ds_collection_options);
 PG_FUNCTION_INFO_V1(ds_estimated_rows);
 PG_FUNCTION_INFO_V1(ds_table_size);
@@ -73,6 +76,27 @@ ds_log_tables(PG_FUNCTION_ARGS)
 	tables[2] = ObjectIdGetDatum(consumers);
 	PG_RETURN_ARRAYTYPE_P(construct_array(tables, OidIsValid(consumers) ? 3 : 2, OIDOID,
 										  sizeof(Oid), true, TYPALIGN_INT));
+}
+
+/*
+ * docstore_internal.trigger_fault(relation regclass) RETURNS text
+ *
+ * What is wrong with docstore's triggers on a log or a guarded table; NULL
+ * when nothing is.
+ */
+Datum
+ds_trigger_fault(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	char	   *fault = NULL;
+
+	if (ds_trigger_state(relid, DS_GUARD, "guard_row") != DS_NO_TRIGGER)
+		fault = ds_trigger_guard_fault(relid);
+	if (fault == NULL && ds_log_is(relid))
+		fault = ds_trigger_log_fault(relid);
+	if (fault == NULL)
+		PG_RETURN_NULL();
+	PG_RETURN_TEXT_P(cstring_to_text(fault));
 }
 
 /*

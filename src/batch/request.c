@@ -37,7 +37,6 @@
 #include "common/sha2.h"
 #include "executor/executor.h"
 #include "executor/spi.h"
-#include "fmgr.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "table/plan.h"
@@ -48,8 +47,6 @@
 #include "utils/snapmgr.h"
 #include "utils/syscache.h"
 #include "utils/timestamp.h"
-
-PG_FUNCTION_INFO_V1(ds_forget_requests);
 
 /* See document.c; each further try needs somebody who forgets the request just then. */
 #define MAX_TRIES 20
@@ -269,36 +266,6 @@ ds_request_refuse_result(const DsRequest *request)
 			 errhint("Somebody has changed it in docstore.requests: delete that row.")));
 }
 
-/* While the time is computed: an interval that leads out of the calendar. */
-static void
-older_than_error(pg_attribute_unused() void *arg)
-{
-	if (!ds_error_is_bad_value())
-		return;
-	errcode(DS_ERRCODE_ARGUMENT);
-	errhint("Pass an interval such as '7 days'.");
-}
-
-/* The time that lies so far back; 22023 where there is none. */
-static Datum
-time_before(Datum older_than)
-{
-	ErrorContextCallback context = {error_context_stack, older_than_error, NULL};
-	Interval	zero = {0};
-	Datum		result;
-
-	error_context_stack = &context;
-	if (DatumGetBool(DirectFunctionCall2(interval_lt, older_than, IntervalPGetDatum(&zero))))
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("older_than must not be negative")));
-	result = DirectFunctionCall2(timestamptz_mi_interval,
-								 TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
-								 older_than);
-	error_context_stack = context.previous;
-	return result;
-}
-
 /* The requests of a role, by the primary key, as a snapshot shows them. */
 typedef struct Requests
 {
@@ -354,9 +321,12 @@ lock_request(Requests *requests)
 	return result == TM_Ok;
 }
 
-/* Delete a role's requests that were made before a time; returns how many. */
-static int64
-forget(Oid role, TimestampTz before)
+/*
+ * Delete a role's requests that were made before a time; returns how many.
+ * Locks: as DELETE.
+ */
+int64
+ds_request_forget(Oid role, TimestampTz before)
 {
 	Requests	requests;
 	AttrNumber	created_at;
@@ -376,22 +346,4 @@ forget(Oid role, TimestampTz before)
 	}
 	end_requests(&requests);
 	return forgotten;
-}
-
-/*
- * docstore.forget_requests(older_than interval) RETURNS bigint
- *
- * Deletes the caller's requests that are older, so that they are not answered
- * any more; returns how many.  22023 when older_than is NULL, negative, or
- * leads out of the calendar.  Locks: as DELETE.
- */
-Datum
-ds_forget_requests(PG_FUNCTION_ARGS)
-{
-	Datum		before;
-
-	ds_require_writable("docstore.forget_requests()");
-	ds_require_argument(PG_ARGISNULL(0), "older_than");
-	before = time_before(PG_GETARG_DATUM(0));
-	PG_RETURN_INT64(forget(GetUserId(), DatumGetTimestampTz(before)));
 }

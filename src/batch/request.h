@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "datatype/timestamp.h"
 #include "utils/jsonb.h"
 #include "utils/uuid.h"
 
@@ -23,5 +24,6 @@ extern void ds_request_claim(DsRequest *request, Datum id, Jsonb *changes);
 pg_nodiscard extern char *ds_request_id(const DsRequest *request);
 extern void ds_request_answer(const DsRequest *request, Jsonb *result);
 pg_noreturn extern void ds_request_refuse_result(const DsRequest *request);
+extern int64 ds_request_forget(Oid role, TimestampTz before);
 
 #endif							/* DS_REQUEST_H */

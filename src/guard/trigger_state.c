@@ -21,7 +21,6 @@
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
 #include "commands/trigger.h"
-#include "fmgr.h"
 #include "guard/guard.h"
 #include "guard/trigger_state.h"
 #include "log/log.h"
@@ -30,8 +29,6 @@
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
-
-PG_FUNCTION_INFO_V1(ds_trigger_fault);
 
 /* The first argument that a trigger was made with, or an empty string. */
 static const char *
@@ -203,25 +200,4 @@ ds_trigger_log_fault(Oid relid)
 
 	return state == TRIGGER_FIRES_ON_REPLICA || state == TRIGGER_FIRES_ALWAYS
 		? NULL : describe(relid, DS_LOG_REPLICATE, state);
-}
-
-/*
- * docstore_internal.trigger_fault(relation regclass) RETURNS text
- *
- * What is wrong with docstore's triggers on a log or a guarded table; NULL
- * when nothing is.
- */
-Datum
-ds_trigger_fault(PG_FUNCTION_ARGS)
-{
-	Oid			relid = PG_GETARG_OID(0);
-	char	   *fault = NULL;
-
-	if (ds_trigger_state(relid, DS_GUARD, "guard_row") != DS_NO_TRIGGER)
-		fault = ds_trigger_guard_fault(relid);
-	if (fault == NULL && ds_log_is(relid))
-		fault = ds_trigger_log_fault(relid);
-	if (fault == NULL)
-		PG_RETURN_NULL();
-	PG_RETURN_TEXT_P(cstring_to_text(fault));
 }
