@@ -17,14 +17,10 @@
 #include "base/errors.h"
 #include "common/int.h"
 #include "conflict/conflict.h"
-#include "fmgr.h"
 #include "table/collection.h"
-#include "utils/builtins.h"
 #include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
-
-PG_FUNCTION_INFO_V1(ds_conflict_sqlstate);
 
 #define CONSTRAINT "docstore_expected_version"
 
@@ -82,16 +78,11 @@ ds_conflict_init(void)
 							NULL, NULL, NULL);
 }
 
-/*
- * docstore_internal.conflict_sqlstate() RETURNS text
- *
- * For the view docstore.error_codes: the setting as it is once the library is
- * loaded, which current_setting() would not see to.
- */
-Datum
-ds_conflict_sqlstate(pg_attribute_unused() PG_FUNCTION_ARGS)
+/* The SQLSTATE of the conflict. */
+const char *
+ds_conflict_code(void)
 {
-	PG_RETURN_TEXT_P(cstring_to_text(conflict_sqlstate));
+	return conflict_sqlstate;
 }
 
 /* Begin to gather violations, in the current memory context. */

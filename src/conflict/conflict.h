@@ -11,7 +11,6 @@
  *					counts all; which SQLSTATE it has
  *	deferred.c		conflicts that wait until COMMIT; what a rollback to a
  *					savepoint undoes is forgotten
- *	detail_rows.c	the DETAIL of a conflict as rows: docstore.violations()
  *
  * It may call table/ (names), json/ and base/.  It locks nothing and reads no
  * row: whoever adds a violation vouches for it.
@@ -64,6 +63,7 @@ typedef struct DsConflict
 } DsConflict;
 
 extern void ds_conflict_init(void);
+extern const char *ds_conflict_code(void);
 extern void ds_conflict_begin(DsConflict *conflict);
 extern void ds_conflict_add_call(DsConflict *conflict, int items);
 extern bool ds_conflict_is_full(const DsConflict *conflict);

@@ -19,13 +19,9 @@
 #include "postgres.h"
 
 #include "access/xact.h"
-#include "base/errors.h"
 #include "conflict/deferred.h"
-#include "fmgr.h"
 #include "utils/guc.h"
 #include "utils/memutils.h"
-
-PG_FUNCTION_INFO_V1(ds_check_conflicts);
 
 enum
 {
@@ -60,18 +56,24 @@ forget_all(void)
 	marks = NULL;
 }
 
+/* Raise one conflict with all violations that are pending, if any is; preface begins its hint. */
+void
+ds_deferred_check(const char *preface)
+{
+	if (pending.total > 0)
+		ds_conflict_raise(&pending, preface);
+}
+
 static void
 transaction_event(XactEvent event, pg_attribute_unused() void *arg)
 {
 	switch (event)
 	{
 		case XACT_EVENT_PRE_COMMIT:
-			if (pending.total > 0)
-				ds_conflict_raise(&pending, "");
+			ds_deferred_check("");
 			break;
 		case XACT_EVENT_PRE_PREPARE:
-			if (pending.total > 0)
-				ds_conflict_raise(&pending, "A transaction with conflicts cannot be prepared.");
+			ds_deferred_check("A transaction with conflicts cannot be prepared.");
 			break;
 		case XACT_EVENT_COMMIT:
 		case XACT_EVENT_ABORT:
@@ -193,20 +195,4 @@ ds_deferred_add_call(int items)
 	}
 	ds_conflict_add_call(&pending, items);
 	return &pending;
-}
-
-/*
- * docstore.check_conflicts() RETURNS void
- *
- * Raises one conflict with all violations that are pending, and does nothing
- * when there is none; 25000 in a worker of a parallel query, which could not
- * know.  Locks: none.
- */
-Datum
-ds_check_conflicts(pg_attribute_unused() PG_FUNCTION_ARGS)
-{
-	ds_require_no_parallel("docstore.check_conflicts()");
-	if (pending.total > 0)
-		ds_conflict_raise(&pending, "");
-	PG_RETURN_VOID();
 }

@@ -1,10 +1,19 @@
 /*
- * detail_rows.c - docstore.violations(): a conflict's DETAIL as rows
+ * conflicts.c - conflicts: raised, and read
+ *
+ *	docstore.check_conflicts()
+ *	docstore.violations()
+ *	docstore_internal.conflict_sqlstate()
+ *
+ * Nobody but the callers of docstore.violations() reads the DETAIL of a conflict
+ * again: conflict.c writes it.
  */
 #include "postgres.h"
 
 #include "base/compat.h"
 #include "base/errors.h"
+#include "conflict/conflict.h"
+#include "conflict/deferred.h"
 #include "conflict/expectation.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -16,7 +25,40 @@
 #include "utils/numeric.h"
 #include "utils/tuplestore.h"
 
+PG_FUNCTION_INFO_V1(ds_check_conflicts);
+PG_FUNCTION_INFO_V1(ds_conflict_sqlstate);
 PG_FUNCTION_INFO_V1(ds_violations);
+
+/*
+ * docstore.check_conflicts() RETURNS void
+ *
+ * Raises one conflict with all violations that are pending, and does nothing
+ * when there is none; 25000 in a worker of a parallel query, which could not
+ * know.  Locks: none.
+ */
+Datum
+ds_check_conflicts(pg_attribute_unused() PG_FUNCTION_ARGS)
+{
+	ds_require_no_parallel("docstore.check_conflicts()");
+	ds_deferred_check("");
+	PG_RETURN_VOID();
+}
+
+/*
+ * docstore_internal.conflict_sqlstate() RETURNS text
+ *
+ * For the view docstore.error_codes: the setting as it is once the library is
+ * loaded, which current_setting() would not see to.
+ */
+Datum
+ds_conflict_sqlstate(pg_attribute_unused() PG_FUNCTION_ARGS)
+{
+	PG_RETURN_TEXT_P(cstring_to_text(ds_conflict_code()));
+}
+
+/*
+ * The DETAIL as rows
+ */
 
 /* item, op, kind, target, id, reason, expected, actual */
 #define COLUMNS 8
