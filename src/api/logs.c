@@ -1,7 +1,9 @@
 /*
- * logs.c - reading a log: read_log, the events after a cursor; log_status, how far readers can go and why no further
+ * logs.c - reading a log: read_log, the events after a cursor; tail, the
+ * highest position in a scope; log_status, how far readers can go and why no
+ * further
  *
- * Rows come in the order of the feed (feed.c), up to its horizon.  One
+ * Rows of read_log come in the order of the feed (feed.c), up to its horizon.  One
  * snapshot decides both what is visible and where the horizon is; with two,
  * an event that commits in between would be skipped.  No other transaction is
  * waited for, nothing is written, so this works on a standby as well.
@@ -26,6 +28,7 @@
 #include "json/json.h"
 #include "log/log.h"
 #include "scope/scope.h"
+#include "scope/tail.h"
 #include "table/plan.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
@@ -33,6 +36,7 @@
 #include "utils/xid8.h"
 
 PG_FUNCTION_INFO_V1(ds_read_log);
+PG_FUNCTION_INFO_V1(ds_tail);
 PG_FUNCTION_INFO_V1(ds_log_status);
 
 /* The parameters of read_log(): the cursor, the horizon, how many, and then the scope. */
@@ -174,6 +178,37 @@ ds_read_log(PG_FUNCTION_ARGS)
 		ds_feed_flush();
 	SPI_finish();
 	return (Datum) 0;
+}
+
+/*
+ * docstore.tail(log regclass, scope jsonb) RETURNS bigint
+ *
+ * The highest position in the scope that the statement sees, NULL when there
+ * is none; what the scope expects is not looked at, so that one object serves
+ * to read and to append.  Raises 22023, 42P01, 42809.
+ * Locks: ACCESS SHARE on the log's tables.
+ */
+Datum
+ds_tail(PG_FUNCTION_ARGS)
+{
+	DsScope		scope;
+	DsLog		log;
+	JsonbValue	given;
+	int64		tail;
+	bool		found;
+
+	ds_require_argument(PG_ARGISNULL(0), "log");
+	ds_require_argument(PG_ARGISNULL(1), "scope");
+	ds_json_root(PG_GETARG_JSONB_P(1), &given);
+	ds_scope_read(&given, DS_ONLY_ITEM, &scope);
+	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
+
+	SPI_connect();
+	found = ds_scope_tail(&log, &scope, PG_INT64_MIN, &tail);
+	SPI_finish();
+	if (!found)
+		PG_RETURN_NULL();
+	PG_RETURN_INT64(tail);
 }
 
 /* The columns of log_status(). */

@@ -1,11 +1,12 @@
 /*
  * errors.h - the SQLSTATEs that docstore raises, and how messages name an item
  *
- * The room base/ knows nothing of docstore's, only the server, and may call
- * nobody else:
+ * The room base/ is what all others stand on, and may call nobody but the
+ * server:
  *
  *	errors.c			the codes below, and the checks that all functions share
  *	compat.h			every test of the server's version
+ *	internal.c			the schema of the functions that only docstore calls
  *	array.c				arrays that a caller gave
  *	subtransaction.c	what can be taken back
  *

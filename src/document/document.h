@@ -9,10 +9,10 @@
  *						the race for an id has a conflict (exists), no 23505; a
  *						new document is above all versions that were deleted
  *	document_direct.c	the same without the executor, where it succeeds at once
- *	outcome.h			what was found and done
+ *	outcome.c			what was found and done; raised, or remembered, as a conflict
  *	metadata.c			"@metadata", with which the version travels in a document
  *
- * It may call conflict/ (to compare), table/ (statements, floors, rows without
+ * It may call conflict/ (to compare, and to raise), table/ (statements, floors, rows without
  * the executor), json/ and base/.  Batches have steps of their own: batch/.
  */
 #ifndef DS_DOCUMENT_H

@@ -6,9 +6,10 @@
  *	json.c			values as the server has read them: objects, arrays, words
  *	merge_patch.c	a merge patch, RFC 7396: docstore.merge_patch(), which the
  *					statements that patch documents call on the row they lock
- *	json_tape.c, json_build.c, json_number.c, json_text.h
- *					text as jsonb in two passes, the very bytes that the server
- *					makes of it; what is unusual is left to the server
+ *	json_parse.c	text as jsonb, the very bytes that the server makes of it; what
+ *					is unusual is left to the server
+ *	json_tape.c, json_text.h, json_build.c, json_number.c
+ *					the two passes of that
  *
  * It may call base/.
  */

@@ -1,5 +1,5 @@
 /*
- * tail.c - docstore.tail(): the highest position in a scope
+ * tail.c - the highest position in a scope
  *
  * Within a stream positions grow with versions, so a scope with a source is
  * walked backwards by the key of the events, a few rows at a time, until one
@@ -9,17 +9,12 @@
  */
 #include "postgres.h"
 
-#include "base/errors.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "fmgr.h"
-#include "json/json.h"
 #include "log/log.h"
 #include "miscadmin.h"
 #include "scope/tail.h"
 #include "table/plan.h"
-
-PG_FUNCTION_INFO_V1(ds_tail);
 
 /* The parameters after those of the scope: positions above it count; the value to walk by. */
 #define ABOVE (DS_SCOPE_PARAMETERS + 1)
@@ -199,35 +194,4 @@ ds_scope_tail(const DsLog *log, const DsScope *scope, int64 above, int64 *tail)
 					return walk(&question, &scope->tags[tag], values, nulls, above, tail);
 			elog(ERROR, "unexpected column %d", (int) question.column);
 	}
-}
-
-/*
- * docstore.tail(log regclass, scope jsonb) RETURNS bigint
- *
- * The highest position in the scope that the statement sees, NULL when there
- * is none; what the scope expects is not looked at, so that one object serves
- * to read and to append.  Raises 22023, 42P01, 42809.
- * Locks: ACCESS SHARE on the log's tables.
- */
-Datum
-ds_tail(PG_FUNCTION_ARGS)
-{
-	DsScope		scope;
-	DsLog		log;
-	JsonbValue	given;
-	int64		tail;
-	bool		found;
-
-	ds_require_argument(PG_ARGISNULL(0), "log");
-	ds_require_argument(PG_ARGISNULL(1), "scope");
-	ds_json_root(PG_GETARG_JSONB_P(1), &given);
-	ds_scope_read(&given, DS_ONLY_ITEM, &scope);
-	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
-
-	SPI_connect();
-	found = ds_scope_tail(&log, &scope, PG_INT64_MIN, &tail);
-	SPI_finish();
-	if (!found)
-		PG_RETURN_NULL();
-	PG_RETURN_INT64(tail);
 }
