@@ -94,9 +94,9 @@ put_row(Rows *result, const DsItem *item, bool written)
 	nulls[COLUMN_ID] = item->id == (Datum) 0 && item->log != NULL;
 	values[COLUMN_VERSION] = Int64GetDatum(item->op == DS_ASSERT_ITEM ? item->actual : item->version);
 	nulls[COLUMN_VERSION] = !written || !has_version(item);
-	if (item->reason != DS_HOLDS)
+	if (item->reason != DS_NO_REASON)
 		values[COLUMN_REASON] = CStringGetTextDatum(ds_reason_name(item->reason));
-	nulls[COLUMN_REASON] = item->reason == DS_HOLDS;
+	nulls[COLUMN_REASON] = item->reason == DS_NO_REASON;
 	values[COLUMN_EXPECTED] = Int64GetDatum(item->log != NULL ? item->failed : item->expected);
 	values[COLUMN_ACTUAL] = Int64GetDatum(item->actual);
 	nulls[COLUMN_ACTUAL] = !item->present;

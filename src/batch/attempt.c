@@ -459,7 +459,7 @@ lock_moved(DsBatch *batch)
 	{
 		const DsItem *item = &batch->items[i];
 
-		if (item->reason != DS_HOLDS)
+		if (item->reason != DS_NO_REASON)
 			ds_row_refuse_interference(item->log == NULL ? item->collection : &item->log->streams, item->id);
 	}
 	refuse_growth(batch);

@@ -25,7 +25,7 @@ static DsReason
 compare_version(int64 expected, const DsTarget *target)
 {
 	if (expected == DS_NO_VERSION && target->present && target->actual == 0)
-		return DS_HOLDS;
+		return DS_NO_REASON;
 	return ds_expectation_compare(expected, target->present, target->actual);
 }
 
@@ -36,7 +36,7 @@ compare_stream(DsItem *item)
 	const DsTarget *target = item->target;
 
 	item->reason = compare_version(item->expected, target);
-	if (item->reason != DS_HOLDS || item->expected_revision == DS_ANY_VERSION)
+	if (item->reason != DS_NO_REASON || item->expected_revision == DS_ANY_VERSION)
 		return;
 
 	item->failed = item->expected_revision;
@@ -75,7 +75,7 @@ static void
 compare_closing(DsItem *item)
 {
 	if (!item->present)
-		item->reason = item->expected == DS_ANY_VERSION ? DS_HOLDS : DS_MISSING;
+		item->reason = item->expected == DS_ANY_VERSION ? DS_NO_REASON : DS_MISSING;
 	else
 		item->reason = item->target->head->closed ? DS_CLOSED : compare_version(item->expected, item->target);
 }
@@ -113,7 +113,7 @@ compare_target(DsItem *item)
 static void
 compare_scopes(DsItem *item)
 {
-	for (int s = 0; s < item->scope_count && item->reason == DS_HOLDS; s++)
+	for (int s = 0; s < item->scope_count && item->reason == DS_NO_REASON; s++)
 	{
 		const DsScope *scope = &item->scopes[s];
 
@@ -130,7 +130,7 @@ compare_scopes(DsItem *item)
 void
 ds_item_compare(DsItem *item)
 {
-	item->reason = DS_HOLDS;
+	item->reason = DS_NO_REASON;
 	item->failed = item->target == NULL ? item->scopes[0].expected : item->expected;
 	if (item->target != NULL)
 		compare_target(item);
@@ -149,7 +149,7 @@ ds_items_compare(DsBatch *batch)
 	{
 		CHECK_FOR_INTERRUPTS();
 		ds_item_compare(&batch->items[i]);
-		violations += batch->items[i].reason != DS_HOLDS;
+		violations += batch->items[i].reason != DS_NO_REASON;
 	}
 	return violations;
 }

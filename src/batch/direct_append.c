@@ -50,7 +50,7 @@ compare(DsDirect *direct, DsItem *item)
 	}
 	item->append.repeats = false;
 	ds_item_compare(item);
-	return item->reason == DS_HOLDS;
+	return item->reason == DS_NO_REASON;
 }
 
 /* Write a new version of the head that was found; false when it is not the latest. */
@@ -80,7 +80,7 @@ write_present(DsDirect *direct, DsBatch *batch, DsEventRows *events)
 	if (has_ids && ds_event_rows_have_ids(events, &item->append))
 		return false;
 	return update_head(direct, batch) ||
-		(!has_ids && item->reason == DS_HOLDS && ds_direct_lock_row(direct, item->id) &&
+		(!has_ids && item->reason == DS_NO_REASON && ds_direct_lock_row(direct, item->id) &&
 		 update_head(direct, batch));
 }
 

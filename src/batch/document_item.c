@@ -47,7 +47,7 @@ read_expected(const DsItem *item, const JsonbValue *given)
 
 	if (given == NULL && !may_leave_out(item->op))
 		ds_item_refuse(item->number, psprintf("\"expected\" is missing, which op \"%s\" needs",
-										   ds_op_name(item->op)));
+											  ds_op_name(item->op)));
 	if (item->op == DS_DELETE_ITEM)
 		ds_expectation_refuse_absence(expected, item->number);
 	return ds_expectation_in_force(expected);

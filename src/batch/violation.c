@@ -78,7 +78,7 @@ add_scope_violation(const DsItem *item, const DsScope *scope, DsConflict *confli
 static void
 add_log_violations(const DsItem *item, DsConflict *conflict)
 {
-	if (item->reason != DS_HOLDS && item->reason != DS_SCOPE_REASON)
+	if (item->reason != DS_NO_REASON && item->reason != DS_SCOPE_REASON)
 		add_stream_violation(item, conflict);
 	for (int s = 0; s < item->scope_count; s++)
 		if (item->scopes[s].violated)
@@ -96,7 +96,7 @@ ds_items_add_violations(const DsBatch *batch, DsConflict *conflict)
 		CHECK_FOR_INTERRUPTS();
 		if (item->log != NULL)
 			add_log_violations(item, conflict);
-		else if (item->reason != DS_HOLDS)
+		else if (item->reason != DS_NO_REASON)
 			add_document_violation(item, conflict);
 	}
 }

@@ -25,20 +25,20 @@
 #include "lib/stringinfo.h"
 
 /* What a violation is about. */
-typedef enum DsKindOfViolation
+typedef enum DsViolationKind
 {
 	DS_KIND_DOCUMENT,
 	DS_KIND_ROW,				/* of a guarded table */
 	DS_KIND_STREAM,
 	DS_KIND_SCOPE
-} DsKindOfViolation;
+} DsViolationKind;
 
 /* One expectation that does not hold; an item can have several. */
 typedef struct DsViolation
 {
 	int			item;			/* in its call, from 1 */
 	const char *op;
-	DsKindOfViolation kind;
+	DsViolationKind kind;
 	Oid			relid;			/* the collection, table or log */
 	const char *id;				/* NULL: a row without a key */
 	const char *scope;			/* in place of an id: as it was given */

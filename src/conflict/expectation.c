@@ -24,7 +24,7 @@
 	"An expected version is n > 0 (exactly that version), 0 or \"none\" (absent), " \
 	"-1 or \"any\" (do not check), -2 or \"exists\" (present at any version)."
 
-bool		ds_checks = true;
+bool		ds_expectation_checks = true;
 
 /* Define docstore.checks. */
 void
@@ -33,7 +33,7 @@ ds_expectation_init(void)
 	DefineCustomBoolVariable("docstore.checks",
 							 "Compares expected versions.",
 							 "Off treats every expected version as \"any\": for bulk loads and repairs.",
-							 &ds_checks,
+							 &ds_expectation_checks,
 							 true,
 							 PGC_USERSET,
 							 0,
@@ -121,7 +121,7 @@ ds_expectation_from_json(const JsonbValue *expected, int item)
 int64
 ds_expectation_in_force(int64 expected)
 {
-	return ds_checks ? expected : DS_ANY_VERSION;
+	return ds_expectation_checks ? expected : DS_ANY_VERSION;
 }
 
 /* A delete of something that is expected to be absent makes no sense. */
@@ -143,15 +143,15 @@ ds_expectation_compare(int64 expected, bool present, int64 actual)
 	switch (expected)
 	{
 		case DS_ANY_VERSION:
-			return DS_HOLDS;
+			return DS_NO_REASON;
 		case DS_NO_VERSION:
-			return present ? DS_EXISTS : DS_HOLDS;
+			return present ? DS_EXISTS : DS_NO_REASON;
 		case DS_SOME_VERSION:
-			return present ? DS_HOLDS : DS_MISSING;
+			return present ? DS_NO_REASON : DS_MISSING;
 		default:
 			if (!present)
 				return DS_MISSING;
-			return actual == expected ? DS_HOLDS : DS_STALE;
+			return actual == expected ? DS_NO_REASON : DS_STALE;
 	}
 }
 
@@ -182,7 +182,7 @@ ds_reason_name(DsReason reason)
 {
 	switch (reason)
 	{
-		case DS_HOLDS:
+		case DS_NO_REASON:
 			return NULL;
 		case DS_STALE:
 			return "stale";

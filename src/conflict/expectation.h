@@ -13,10 +13,10 @@
 #define DS_ANY_VERSION		INT64CONST(-1)
 #define DS_SOME_VERSION		INT64CONST(-2)
 
-/* How an expectation fails; DS_HOLDS when it does not. */
+/* How an expectation fails; DS_NO_REASON when it does not. */
 typedef enum DsReason
 {
-	DS_HOLDS,
+	DS_NO_REASON,
 	DS_STALE,					/* there, at another version */
 	DS_MISSING,					/* expected there, is not */
 	DS_EXISTS,					/* expected absent, is there */
@@ -24,7 +24,7 @@ typedef enum DsReason
 	DS_SCOPE_REASON				/* an event in the scope that was not expected, or not one that was */
 } DsReason;
 
-extern bool ds_checks;			/* the setting docstore.checks */
+extern bool ds_expectation_checks;	/* the setting docstore.checks */
 
 extern void ds_expectation_init(void);
 extern int64 ds_expectation_from_sql(int64 expected, int item);

@@ -325,7 +325,7 @@ write_document(const DsCollection *collection, Datum id, const Change *change,
 	if (expected == DS_NO_VERSION && IsolationUsesXactSnapshot())
 	{
 		look(collection, DS_LOCK_FOR_UPSERT, id, expected, outcome);
-		if (outcome->reason != DS_HOLDS)
+		if (outcome->reason != DS_NO_REASON)
 			return;
 	}
 
@@ -337,7 +337,7 @@ write_document(const DsCollection *collection, Datum id, const Change *change,
 			return;
 
 		look(collection, DS_LOCK_FOR_UPSERT, id, expected, outcome);
-		if (outcome->reason != DS_HOLDS)
+		if (outcome->reason != DS_NO_REASON)
 			return;
 		if (outcome->present && outcome->actual == PG_INT64_MAX)
 			ds_row_refuse_growth(collection, id);
@@ -358,9 +358,10 @@ write_document(const DsCollection *collection, Datum id, const Change *change,
 /*
  * Create or overwrite a document.
  *
- * On return outcome->reason is DS_HOLDS and outcome->version the new version,
- * or it says why nothing was written, and present and actual how the document
- * stands.  Locks the row FOR NO KEY UPDATE; a conflict may leave it unlocked.
+ * On return outcome->reason is DS_NO_REASON and outcome->version the new
+ * version, or it says why nothing was written, and present and actual how the
+ * document stands.  Locks the row FOR NO KEY UPDATE; a conflict may leave it
+ * unlocked.
  */
 void
 ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
@@ -405,7 +406,7 @@ delete_document(const DsCollection *collection, Datum id, int64 expected, DsOutc
 		}
 
 		look(collection, DS_LOCK_FOR_DELETE, id, expected, outcome);
-		if (outcome->reason != DS_HOLDS || !outcome->present)
+		if (outcome->reason != DS_NO_REASON || !outcome->present)
 			return;
 	}
 	ds_row_refuse_unwritable(collection, id);

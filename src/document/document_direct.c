@@ -78,7 +78,7 @@ try_update(DsDirect *direct, Datum id, Datum data, int64 expected, DsOutcome *ou
 		outcome->actual = ds_direct_version(direct);
 	outcome->reason = ds_expectation_compare(expected, outcome->present, outcome->actual);
 
-	if (outcome->reason != DS_HOLDS)
+	if (outcome->reason != DS_NO_REASON)
 		return !outcome->present || ds_expectation_is_passed(expected, outcome->actual);
 	if (!outcome->present || outcome->actual == PG_INT64_MAX ||
 		!ds_document_direct_update(direct, data, outcome->actual + 1))

@@ -45,7 +45,7 @@ raise_alone(const DsViolation *violation)
 bool
 ds_outcome_settle(const DsOutcome *outcome, const char *op, const DsCollection *collection, Datum id, int64 expected)
 {
-	bool		holds = outcome->reason == DS_HOLDS;
+	bool		holds = outcome->reason == DS_NO_REASON;
 	DsConflict *pending = ds_deferred_is_on() ? ds_deferred_add_call(1) : NULL;
 	DsViolation violation;
 

@@ -12,7 +12,7 @@
 
 typedef struct DsOutcome
 {
-	DsReason	reason;			/* DS_HOLDS: nothing stood in the way */
+	DsReason	reason;			/* DS_NO_REASON: nothing stood in the way */
 	bool		present;		/* found, and visible to the caller */
 	int64		actual;			/* the version found, when present */
 	bool		written;		/* or deleted */

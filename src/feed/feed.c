@@ -63,7 +63,7 @@ find_unsettled(Relation rel, Oid feed, int64 generation, DsCursor *place)
 	DsCursor	first;
 
 	if (!ds_place_find(rel, feed, SnapshotAny, BackwardScanDirection, BTLessStrategyNumber, generation, place) ||
-		!ds_generation_is_own(place->generation) ||
+		!ds_generation_is_of_this_cluster(place->generation) ||
 		!ds_place_find(rel, feed, SnapshotAny, ForwardScanDirection, BTEqualStrategyNumber, generation, &first) ||
 		!FullTransactionIdPrecedes(place->transaction_id, first.transaction_id))
 		memset(place, 0, sizeof(DsCursor));
@@ -97,7 +97,7 @@ ds_feed_is_outdated(const DsCollection *events)
  * of this cluster that has gone its own way.
  */
 static bool
-latest_is_own(Relation events, Oid feed, Snapshot snapshot, int64 *generation, FullTransactionId *next)
+latest_is_of_this_cluster(Relation events, Oid feed, Snapshot snapshot, int64 *generation, FullTransactionId *next)
 {
 	DsCursor	latest;
 	bool		found = ds_place_find(events, feed, snapshot, BackwardScanDirection,
@@ -108,7 +108,7 @@ latest_is_own(Relation events, Oid feed, Snapshot snapshot, int64 *generation, F
 	if (!found)
 		return false;
 	*generation = latest.generation;
-	return ds_generation_is_own(latest.generation) &&
+	return ds_generation_is_of_this_cluster(latest.generation) &&
 		FullTransactionIdPrecedes(latest.transaction_id, *next);
 }
 
@@ -168,8 +168,8 @@ ds_feed_find_horizon(const DsCollection *events, Snapshot snapshot)
 	 * last of them is this cluster's, its generation is the one that all have
 	 * that are written here after those of other clusters.
 	 */
-	if (latest_is_own(rel, events->feed, SnapshotAny, &generation, &next) ||
-		latest_is_own(rel, events->feed, snapshot, &generation, &next))
+	if (latest_is_of_this_cluster(rel, events->feed, SnapshotAny, &generation, &next) ||
+		latest_is_of_this_cluster(rel, events->feed, snapshot, &generation, &next))
 	{
 		horizon.generation = generation;
 		horizon.transaction_id = widen(snapshot->xmin, next);

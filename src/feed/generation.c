@@ -68,7 +68,7 @@ timeline_of(int64 generation)
 
 /* Whether the transaction ids of a generation are this cluster's, of whichever timeline. */
 bool
-ds_generation_is_own(int64 generation)
+ds_generation_is_of_this_cluster(int64 generation)
 {
 	return (uint32) generation == own_mark();
 }
@@ -77,7 +77,7 @@ ds_generation_is_own(int64 generation)
 static bool
 is_current(int64 generation)
 {
-	return ds_generation_is_own(generation) && timeline_of(generation) == own_timeline();
+	return ds_generation_is_of_this_cluster(generation) && timeline_of(generation) == own_timeline();
 }
 
 /* The generation of this server that comes after another, or the first one. */

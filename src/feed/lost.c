@@ -68,7 +68,7 @@ may_pass_over(Relation rel, const DsCollection *events, const DsCursor *cursor, 
 	if (!ds_place_find(rel, events->feed, &dirty, ForwardScanDirection, DS_ANY_GENERATION, 0, &first) ||
 		ds_cursor_compare(&first, cursor) > 0)
 		return false;
-	return (ds_generation_is_own(cursor->generation) && cursor->generation >= newest) ||
+	return (ds_generation_is_of_this_cluster(cursor->generation) && cursor->generation >= newest) ||
 		!ds_place_find(rel, events->feed, &dirty, BackwardScanDirection,
 					   BTEqualStrategyNumber, cursor->generation, &last) ||
 		ds_cursor_compare(&last, cursor) < 0;

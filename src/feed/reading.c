@@ -66,7 +66,7 @@ ds_reading_judge(const DsLog *log, const DsCursor *cursor)
 	if (ds_place_is_taken(&log->events, cursor))
 		return DS_CURSOR_GOOD;
 	is_lost = ds_cursor_is_lost(&log->events, cursor);
-	if (is_lost && ds_generation_is_own(cursor->generation))
+	if (is_lost && ds_generation_is_of_this_cluster(cursor->generation))
 		return DS_CURSOR_LOST;
 	if (has_position(log, cursor->log_position))
 		return DS_CURSOR_FOREIGN;

@@ -256,7 +256,7 @@ refuse_growth(const DsGuarded *guarded)
 
 /* Whether a row was written by this transaction. */
 static bool
-is_own(HeapTuple row)
+is_by_this_transaction(HeapTuple row)
 {
 	return TransactionIdIsCurrentTransactionId(HeapTupleHeaderGetXmin(row->t_data));
 }
@@ -274,7 +274,7 @@ is_newer_than_statement(const DsGuarded *guarded, HeapTuple row)
 	/* Most often it was written by a transaction that ended before any that the snapshot knows of. */
 	if (!TransactionIdIsNormal(writer) || NormalTransactionIdPrecedes(writer, snapshot->xmin))
 		return false;
-	return XidInMVCCSnapshot(writer, snapshot) && !is_own(row) &&
+	return XidInMVCCSnapshot(writer, snapshot) && !is_by_this_transaction(row) &&
 		guarded->table->rd_rel->relkind == RELKIND_RELATION;
 }
 

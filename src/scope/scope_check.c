@@ -69,7 +69,7 @@ ds_scopes_check(const DsLog *log, DsScope *scopes, int count)
 	{
 		CHECK_FOR_INTERRUPTS();
 		scopes[i].violated = false;
-		if (ds_checks)
+		if (ds_expectation_checks)
 			check(log, &scopes[i]);
 	}
 }
