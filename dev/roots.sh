@@ -95,14 +95,16 @@ refresh_root() {
 }
 
 # make_root RELEASE: a minimal Debian. The mirror may lag behind, or the clock be ahead: the signatures are verified, but how long they are
-# meant to be valid is not looked at.
+# meant to be valid is not looked at. experimental is no release, but packages for sid that are not in it yet.
 make_root() {
-	debootstrap --variant=minbase --force-check-gpg "$1" "$work/root" '' /usr/share/debootstrap/scripts/sid || {
+	local base=$1
+	[ "$1" != experimental ] || base=sid
+	debootstrap --variant=minbase --force-check-gpg "$base" "$work/root" '' /usr/share/debootstrap/scripts/sid || {
 		tail -n 3 "$work/root/debootstrap/debootstrap.log" 2>/dev/null
 		return 1
 	}
 	mirror=$(sed -n 's/^deb \([^ ]*\) .*/\1/p' "$work/root/etc/apt/sources.list" | head -n 1)
-	package_sources "$1" >"$work/root/etc/apt/sources.list"
+	package_sources "$base" >"$work/root/etc/apt/sources.list"
 	# Nobody needs it after a power cut.
 	echo force-unsafe-io >"$work/root/etc/dpkg/dpkg.cfg.d/unsafe-io"
 	refresh_root
@@ -110,6 +112,7 @@ make_root() {
 
 package_sources() {
 	echo "deb [check-valid-until=no] $mirror $1 main"
+	case $1 in sid | experimental) return ;; esac
 	echo "deb [check-valid-until=no] $mirror-security $1-security main"
 }
 
@@ -117,6 +120,12 @@ package_sources() {
 add_release() {
 	package_sources "$1" >"$work/root/etc/apt/sources.list.d/$1.list"
 	printf '%s\n' 'Package: *' "Pin: release n=$1*" 'Pin-Priority: 100' >"$work/root/etc/apt/preferences.d/$1"
+}
+
+# add_experimental PACKAGE: what is built from that source package comes from experimental, and nothing else does.
+add_experimental() {
+	package_sources experimental >"$work/root/etc/apt/sources.list.d/experimental.list"
+	printf '%s\n' "Package: src:$1" 'Pin: release a=experimental' 'Pin-Priority: 500' >"$work/root/etc/apt/preferences.d/experimental"
 }
 
 # forget_roots NAME...: what is in the cache of these, and is too old or of other packages.
