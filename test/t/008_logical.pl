@@ -87,6 +87,23 @@ $publisher->safe_psql('postgres', q{DELETE FROM notes WHERE id = 'c'});
 catch_up();
 is($subscriber->safe_psql('postgres', q{SELECT docstore.upsert('notes', 'c', '{}')}), '5', 'and so does a delete');
 
+# sequences, where the server copies them: a floor becomes what it is on the publisher, even if it was higher
+sub floor_of { return (shift)->safe_psql('postgres', 'SELECT last_value FROM shops_version_floor'); }
+if ($publisher->safe_psql('postgres', 'SHOW server_version_num') >= 190000)
+{
+	$publisher->safe_psql('postgres', 'CREATE PUBLICATION floors FOR ALL SEQUENCES');
+	$subscriber->safe_psql('postgres', sprintf(q{CREATE SUBSCRIPTION floors CONNECTION '%s dbname=postgres' PUBLICATION floors}, $publisher->connstr));
+	$subscriber->wait_for_subscription_sync;
+	is(floor_of($subscriber), floor_of($publisher), 'a floor is copied');
+	$publisher->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'f', '{}', -1) FROM generate_series(1, 5); SELECT docstore.delete('shops', 'f', version) FROM shops WHERE id = 'f'});
+	isnt(floor_of($subscriber), floor_of($publisher), 'and then left alone');
+	$subscriber->safe_psql('postgres', q{SELECT setval('shops_version_floor', 1000); ALTER SUBSCRIPTION floors REFRESH SEQUENCES});
+	$subscriber->wait_for_subscription_sync;
+	is(floor_of($subscriber), floor_of($publisher), 'until somebody asks for it again');
+	$subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION floors');
+	is($subscriber->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'g', '{}')}), floor_of($publisher) + 1, 'so that no version comes back');
+}
+
 # the subscriber takes over
 my $version = $publisher->safe_psql('postgres', q{SELECT version FROM docstore.load('shops', 'a')});
 $publisher->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'c', '{"n": 3}', 2)});
