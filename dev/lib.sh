@@ -67,13 +67,23 @@ quietly() {
 
 # --- How many tests there are -------------------------------------------------------------------------------------------------------
 
+all_passed=0 all_failed=0
+
+# add_count NAME PASSED FAILED SECONDS: adds them to the sums, and shows them.
+add_count() {
+	local colour=$green
+	all_passed=$((all_passed + $2)) all_failed=$((all_failed + $3))
+	[ "$3" = 0 ] || colour=$red
+	printf '%s%-14s%s %6d passed %6d failed %6d s\n' "$colour" "$1" "$plain" "$2" "$3" "$4"
+}
+
 # compare_count STAGE SERVER COUNT: whether there are as many tests as test/counts says. Fewer is a failure, more or an unknown number a hint.
 compare_count() {
 	local known colour=$dim
 	known=$(awk -v stage="$1" -v server="$2" '$1 == stage && $2 == server { print $3 }' "$root/test/counts")
 	[ "$3" != "$known" ] || return 0
 	[ "$3" -ge "${known:-0}" ] || colour=$red
-	printf '%s%-12s %6d tests, test/counts says %s for %s%s\n' "$colour" "" "$3" "${known:-nothing}" "$2" "$plain"
+	printf '%s%-14s %6d tests, test/counts says %s for %s%s\n' "$colour" "" "$3" "${known:-nothing}" "$2" "$plain"
 	[ "$3" -ge "${known:-0}" ]
 }
 
