@@ -15,6 +15,7 @@
  * an item that expects "any" or "exists" run in a subtransaction, which is
  * rolled back.  With other batches it takes a delete and a new create at the
  * very version that is expected, just while the batch waits; that is 40001.
+ * So it is with the head of a stream of which an item expects such a version.
  * A call that goes on after a violation, try_save() or any while conflicts are
  * deferred, needs the subtransaction as well, where it can find a violation
  * after it has written.  So does one that may create documents by SQL, which
@@ -32,6 +33,7 @@
 #include "batch/direct_append.h"
 #include "batch/gather.h"
 #include "batch/heads.h"
+#include "batch/one_document.h"
 #include "batch/order.h"
 #include "batch/rule.h"
 #include "batch/violation.h"
@@ -97,8 +99,11 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 		return false;
 	for (int i = 0; i < batch->target_count; i++)
 	{
-		int64		expected = batch->targets[i]->expected;
+		const DsTarget *target = batch->targets[i];
+		int64		expected = target->expected;
 
+		if (target->head != NULL && target->head->must_be_there)
+			continue;
 		if (expected == DS_ANY_VERSION || expected == DS_SOME_VERSION)
 			return true;
 		if (expected == DS_NO_VERSION && !raise)
@@ -225,7 +230,7 @@ run_known(DsBatch *batch, bool raise)
 	running = batch;
 	PG_TRY();
 	{
-		written = ds_direct_append(batch) || run(batch, raise);
+		written = ds_direct_append(batch) || ds_one_document_write(batch) || run(batch, raise);
 	}
 	PG_FINALLY();
 	{

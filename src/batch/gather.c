@@ -168,6 +168,7 @@ add_wish(DsTarget *target, const DsItem *item, int *once)
 	if (item->op != DS_ASSERT_ITEM)
 		target->change = DS_CHANGE_STORE;
 	head->may_create |= item->op == DS_APPEND_ITEM || item->op == DS_CREATE_STREAM_ITEM;
+	head->must_be_there |= item->expected > 0 || item->expected_revision > 0;
 	head->appends |= item->op == DS_APPEND_ITEM;
 	head->closes |= item->op == DS_CLOSE_STREAM_ITEM;
 	if (item->data != NULL)

@@ -24,6 +24,7 @@ typedef struct DsHead
 
 	/* what the call wants of it */
 	bool		may_create;
+	bool		must_be_there;	/* an item expects it at a version of its own */
 	bool		appends;
 	bool		sets_properties;
 	bool		closes;
