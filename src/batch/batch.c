@@ -5,6 +5,9 @@
  * order of locks (order.c).  Then it is tried (attempt.c); the statements run
  * over the targets in chunks (step.c).
  *
+ * A batch of one item, which most calls are, is first tried in fewer steps: one
+ * document (one_document.c), or one append (one_append.c).
+ *
  * The AFTER triggers of all statements, foreign key checks among them, fire
  * at the end, as if the whole batch were one statement: so a child can be
  * listed, and be sorted, before its parent.
@@ -30,9 +33,9 @@
 #include "batch/attempt.h"
 #include "batch/batch.h"
 #include "batch/compare.h"
-#include "batch/direct_append.h"
 #include "batch/gather.h"
 #include "batch/heads.h"
+#include "batch/one_append.h"
 #include "batch/one_document.h"
 #include "batch/order.h"
 #include "batch/rule.h"
@@ -230,7 +233,7 @@ run_known(DsBatch *batch, bool raise)
 	running = batch;
 	PG_TRY();
 	{
-		written = ds_direct_append(batch) || ds_one_document_write(batch) || run(batch, raise);
+		written = ds_one_append_write(batch) || ds_one_document_write(batch) || run(batch, raise);
 	}
 	PG_FINALLY();
 	{

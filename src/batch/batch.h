@@ -7,12 +7,16 @@
  * remembers what requests were answered.  It asks one scope, stream, document
  * or table after the other: it may call all rooms below.
  *
- *	item_*.c, stream_item.c		what is asked for
- *	gather.c, order.c			which rows that is about, in which order
- *	batch.c, attempt.c			tries until it is written, or violated
- *	step.c, direct_*.c			statements over many rows
- *	findings.c, compare.c		what was found, and whether items hold
- *	heads.c, log_items.c		streams and scopes
+ *	item.c					what is asked for; item_reader.c, item_keys.c,
+ *							item_tables.c, document_item.c, stream_item.c: as JSON
+ *	target.c				rows; gather.c: which, order.c: in which order,
+ *							rule.c: what is done with each
+ *	batch.c, attempt.c		tries, until it is written or violated
+ *	one_document.c, one_append.c	of one item, as most calls are: fewer steps
+ *	step.c, step_direct.c	one statement over many rows
+ *	findings.c, compare.c	what was found, and whether items hold;
+ *							violation.c: which do not
+ *	heads.c, log_items.c	what streams and scopes need besides
  *	request.c, result.c, retry.c	calls that are sent again
  */
 #ifndef DS_BATCH_H

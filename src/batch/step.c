@@ -10,8 +10,8 @@
  */
 #include "postgres.h"
 
-#include "batch/direct_targets.h"
 #include "batch/step.h"
+#include "batch/step_direct.h"
 #include "catalog/pg_type.h"
 #include "commands/trigger.h"
 #include "executor/spi.h"
@@ -281,7 +281,7 @@ look(Chunk *chunk, DsExecution execution)
 
 	if (chunk->statement == DS_LOCK_MANY_FOR_UPSERT && ds_engine_updates(chunk->collection))
 	{
-		ds_direct_lock_targets(chunk->targets, chunk->count);
+		ds_step_direct_lock(chunk->targets, chunk->count);
 		return;
 	}
 	ids = id_array(chunk);
@@ -297,7 +297,7 @@ write_locked(Chunk *chunk, DsExecution execution)
 
 	if (chunk->statement == DS_UPDATE_MANY && ds_engine_updates(chunk->collection))
 	{
-		ds_direct_update_targets(chunk->targets, chunk->count);
+		ds_step_direct_update(chunk->targets, chunk->count);
 		return;
 	}
 	set_locked_values(chunk, values);
@@ -440,7 +440,7 @@ insert(Chunk *chunk, DsExecution execution)
 
 	if (ds_engine_inserts(collection))
 	{
-		ds_direct_insert_targets(chunk->targets, chunk->count);
+		ds_step_direct_insert(chunk->targets, chunk->count);
 		return;
 	}
 	if (!is_head)

@@ -1,5 +1,5 @@
 /*
- * direct_append.c - one append without the executor
+ * one_append.c - a batch of one append, without the executor
  *
  * The append that most calls are: to one stream, without scopes.  It is done
  * here only where it succeeds at once; anything that needs a second look, and
@@ -16,9 +16,9 @@
 #include "postgres.h"
 
 #include "batch/compare.h"
-#include "batch/direct_append.h"
 #include "batch/heads.h"
 #include "batch/log_items.h"
+#include "batch/one_append.h"
 #include "executor/executor.h"
 #include "stream/event_rows.h"
 #include "stream/head_direct.h"
@@ -106,7 +106,7 @@ write_head(DsDirect *direct, DsBatch *batch, DsEventRows *events)
  * left to others.
  */
 bool
-ds_direct_append(DsBatch *batch)
+ds_one_append_write(DsBatch *batch)
 {
 	DsItem	   *item = &batch->items[0];
 	DsEventRows *events;

@@ -1,5 +1,5 @@
 /*
- * direct_targets.c - the targets of a batch without the executor
+ * step_direct.c - the steps of a batch without the executor
  *
  * The steps of a batch over documents or heads of one table, as the statements
  * of the same names do them, in the same order (attempt.c).
@@ -7,7 +7,7 @@
 #include "postgres.h"
 
 #include "access/tableam.h"
-#include "batch/direct_targets.h"
+#include "batch/step_direct.h"
 #include "document/document_direct.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -16,7 +16,7 @@
 
 /* Lock the rows that are there: DS_LOCK_MANY_FOR_UPSERT. */
 void
-ds_direct_lock_targets(DsTarget **targets, int count)
+ds_step_direct_lock(DsTarget **targets, int count)
 {
 	DsDirect	direct;
 
@@ -60,7 +60,7 @@ stored_in(MemoryContext row, const DsTarget *target, bool is_new)
 
 /* Update rows that are locked, each at its place: DS_UPDATE_MANY. */
 void
-ds_direct_update_targets(DsTarget **targets, int count)
+ds_step_direct_update(DsTarget **targets, int count)
 {
 	MemoryContext row = begin_rows();
 	DsDirect	direct;
@@ -91,7 +91,7 @@ ds_direct_update_targets(DsTarget **targets, int count)
  * the first that was.
  */
 void
-ds_direct_insert_targets(DsTarget **targets, int count)
+ds_step_direct_insert(DsTarget **targets, int count)
 {
 	MemoryContext row = begin_rows();
 	DsDirect	direct;
