@@ -7,8 +7,11 @@
 #include "conflict/conflict.h"
 #include "conflict/deferred.h"
 #include "conflict/expectation.h"
+#include "feed/feed.h"
 #include "fmgr.h"
+#include "stream/head_statement.h"
 #include "table/collection.h"
+#include "table/document_table.h"
 #include "table/engine.h"
 #include "utils/guc.h"
 
@@ -16,11 +19,14 @@ DS_MODULE_MAGIC;
 
 void		_PG_init(void);
 
-/* Each room defines its own settings and callbacks. */
+/* Each room defines its own settings, callbacks and kinds of tables. */
 void
 _PG_init(void)
 {
 	ds_collection_init();
+	ds_document_table_init();
+	ds_head_statement_init();
+	ds_feed_init();
 	ds_expectation_init();
 	ds_conflict_init();
 	ds_engine_init();

@@ -121,7 +121,7 @@ build_consumers(const void *context, DsStatementText *text)
 
 	text->sql = psprintf("SELECT t.id::pg_catalog.text, t.version, "
 						 "t.data OPERATOR(pg_catalog.->>) 'cursor', %s FROM %s%s AS t ORDER BY t.id",
-						 consumers->updated_at ? "t.updated_at" : "NULL::pg_catalog.timestamptz",
+						 consumers->columns[DS_DOCUMENT_UPDATED_AT] ? "t.updated_at" : "NULL::pg_catalog.timestamptz",
 						 consumers->partitioned ? "" : "ONLY ", ds_collection_name(consumers->relid));
 	text->parameters = 0;
 }

@@ -27,6 +27,7 @@
 #include "table/catalogue.h"
 #include "table/collection.h"
 #include "table/distributed.h"
+#include "table/kind.h"
 #include "table/floor.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -53,7 +54,7 @@ ds_is_collection(PG_FUNCTION_ARGS)
 	Oid			relid = PG_GETARG_OID(0);
 
 	PG_RETURN_BOOL(!isOtherTempNamespace(get_rel_namespace(relid)) &&
-				   ds_collection_is(relid, DS_DOCUMENTS));
+				   ds_kind_is(relid, DS_DOCUMENTS));
 }
 
 /*
@@ -164,8 +165,8 @@ ds_collection_options(PG_FUNCTION_ARGS)
 	initStringInfo(&json);
 	appendStringInfo(&json, "{\"id_type\": \"%s\", \"created_at\": %s, \"updated_at\": %s, \"floor\": ",
 					 format_type_be(id.type),
-					 ds_collection_column(relid, "created_at", TIMESTAMPTZOID) ? "true" : "false",
-					 ds_collection_column(relid, "updated_at", TIMESTAMPTZOID) ? "true" : "false");
+					 ds_kind_column(relid, "created_at", TIMESTAMPTZOID) ? "true" : "false",
+					 ds_kind_column(relid, "updated_at", TIMESTAMPTZOID) ? "true" : "false");
 	append_name(&json, ds_floor_find(relid));
 	appendStringInfoString(&json, ", \"partitions\": ");
 	if (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE)

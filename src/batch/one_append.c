@@ -32,7 +32,7 @@ is_simple(const DsBatch *batch)
 
 	return batch->count == 1 && batch->target_count == 1 && item->op == DS_APPEND_ITEM &&
 		item->scope_count == 0 &&
-		(OidIsValid(item->log->events.ids) || !ds_append_has_ids(&item->append)) &&
+		(OidIsValid(item->log->events.event.ids) || !ds_append_has_ids(&item->append)) &&
 		ds_engine_updates(&item->log->streams) && ds_engine_inserts(&item->log->streams) &&
 		ds_engine_inserts(&item->log->events);
 }

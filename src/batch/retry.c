@@ -56,7 +56,7 @@ name_in(const JsonbValue *item)
 static char *
 look_up(const char *name, int item)
 {
-	Oid			relid = RangeVarGetRelid(ds_collection_read_name(name, item), NoLock, true);
+	Oid			relid = ds_name_find(name, NoLock, item);
 	char	   *relation = get_rel_name(relid);
 	char	   *schema = get_namespace_name(get_rel_namespace(relid));
 

@@ -145,7 +145,7 @@ set_head_values(const Chunk *chunk, Datum *values)
 static Datum
 generation(const Chunk *chunk)
 {
-	return Int64GetDatum(chunk->targets[0]->head->log->events.current_generation);
+	return Int64GetDatum(chunk->targets[0]->head->log->events.event.current_generation);
 }
 
 /* The parameters of the statement that updates or deletes the rows that are locked. */
@@ -437,6 +437,7 @@ insert(Chunk *chunk, DsExecution execution)
 	const DsCollection *collection = chunk->collection;
 	bool		is_head = collection->kind == DS_STREAMS;
 	Insertion	insertion = {chunk, execution, 0, 0};
+	DsFloor		floor;
 
 	if (ds_engine_inserts(collection))
 	{
@@ -444,12 +445,18 @@ insert(Chunk *chunk, DsExecution execution)
 		return;
 	}
 	if (!is_head)
-		insertion.version = ds_floor_version_for_new(collection->relid, chunk->batch->tries);
+	{
+		ds_floor_open(&floor, collection->relid);
+		insertion.version = ds_floor_next_version(&floor, chunk->batch->tries);
+	}
 	insert_once(&insertion);
 	if (collection->has_other_unique && !collection->has_deferrable)
 		insert_rest(&insertion);
-	if (!is_head && ds_floor_has_reached(collection->relid, insertion.version))
+	if (is_head)
+		return;
+	if (ds_floor_reaches(&floor, insertion.version))
 		chunk->batch->is_too_low = true;
+	ds_floor_close(&floor);
 }
 
 static void

@@ -209,6 +209,7 @@ typedef struct Insertion
 	DsStatement statement;
 	Datum		id;
 	Datum		data;
+	DsFloor		floor;
 	int64		version;
 	bool		is_too_low;		/* it was inserted, and has to be taken back */
 	DsOutcome  *outcome;
@@ -235,7 +236,7 @@ insert_above_floor(void *context)
 	}
 	if (outcome->version != insertion->version)
 		ds_row_refuse_trigger(insertion->collection, insertion->id);
-	insertion->is_too_low = ds_floor_has_reached(insertion->collection->relid, insertion->version);
+	insertion->is_too_low = ds_floor_reaches(&insertion->floor, insertion->version);
 	outcome->written = !insertion->is_too_low;
 	return outcome->written;
 }
@@ -306,12 +307,16 @@ try_insert(const DsCollection *collection, Datum id, const Change *change, int64
 		   int tries, DsOutcome *outcome)
 {
 	Insertion	insertion = {collection, DS_INSERT, .id = id, .outcome = outcome};
+	bool		is_inserted;
 
 	if (expected != DS_NO_VERSION && expected != DS_ANY_VERSION)
 		return false;
 	insertion.data = created_data(change);
-	insertion.version = ds_floor_version_for_new(collection->relid, tries);
-	return collection->has_other_unique ? insert_beside_others(&insertion) : insert_once(&insertion);
+	ds_floor_open(&insertion.floor, collection->relid);
+	insertion.version = ds_floor_next_version(&insertion.floor, tries);
+	is_inserted = collection->has_other_unique ? insert_beside_others(&insertion) : insert_once(&insertion);
+	ds_floor_close(&insertion.floor);
+	return is_inserted;
 }
 
 /* Create or change a document: what upserts and patches have in common. */

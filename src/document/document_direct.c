@@ -25,7 +25,7 @@ ds_document_direct_update(DsDirect *direct, Datum data, int64 version)
 	slot_getallattrs(direct->found);
 	ds_direct_set(values, nulls, collection->data, data);
 	ds_direct_set(values, nulls, collection->version, Int64GetDatum(version));
-	ds_direct_set(values, nulls, collection->updated_at,
+	ds_direct_set(values, nulls, collection->columns[DS_DOCUMENT_UPDATED_AT],
 				  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 	ds_direct_form_changed(direct);
 	return ds_direct_update(direct);
@@ -44,8 +44,8 @@ form_new(DsDirect *direct, Datum id, Datum data, int64 version)
 	ds_direct_set(values, nulls, collection->id, id);
 	ds_direct_set(values, nulls, collection->version, Int64GetDatum(version));
 	ds_direct_set(values, nulls, collection->data, data);
-	ds_direct_set(values, nulls, collection->created_at, now);
-	ds_direct_set(values, nulls, collection->updated_at, now);
+	ds_direct_set(values, nulls, collection->columns[DS_DOCUMENT_CREATED_AT], now);
+	ds_direct_set(values, nulls, collection->columns[DS_DOCUMENT_UPDATED_AT], now);
 	ds_direct_form_new(direct);
 }
 

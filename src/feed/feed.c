@@ -44,6 +44,7 @@
 #include "log/log.h"
 #include "miscadmin.h"
 #include "table/collection.h"
+#include "table/kind.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -70,23 +71,52 @@ find_unsettled(Relation rel, Oid feed, int64 generation, DsCursor *place)
 }
 
 /* Describe what a log's readers and appenders go by; its table is locked. */
-void
-ds_feed_describe(Relation rel, DsCollection *events)
+static void
+describe(Relation rel, DsCollection *events)
 {
 	DsCursor	latest;
+	DsCursor	unsettled;
 
-	events->current_generation = ds_generation_find(rel, events->feed);
-	if (!ds_place_find(rel, events->feed, SnapshotAny, BackwardScanDirection, DS_ANY_GENERATION, 0, &latest))
+	events->event.current_generation = ds_generation_find(rel, events->event.feed);
+	if (!ds_place_find(rel, events->event.feed, SnapshotAny, BackwardScanDirection, DS_ANY_GENERATION, 0, &latest))
 		return;
-	events->latest_generation = latest.generation;
-	find_unsettled(rel, events->feed, latest.generation, &events->unsettled);
+	events->event.latest_generation = latest.generation;
+	find_unsettled(rel, events->event.feed, latest.generation, &unsettled);
+	events->event.unsettled_generation = unsettled.generation;
+	events->event.unsettled_transaction_id = unsettled.transaction_id;
 }
 
 /* Whether a description was made on a standby that is none any more. */
-bool
-ds_feed_is_outdated(const DsCollection *events)
+static bool
+is_outdated(const DsCollection *events)
 {
-	return events->kind == DS_EVENTS && events->current_generation == 0 && !RecoveryInProgress();
+	return events->event.current_generation == 0 && !RecoveryInProgress();
+}
+
+/* All that a call appends is of one generation. */
+static void
+carry_over(DsCollection *now, const DsCollection *then)
+{
+	now->event.current_generation = then->event.current_generation;
+}
+
+static const DsKindRoutine kind = {
+	.recognise = ds_log_recognise_events,
+	.describe = describe,
+	.is_outdated = is_outdated,
+	.carry_over = carry_over,
+	.left_empty = 1 << DS_EVENT_ID | 1 << DS_SOURCE_TYPE | 1 << DS_STREAM_TYPE | 1 << DS_STREAM_ID | 1 << DS_METADATA,
+	.only_inserted = true,
+	.found_by_name = true,
+	.row = "event",
+	.table = "log",
+};
+
+/* Say what tables of events are. */
+void
+ds_feed_init(void)
+{
+	ds_kind_register(DS_EVENTS, &kind);
 }
 
 /*
@@ -128,19 +158,19 @@ widen(TransactionId xid, FullTransactionId next)
 static void
 heed_unsettled(Relation rel, const DsCollection *events, DsHorizon *horizon)
 {
-	DsCursor	unsettled = events->unsettled;
+	DsCursor	unsettled = {events->event.unsettled_generation, events->event.unsettled_transaction_id, 0};
 
-	if (horizon->generation != events->latest_generation)
+	if (horizon->generation != events->event.latest_generation)
 	{
 		/* It has begun since the log was described. */
-		find_unsettled(rel, events->feed, horizon->generation, &unsettled);
+		find_unsettled(rel, events->event.feed, horizon->generation, &unsettled);
 		ds_collection_forget(events->relid);
 	}
 	while (unsettled.generation != 0 &&
 		   !FullTransactionIdPrecedes(unsettled.transaction_id, horizon->transaction_id))
 	{
 		horizon->generation = unsettled.generation;
-		find_unsettled(rel, events->feed, horizon->generation, &unsettled);
+		find_unsettled(rel, events->event.feed, horizon->generation, &unsettled);
 	}
 }
 
@@ -168,8 +198,8 @@ ds_feed_find_horizon(const DsCollection *events, Snapshot snapshot)
 	 * last of them is this cluster's, its generation is the one that all have
 	 * that are written here after those of other clusters.
 	 */
-	if (latest_is_of_this_cluster(rel, events->feed, SnapshotAny, &generation, &next) ||
-		latest_is_of_this_cluster(rel, events->feed, snapshot, &generation, &next))
+	if (latest_is_of_this_cluster(rel, events->event.feed, SnapshotAny, &generation, &next) ||
+		latest_is_of_this_cluster(rel, events->event.feed, snapshot, &generation, &next))
 	{
 		horizon.generation = generation;
 		horizon.transaction_id = widen(snapshot->xmin, next);
@@ -231,7 +261,7 @@ ds_feed_follow(const DsCollection *events, Datum stream, int64 version)
 		FullTransactionId before = DatumGetFullTransactionId(
 			slot_getattr(slot, events->columns[DS_TRANSACTION_ID], &is_null));
 
-		if (generation == events->current_generation && FullTransactionIdPrecedes(result, before))
+		if (generation == events->event.current_generation && FullTransactionIdPrecedes(result, before))
 			result = before;
 	}
 	index_endscan(scan);
@@ -314,7 +344,7 @@ ds_replicate_event(PG_FUNCTION_ARGS)
 	if (TRIGGER_FIRED_BY_INSERT(call->tg_event))
 	{
 		event = call->tg_trigtuple;
-		values[0] = Int64GetDatum(events.current_generation);
+		values[0] = Int64GetDatum(events.event.current_generation);
 		values[1] = FullTransactionIdGetDatum(follow_replicated(&events, event, desc));
 	}
 	else

@@ -7,8 +7,7 @@
 #include "postgres.h"
 
 #include "access/transam.h"
-#include "table/collection.h"
-#include "utils/relcache.h"
+#include "table/description.h"
 #include "utils/snapshot.h"
 
 /* Events below it are all that there will ever be; see feed.c. */
@@ -18,8 +17,7 @@ typedef struct DsHorizon
 	FullTransactionId transaction_id;
 } DsHorizon;
 
-extern void ds_feed_describe(Relation rel, DsCollection *events);
-extern bool ds_feed_is_outdated(const DsCollection *events);
+extern void ds_feed_init(void);
 extern DsHorizon ds_feed_find_horizon(const DsCollection *events, Snapshot snapshot);
 extern FullTransactionId ds_feed_follow(const DsCollection *events, Datum stream, int64 version);
 extern void ds_feed_flush(void);

@@ -32,7 +32,7 @@
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
 #include "storage/lmgr.h"
-#include "table/collection.h"
+#include "table/kind.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -147,7 +147,7 @@ find_in_heads(Oid events, Snapshot snapshot, DsCursor *latest)
 	if (!OidIsValid(streams))
 		return false;
 	LockRelationOid(streams, AccessShareLock);
-	if (!ds_collection_is(streams, DS_STREAMS))
+	if (!ds_kind_is(streams, DS_STREAMS))
 		return false;
 	foreach(cell, tables_of(streams))
 		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)

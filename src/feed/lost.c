@@ -35,8 +35,8 @@
 static bool
 is_in_future(const DsCollection *events, const DsCursor *cursor)
 {
-	return cursor->generation > events->current_generation ||
-		(cursor->generation == events->current_generation &&
+	return cursor->generation > events->event.current_generation ||
+		(cursor->generation == events->event.current_generation &&
 		 FullTransactionIdFollowsOrEquals(cursor->transaction_id, ReadNextFullTransactionId()));
 }
 
@@ -65,11 +65,11 @@ may_pass_over(Relation rel, const DsCollection *events, const DsCursor *cursor, 
 	DsCursor	last;
 
 	InitDirtySnapshot(dirty);
-	if (!ds_place_find(rel, events->feed, &dirty, ForwardScanDirection, DS_ANY_GENERATION, 0, &first) ||
+	if (!ds_place_find(rel, events->event.feed, &dirty, ForwardScanDirection, DS_ANY_GENERATION, 0, &first) ||
 		ds_cursor_compare(&first, cursor) > 0)
 		return false;
 	return (ds_generation_is_of_this_cluster(cursor->generation) && cursor->generation >= newest) ||
-		!ds_place_find(rel, events->feed, &dirty, BackwardScanDirection,
+		!ds_place_find(rel, events->event.feed, &dirty, BackwardScanDirection,
 					   BTEqualStrategyNumber, cursor->generation, &last) ||
 		ds_cursor_compare(&last, cursor) < 0;
 }
@@ -82,15 +82,15 @@ bool
 ds_cursor_is_lost(const DsCollection *events, const DsCursor *cursor)
 {
 	Relation	rel = table_open(events->relid, NoLock);
-	bool		is_standby = events->current_generation == 0;
+	bool		is_standby = events->event.current_generation == 0;
 	DsCursor	latest;
 	bool		result;
 
 	if (!is_standby)
 		result = is_in_future(events, cursor) ||
-			may_pass_over(rel, events, cursor, events->current_generation);
+			may_pass_over(rel, events, cursor, events->event.current_generation);
 	else
-		result = ds_place_find(rel, events->feed, SnapshotAny, BackwardScanDirection,
+		result = ds_place_find(rel, events->event.feed, SnapshotAny, BackwardScanDirection,
 							   DS_ANY_GENERATION, 0, &latest) &&
 			!can_arrive(events, cursor, &latest) &&
 			may_pass_over(rel, events, cursor, latest.generation);

@@ -91,8 +91,8 @@ ds_place_is_taken(const DsCollection *events, const DsCursor *place)
 	ScanKeyInit(&keys[1], TRANSACTION_ID, BTEqualStrategyNumber, F_XID8EQ,
 				FullTransactionIdGetDatum(place->transaction_id));
 	ScanKeyInit(&keys[2], LOG_POSITION, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(place->log_position));
-	result = find_first(rel, events->feed, &dirty, ForwardScanDirection, keys, LOG_POSITION, &found) ||
-		find_first(rel, events->feed, GetActiveSnapshot(), ForwardScanDirection, keys, LOG_POSITION, &found);
+	result = find_first(rel, events->event.feed, &dirty, ForwardScanDirection, keys, LOG_POSITION, &found) ||
+		find_first(rel, events->event.feed, GetActiveSnapshot(), ForwardScanDirection, keys, LOG_POSITION, &found);
 	table_close(rel, NoLock);
 	return result;
 }

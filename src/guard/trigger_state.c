@@ -25,7 +25,8 @@
 #include "guard/trigger_state.h"
 #include "log/log.h"
 #include "nodes/pg_list.h"
-#include "table/collection.h"
+#include "table/kind.h"
+#include "table/name.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -172,7 +173,7 @@ find_guard_fault(Oid relid, bool is_collection)
 char *
 ds_trigger_guard_fault(Oid relid)
 {
-	bool		is_collection = ds_collection_is(relid, DS_DOCUMENTS);
+	bool		is_collection = ds_kind_is(relid, DS_DOCUMENTS);
 	char	   *fault = find_guard_fault(relid, is_collection);
 	ListCell   *cell;
 

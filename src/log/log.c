@@ -13,12 +13,13 @@
 #include "access/htup_details.h"
 #include "base/compat.h"
 #include "base/errors.h"
-#include "catalog/namespace.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
 #include "log/log.h"
 #include "storage/lmgr.h"
 #include "table/catalogue.h"
+#include "table/collection.h"
+#include "table/kind.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
@@ -65,11 +66,11 @@ require_column(Oid relid, const char *name, Oid type, StringInfo missing)
 
 	if (!ds_catalogue_column(relid, name, &column) || column.type != type || column.is_generated)
 	{
-		ds_collection_lacks(missing, psprintf("a column \"%s\" of type %s", name, format_type_be(type)));
+		ds_kind_lacks(missing, psprintf("a column \"%s\" of type %s", name, format_type_be(type)));
 		return InvalidAttrNumber;
 	}
 	if (!ds_catalogue_is_deterministic(column.collation))
-		ds_collection_lacks(missing, psprintf("a deterministic collation of column \"%s\"", name));
+		ds_kind_lacks(missing, psprintf("a deterministic collation of column \"%s\"", name));
 	return column.number;
 }
 
@@ -81,7 +82,7 @@ require_filled_column(Oid relid, const char *name, Oid type, StringInfo missing)
 	DsColumn	column;
 
 	if (number != InvalidAttrNumber && ds_catalogue_column(relid, name, &column) && !column.is_not_null)
-		ds_collection_lacks(missing, psprintf("NOT NULL on column \"%s\"", name));
+		ds_kind_lacks(missing, psprintf("NOT NULL on column \"%s\"", name));
 	return number;
 }
 
@@ -93,25 +94,30 @@ require_counter(Oid relid, const char *name, StringInfo missing)
 	DsColumn	column;
 
 	if (number != InvalidAttrNumber && ds_catalogue_column(relid, name, &column) && column.is_always_identity)
-		ds_collection_lacks(missing, psprintf("a column \"%s\" that takes values: it is GENERATED ALWAYS AS IDENTITY", name));
+		ds_kind_lacks(missing, psprintf("a column \"%s\" that takes values: it is GENERATED ALWAYS AS IDENTITY", name));
 	return number;
 }
 
-/* Describe a table of streams but for its indexes, or list what it lacks. */
+/* Describe a table of streams, or list what it lacks. */
 void
-ds_log_inspect_streams(DsCollection *streams, StringInfo missing)
+ds_log_recognise_streams(DsCollection *streams, StringInfo missing)
 {
 	Oid			relid = streams->relid;
+	AttrNumber *columns = streams->columns;
 
 	streams->id_type = ds_id_type(TEXTOID);
-	streams->id = require_column(relid, "stream", TEXTOID, missing);
-	streams->version = require_counter(relid, "version", missing);
-	streams->revision = require_counter(relid, "revision", missing);
-	streams->data = require_column(relid, "properties", JSONBOID, missing);
-	streams->created_at = require_column(relid, "created_at", TIMESTAMPTZOID, missing);
-	streams->closed_at = require_column(relid, "closed_at", TIMESTAMPTZOID, missing);
-	streams->generation = require_counter(relid, "generation", missing);
-	streams->transaction_id = require_filled_column(relid, "transaction_id", XID8OID, missing);
+	columns[DS_HEAD_STREAM] = require_column(relid, "stream", TEXTOID, missing);
+	columns[DS_HEAD_VERSION] = require_counter(relid, "version", missing);
+	columns[DS_HEAD_REVISION] = require_counter(relid, "revision", missing);
+	columns[DS_HEAD_PROPERTIES] = require_column(relid, "properties", JSONBOID, missing);
+	columns[DS_HEAD_CREATED_AT] = require_column(relid, "created_at", TIMESTAMPTZOID, missing);
+	columns[DS_HEAD_CLOSED_AT] = require_column(relid, "closed_at", TIMESTAMPTZOID, missing);
+	columns[DS_HEAD_GENERATION] = require_counter(relid, "generation", missing);
+	columns[DS_HEAD_TRANSACTION_ID] = require_filled_column(relid, "transaction_id", XID8OID, missing);
+	streams->id = columns[DS_HEAD_STREAM];
+	streams->version = columns[DS_HEAD_VERSION];
+	streams->data = columns[DS_HEAD_PROPERTIES];
+	ds_kind_find_key(streams, "stream", missing);
 }
 
 /* Find the indexes that readers and appenders go by. */
@@ -133,22 +139,22 @@ inspect_event_indexes(DsCollection *events)
 		if (form->indisunique && is_whole && ds_catalogue_index_is_on(index, key, lengthof(key)))
 			events->key = form->indexrelid;
 		else if (is_whole && ds_catalogue_index_is_on(index, feed, lengthof(feed)))
-			events->feed = form->indexrelid;
+			events->event.feed = form->indexrelid;
 		else if (form->indisunique && ds_catalogue_index_is_on(index, ids, lengthof(ids)) &&
 				 ds_catalogue_index_is_where_not_null(index, events->columns[DS_EVENT_ID]))
-			events->ids = form->indexrelid;
+			events->event.ids = form->indexrelid;
 		for (int i = 0; i < DS_EVENT_COLUMNS && is_whole; i++)
-			events->has_index[i] |=
+			events->event.has_index[i] |=
 				ds_catalogue_index_is_on(index, (const AttrNumber[]) {events->columns[i], events->columns[DS_LOG_POSITION]}, 2);
 	}
 }
 
 /* Describe a table of events, or list what it lacks. */
 void
-ds_log_inspect_events(DsCollection *events, StringInfo missing)
+ds_log_recognise_events(DsCollection *events, StringInfo missing)
 {
 	if (events->partitioned)
-		ds_collection_lacks(missing, "a single table: partitions have no common order");
+		ds_kind_lacks(missing, "a single table: partitions have no common order");
 	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
 		events->columns[i] = i <= DS_TRANSACTION_ID && i != DS_RECORDED_AT
 			? require_filled_column(events->relid, ds_event_columns[i], ds_event_types[i], missing)
@@ -162,12 +168,12 @@ ds_log_inspect_events(DsCollection *events, StringInfo missing)
 	events->data = events->columns[DS_DATA];
 	inspect_event_indexes(events);
 	if (!OidIsValid(events->key))
-		ds_collection_lacks(missing, "a unique index on \"stream\" and \"version\"");
-	if (!OidIsValid(events->feed))
-		ds_collection_lacks(missing, "an index on \"generation\", \"transaction_id\" and \"log_position\"");
-	events->positions = ds_catalogue_identity(events->relid, events->columns[DS_LOG_POSITION]);
-	if (!OidIsValid(events->positions))
-		ds_collection_lacks(missing, "a column \"log_position\" that is an identity");
+		ds_kind_lacks(missing, "a unique index on \"stream\" and \"version\"");
+	if (!OidIsValid(events->event.feed))
+		ds_kind_lacks(missing, "an index on \"generation\", \"transaction_id\" and \"log_position\"");
+	events->event.positions = ds_catalogue_identity(events->relid, events->columns[DS_LOG_POSITION]);
+	if (!OidIsValid(events->event.positions))
+		ds_kind_lacks(missing, "a column \"log_position\" that is an identity");
 }
 
 pg_noreturn static void
@@ -183,10 +189,8 @@ refuse_table(Oid relid, int item, const char *detail)
 pg_noreturn static void
 refuse_unknown(const char *name, int item)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 errmsg("%slog \"%s\" does not exist", ds_item_prefix(item), name),
-			 errhint("Make it with docstore.create_log(), or check its spelling and the search_path.")));
+	ds_name_refuse_unknown("log", name, item,
+						   "Make it with docstore.create_log(), or check its spelling and the search_path.");
 }
 
 /* The name of a table that goes with a log; it must not be cut. */
@@ -212,7 +216,7 @@ ds_log_companion_of(Oid relid, const char *suffix)
 }
 
 /*
- * Whether a table is a log; as ds_collection_is(), without a lock.  Most
+ * Whether a table is a log; as ds_kind_is(), without a lock.  Most
  * tables are none for want of another one, which is soonest found out.
  */
 bool
@@ -220,8 +224,8 @@ ds_log_is(Oid relid)
 {
 	Oid			streams = ds_log_companion_of(relid, DS_LOG_STREAMS);
 
-	return OidIsValid(streams) && ds_collection_is(streams, DS_STREAMS) &&
-		ds_collection_is(relid, DS_EVENTS);
+	return OidIsValid(streams) && ds_kind_is(streams, DS_STREAMS) &&
+		ds_kind_is(relid, DS_EVENTS);
 }
 
 static Oid
@@ -317,7 +321,7 @@ ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log)
 Oid
 ds_log_find(const char *name, LOCKMODE lock, int item)
 {
-	Oid			relid = RangeVarGetRelid(ds_collection_read_name(name, item), lock, true);
+	Oid			relid = ds_name_find(name, lock, item);
 
 	if (!OidIsValid(relid))
 		refuse_unknown(name, item);

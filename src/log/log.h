@@ -16,6 +16,40 @@
 /* The trigger of a table of events that acts where logical replication applies changes; see feed.c. */
 #define DS_LOG_REPLICATE	"docstore_replicate_event"
 
+/* The columns of a table of streams. */
+typedef enum DsHeadColumn
+{
+	DS_HEAD_STREAM,
+	DS_HEAD_VERSION,
+	DS_HEAD_REVISION,
+	DS_HEAD_PROPERTIES,
+	DS_HEAD_CREATED_AT,
+	DS_HEAD_CLOSED_AT,
+	DS_HEAD_GENERATION,
+	DS_HEAD_TRANSACTION_ID
+} DsHeadColumn;
+
+/* The columns of a table of events, in the order in which it is made. */
+typedef enum DsEventColumn
+{
+	DS_LOG_POSITION,
+	DS_VERSION,
+	DS_RECORDED_AT,
+	DS_GENERATION,
+	DS_TRANSACTION_ID,
+	DS_EVENT_ID,
+	DS_STREAM,
+	DS_TYPE,
+	DS_SOURCE_TYPE,
+	DS_STREAM_TYPE,
+	DS_STREAM_ID,
+	DS_DATA,
+	DS_METADATA,
+	DS_EVENT_COLUMNS
+} DsEventColumn;
+
+StaticAssertDecl(DS_EVENT_COLUMNS <= DS_MAX_COLUMNS, "a description has no room for the columns of an event");
+
 /* Copied to the caller by value; both tables are locked. */
 typedef struct DsLog
 {
@@ -26,8 +60,8 @@ typedef struct DsLog
 extern const char *const ds_event_columns[DS_EVENT_COLUMNS];
 extern const Oid ds_event_types[DS_EVENT_COLUMNS];
 
-extern void ds_log_inspect_streams(DsCollection *streams, StringInfo missing);
-extern void ds_log_inspect_events(DsCollection *events, StringInfo missing);
+extern void ds_log_recognise_streams(DsCollection *streams, StringInfo missing);
+extern void ds_log_recognise_events(DsCollection *events, StringInfo missing);
 extern void ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log);
 extern Oid	ds_log_find(const char *name, LOCKMODE lock, int item);
 extern Oid	ds_log_consumers(Oid relid, LOCKMODE lock);

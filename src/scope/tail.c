@@ -39,7 +39,7 @@ static DsEventColumn
 choose_column(const DsLog *log, const DsScope *scope)
 {
 	static const DsTag tags[] = {DS_TAG_STREAM_ID, DS_TAG_STREAM_TYPE, DS_TAG_SOURCE_TYPE};
-	const bool *has_index = log->events.has_index;
+	const bool *has_index = log->events.event.has_index;
 
 	if (scope->source_filter == DS_EQUAL)
 		return DS_STREAM;

@@ -25,7 +25,7 @@ ds_event_rows_begin(DsEventRows *rows, const DsLog *log)
 bool
 ds_event_rows_have_ids(DsEventRows *rows, const DsAppend *append)
 {
-	Relation	ids = index_open(append->log->events.ids, AccessShareLock);
+	Relation	ids = index_open(append->log->events.event.ids, AccessShareLock);
 	IndexScanDesc scan = index_beginscan(rows->direct.table, ids, GetActiveSnapshot(), NULL, 2, 0, 0);
 	ScanKeyData keys[2];
 	bool		found = false;

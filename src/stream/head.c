@@ -26,7 +26,7 @@ ds_head_next_transaction_id(const DsHead *head, Datum stream, bool present, int6
 
 	if (!present)
 		return own;
-	if (head->generation == head->log->events.current_generation)
+	if (head->generation == head->log->events.event.current_generation)
 		return Max(own, head->transaction_id);
 	/* The head was restored, or logical replication has brought it. */
 	ds_collection_look_again(&head->log->events);

@@ -7,7 +7,6 @@
 #include "postgres.h"
 
 #include "log/log.h"
-#include "table/statement.h"
 
 /* What a head has besides id and version, as it is found and as it will be. */
 typedef struct DsHead
@@ -38,7 +37,5 @@ typedef struct DsHead
 
 extern uint64 ds_head_next_transaction_id(const DsHead *head, Datum stream, bool present, int64 version);
 pg_noreturn extern void ds_head_refuse_growth(const DsHead *head, Datum stream);
-extern void ds_head_build_statement(const DsCollection *streams, DsStatement statement,
-									const char *lock_clause, DsStatementText *text);
 
 #endif							/* DS_HEAD_H */

@@ -14,20 +14,20 @@ ds_head_direct_read(DsDirect *direct, DsHead *head)
 {
 	const DsCollection *streams = direct->collection;
 
-	head->revision = DatumGetInt64(ds_direct_value(direct, streams->revision));
-	head->closed = !ds_direct_is_null(direct, streams->closed_at);
-	head->generation = DatumGetInt64(ds_direct_value(direct, streams->generation));
-	head->transaction_id = DatumGetUInt64(ds_direct_value(direct, streams->transaction_id));
+	head->revision = DatumGetInt64(ds_direct_value(direct, streams->columns[DS_HEAD_REVISION]));
+	head->closed = !ds_direct_is_null(direct, streams->columns[DS_HEAD_CLOSED_AT]);
+	head->generation = DatumGetInt64(ds_direct_value(direct, streams->columns[DS_HEAD_GENERATION]));
+	head->transaction_id = DatumGetUInt64(ds_direct_value(direct, streams->columns[DS_HEAD_TRANSACTION_ID]));
 }
 
 static void
 set_place(const DsHead *head, const DsCollection *streams, Datum *values, bool *nulls)
 {
-	ds_direct_set(values, nulls, streams->generation,
-				  Int64GetDatum(head->log->events.current_generation));
-	ds_direct_set(values, nulls, streams->transaction_id, UInt64GetDatum(head->new_transaction_id));
+	ds_direct_set(values, nulls, streams->columns[DS_HEAD_GENERATION],
+				  Int64GetDatum(head->log->events.event.current_generation));
+	ds_direct_set(values, nulls, streams->columns[DS_HEAD_TRANSACTION_ID], UInt64GetDatum(head->new_transaction_id));
 	if (head->closes)
-		ds_direct_set(values, nulls, streams->closed_at, TimestampTzGetDatum(GetCurrentTimestamp()));
+		ds_direct_set(values, nulls, streams->columns[DS_HEAD_CLOSED_AT], TimestampTzGetDatum(GetCurrentTimestamp()));
 }
 
 /* Update the head that was found to a version, with new properties where it sets some. */
@@ -40,7 +40,7 @@ ds_head_direct_update(DsDirect *direct, const DsHead *head, Datum properties, in
 
 	slot_getallattrs(direct->found);
 	ds_direct_set(values, nulls, streams->version, Int64GetDatum(version));
-	ds_direct_set(values, nulls, streams->revision, Int64GetDatum(head->revision + 1));
+	ds_direct_set(values, nulls, streams->columns[DS_HEAD_REVISION], Int64GetDatum(head->revision + 1));
 	if (head->sets_properties)
 		ds_direct_set(values, nulls, streams->data, properties);
 	set_place(head, streams, values, nulls);
@@ -59,9 +59,9 @@ ds_head_direct_insert(DsDirect *direct, const DsHead *head, Datum stream, Datum 
 	ds_direct_begin_new(direct);
 	ds_direct_set(values, nulls, streams->id, stream);
 	ds_direct_set(values, nulls, streams->version, Int64GetDatum(head->growth));
-	ds_direct_set(values, nulls, streams->revision, Int64GetDatum(1));
+	ds_direct_set(values, nulls, streams->columns[DS_HEAD_REVISION], Int64GetDatum(1));
 	ds_direct_set(values, nulls, streams->data, head->sets_properties ? properties : ds_json_empty_object());
-	ds_direct_set(values, nulls, streams->created_at,
+	ds_direct_set(values, nulls, streams->columns[DS_HEAD_CREATED_AT],
 				  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 	set_place(head, streams, values, nulls);
 	ds_direct_form_new(direct);

@@ -13,31 +13,23 @@
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
-#include "stream/head.h"
+#include "log/log.h"
+#include "stream/head_statement.h"
+#include "table/kind.h"
+#include "table/name.h"
 
 /* What is written of each head. */
 #define ROWS "pg_catalog.unnest($1), pg_catalog.unnest($2), pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5)"
 #define COLUMNS "id, growth, closes, transaction_id, properties"
 
-static void
-set_types(DsStatementText *text, int parameters, const Oid *types)
-{
-	text->parameters = parameters;
-	memcpy(text->types, types, sizeof(Oid) * parameters);
-}
-
 /* Write the text of a statement on heads, in the current memory context. */
-void
-ds_head_build_statement(const DsCollection *streams, DsStatement statement,
-						const char *lock_clause, DsStatementText *text)
+static void
+build(const DsCollection *streams, DsStatement statement, DsStatementText *text)
 {
-	const char *name = ds_collection_name(streams->relid);
-	const char *only = streams->partitioned ? "" : "ONLY ";
-
 	switch (statement)
 	{
 		case DS_UPDATE_MANY:
-			text->sql = psprintf("UPDATE %s%s AS t SET version = t.version OPERATOR(pg_catalog.+) u.growth, "
+			text->sql = psprintf("UPDATE %s SET version = t.version OPERATOR(pg_catalog.+) u.growth, "
 								 "revision = t.revision OPERATOR(pg_catalog.+) 1, "
 								 "properties = COALESCE(u.properties, t.properties), "
 								 "closed_at = CASE WHEN u.closes THEN pg_catalog.clock_timestamp() ELSE t.closed_at END, "
@@ -46,9 +38,9 @@ ds_head_build_statement(const DsCollection *streams, DsStatement statement,
 								 "WITH ORDINALITY AS u(" COLUMNS ", version%s, item) "
 								 "WHERE %s AND t.version OPERATOR(pg_catalog.=) u.version "
 								 "RETURNING u.item, t.version, t.stream",
-								 only, name, streams->by_place ? ", pg_catalog.unnest($8)" : "",
+								 ds_statement_target(streams), streams->by_place ? ", pg_catalog.unnest($8)" : "",
 								 streams->by_place ? ", place" : "", ds_statement_same_row(streams, "t.stream"));
-			set_types(text, streams->by_place ? 8 : 7, (const Oid[]) {
+			ds_statement_set_types(text, streams->by_place ? 8 : 7, (const Oid[]) {
 				TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, XID8ARRAYOID, JSONBARRAYOID, INT8ARRAYOID, INT8OID,
 				TIDARRAYOID
 			});
@@ -60,8 +52,8 @@ ds_head_build_statement(const DsCollection *streams, DsStatement statement,
 								 "CASE WHEN u.closes THEN pg_catalog.clock_timestamp() END, $6, u.transaction_id "
 								 "FROM ROWS FROM (" ROWS ") AS u(" COLUMNS ") "
 								 "ON CONFLICT %s DO NOTHING RETURNING t.stream, t.version",
-								 name, ds_statement_arbiter(streams, statement));
-			set_types(text, 6, (const Oid[]) {
+								 ds_collection_name(streams->relid), ds_statement_arbiter(streams, statement, "(stream)"));
+			ds_statement_set_types(text, 6, (const Oid[]) {
 				TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, XID8ARRAYOID, JSONBARRAYOID, INT8OID
 			});
 			break;
@@ -69,8 +61,24 @@ ds_head_build_statement(const DsCollection *streams, DsStatement statement,
 			text->sql = psprintf("SELECT u.item, t.* FROM " DS_LISTED,
 								 psprintf("t.version, %s, t.revision, t.closed_at IS NOT NULL, t.generation, t.transaction_id",
 										  streams->by_place ? "t.ctid" : "NULL::pg_catalog.tid"),
-								 psprintf("%s%s AS t", only, name), "t.stream", lock_clause);
-			set_types(text, 1, (const Oid[]) {TEXTARRAYOID});
+								 ds_statement_target(streams), "t.stream", ds_statement_lock_clause(streams, statement));
+			ds_statement_set_types(text, 1, (const Oid[]) {TEXTARRAYOID});
 			break;
 	}
+}
+
+static const DsKindRoutine kind = {
+	.recognise = ds_log_recognise_streams,
+	.build = build,
+	.left_empty = 1 << DS_HEAD_CLOSED_AT,
+	.found_by_name = true,
+	.row = "stream",
+	.table = "table",
+};
+
+/* Say what tables of streams are. */
+void
+ds_head_statement_init(void)
+{
+	ds_kind_register(DS_STREAMS, &kind);
 }

@@ -255,7 +255,7 @@ ds_events_take_positions(DsAppend *append)
 	for (int i = 0; i < append->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		append->events[i].position = nextval_internal(append->log->events.positions, false);
+		append->events[i].position = nextval_internal(append->log->events.event.positions, false);
 	}
 }
 

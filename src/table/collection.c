@@ -1,11 +1,9 @@
 /*
- * collection.c - recognise the tables that docstore works on
+ * collection.c - the tables that docstore works on, described and remembered
  *
- * There is no registry: the table is the collection.  A table is one when it
- * has the columns id (of an id type), version bigint NOT NULL and data jsonb,
- * and a primary key on id alone.  What was seen is kept for each relation in
- * this backend, until the relation cache says that something about the table
- * has changed.
+ * There is no registry: the table is the collection.  What was seen of a table
+ * (kind.c) is kept in this backend, until the relation cache says that
+ * something about the table has changed.
  *
  * The callback only marks; entries are looked at again under a lock on the
  * table, which keeps others from changing what a description says but for
@@ -15,25 +13,19 @@
  */
 #include "postgres.h"
 
-#include "access/htup_details.h"
 #include "access/relation.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/index.h"
-#include "catalog/pg_class.h"
-#include "catalog/pg_index.h"
 #include "catalog/pg_trigger.h"
-#include "catalog/pg_type.h"
 #include "commands/trigger.h"
-#include "feed/feed.h"
-#include "log/log.h"
 #include "miscadmin.h"
 #include "storage/lmgr.h"
 #include "table/catalogue.h"
 #include "table/collection.h"
 #include "table/distributed.h"
-#include "table/engine.h"
-#include "table/floor.h"
+#include "table/kind.h"
+#include "table/plain.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
@@ -90,105 +82,6 @@ ds_collection_init(void)
 	CacheRegisterRelcacheCallback(collection_changed, (Datum) 0);
 }
 
-/* The number of a column of that name and type that is to be given a value, or 0. */
-AttrNumber
-ds_collection_column(Oid relid, const char *name, Oid type)
-{
-	DsColumn	column;
-
-	return ds_catalogue_column(relid, name, &column) && column.type == type && !column.is_generated
-		? column.number : InvalidAttrNumber;
-}
-
-/* Note one thing that a table lacks. */
-void
-ds_collection_lacks(StringInfo missing, const char *what)
-{
-	appendStringInfo(missing, "%s%s", missing->len > 0 ? ", " : "", what);
-}
-
-/*
- * Look at the table's indexes: whether its primary key is a usable one on id
- * alone, and whether any other constraint makes rows wait for each other.
- */
-static void
-inspect_indexes(DsCollection *collection)
-{
-	ListCell   *cell;
-
-	foreach(cell, ds_catalogue_indexes(collection->relid))
-	{
-		Form_pg_index index = (Form_pg_index) GETSTRUCT((HeapTuple) lfirst(cell));
-
-		if (!index->indisprimary)
-		{
-			if (index->indisunique || index->indisexclusion)
-			{
-				collection->has_other_unique = true;
-				collection->has_deferrable |= !index->indimmediate;
-			}
-		}
-		else if (index->indnkeyatts == 1 && index->indkey.values[0] == collection->id &&
-				 index->indimmediate && index->indisvalid)
-			collection->key = index->indexrelid;
-	}
-}
-
-/*
- * Describe a collection in *collection, or list what it lacks in missing.  Two
- * ids must never be equal to the server while their bytes differ.
- */
-static void
-inspect_documents(DsCollection *collection, StringInfo missing)
-{
-	Oid			relid = collection->relid;
-	DsColumn	id;
-	DsColumn	version;
-
-	collection->id_type = ds_catalogue_column(relid, "id", &id) ? ds_id_type(id.type) : NULL;
-	if (collection->id_type == NULL || id.is_generated)
-		ds_collection_lacks(missing, "a column \"id\" of type text, uuid, bigint or integer");
-	else if (!ds_catalogue_is_deterministic(id.collation))
-		ds_collection_lacks(missing, "a deterministic collation of column \"id\"");
-
-	collection->version = ds_collection_column(relid, "version", INT8OID);
-	if (!ds_catalogue_column(relid, "version", &version) || !version.is_not_null ||
-		collection->version == InvalidAttrNumber)
-		ds_collection_lacks(missing, "a column \"version\" of type bigint NOT NULL");
-	else if (version.is_always_identity)
-		ds_collection_lacks(missing, "a column \"version\" that takes values: it is GENERATED ALWAYS AS IDENTITY");
-	collection->data = ds_collection_column(relid, "data", JSONBOID);
-	if (collection->data == InvalidAttrNumber)
-		ds_collection_lacks(missing, "a column \"data\" of type jsonb");
-
-	collection->id = id.number;
-	inspect_indexes(collection);
-	if (!OidIsValid(collection->key))
-		ds_collection_lacks(missing, "a primary key on \"id\" alone that is not deferrable");
-	collection->created_at = ds_collection_column(relid, "created_at", TIMESTAMPTZOID);
-	collection->updated_at = ds_collection_column(relid, "updated_at", TIMESTAMPTZOID);
-}
-
-/* Describe a log's table of streams, or list what it lacks. */
-static void
-inspect_streams(DsCollection *collection, StringInfo missing)
-{
-	ds_log_inspect_streams(collection, missing);
-	inspect_indexes(collection);
-	if (!OidIsValid(collection->key))
-		ds_collection_lacks(missing, "a primary key on \"stream\" alone that is not deferrable");
-}
-
-pg_noreturn static void
-refuse_table(Oid relid, int item, const char *detail)
-{
-	ereport(ERROR,
-			(errcode(DS_ERRCODE_NOT_A_COLLECTION),
-			 errmsg("%s\"%s\" is not a collection", ds_item_prefix(item), ds_collection_name(relid)),
-			 errdetail("%s", detail),
-			 errhint("docstore.create_collection() makes a table that is one.")));
-}
-
 /* Whether a trigger can undo or change a write; those for replicas are docstore's (feed.c). */
 static bool
 has_before_triggers(Relation rel)
@@ -204,59 +97,11 @@ has_before_triggers(Relation rel)
 	return false;
 }
 
-/*
- * The rule: describe a table in *collection; what keeps it from being one of
- * that kind, or NULL.  It needs no lock on the table, see catalogue.c.
- */
-static const char *
-look_at(Oid relid, DsKind kind, DsCollection *collection)
-{
-	char		relkind = get_rel_relkind(relid);
-	StringInfoData missing;
-
-	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
-		return "It is not an ordinary or partitioned table.";
-	if (ds_catalogue_has_rules(relid))
-		return "It has rules, which do not go with ON CONFLICT and RETURNING.";
-
-	initStringInfo(&missing);
-	memset(collection, 0, sizeof(DsCollection));
-	collection->relid = relid;
-	collection->kind = kind;
-	collection->partitioned = relkind == RELKIND_PARTITIONED_TABLE;
-	switch (kind)
-	{
-		case DS_DOCUMENTS:
-			inspect_documents(collection, &missing);
-			break;
-		case DS_STREAMS:
-			inspect_streams(collection, &missing);
-			break;
-		case DS_EVENTS:
-			ds_log_inspect_events(collection, &missing);
-			break;
-	}
-	return missing.len > 0 ? psprintf("It lacks %s.", missing.data) : NULL;
-}
-
-/* The floor that partitions have brought along is remembered where whoever attaches one tells. */
-#define UNKNOWN_FLOOR (-1)
-
-static void
-describe_floor(DsCollection *collection)
-{
-	bool		is_fixed;
-
-	collection->floor = ds_floor_find(collection->relid);
-	collection->attached_floor = ds_floor_of_attached(collection->relid, &is_fixed);
-	if (!is_fixed)
-		collection->attached_floor = UNKNOWN_FLOOR;
-}
-
 /* Add what else there is to know of a table that is locked. */
 static void
 describe(DsCollection *collection)
 {
+	const DsKindRoutine *kind = ds_kind_of(collection);
 	Relation	rel = relation_open(collection->relid, NoLock);
 
 	collection->edition = ++editions;
@@ -266,15 +111,18 @@ describe(DsCollection *collection)
 	collection->storage = rel->rd_locator.relNumber;
 	collection->has_before_triggers = has_before_triggers(rel);
 	collection->distributed = ds_distributed_is(collection->relid);
-	if (collection->kind == DS_DOCUMENTS)
-	{
-		describe_floor(collection);
-		collection->hides_floor = ds_distributed_hides_floor(collection->relid);
-	}
-	if (collection->kind == DS_EVENTS)
-		ds_feed_describe(rel, collection);
-	ds_engine_describe(rel, collection);
+	if (kind->describe != NULL)
+		kind->describe(rel, collection);
+	ds_plain_describe(rel, collection);
 	relation_close(rel, NoLock);
+}
+
+static bool
+is_outdated(const DsCollection *collection)
+{
+	const DsKindRoutine *kind = ds_kind_of(collection);
+
+	return kind->is_outdated != NULL && kind->is_outdated(collection);
 }
 
 /* The entry for relid, made when there is none; its valid flag says more. */
@@ -329,25 +177,27 @@ remember(const DsCollection *collection, uint64 changes_before)
 }
 
 /*
- * The entry of a table that is locked, described anew if need be; NULL, with
+ * The description of a table that is locked, made anew if need be; NULL, with
  * the obstacle, when it is not of that kind.  What is not is looked at again
  * each time.
+ *
+ * CAUTION: it is what the cache has, and lasts until the cache is used again.
  */
-static Remembered *
-current(Oid relid, DsKind kind, const char **obstacle)
+const DsCollection *
+ds_collection_look(Oid relid, DsKind kind, const char **obstacle)
 {
 	Remembered *entry = recall(relid);
 	DsCollection collection;
 	uint64		changes_before = changes;
 
-	if (entry->valid && entry->collection.kind == kind && !ds_feed_is_outdated(&entry->collection))
-		return entry;
+	if (entry->valid && entry->collection.kind == kind && !is_outdated(&entry->collection))
+		return &entry->collection;
 
-	*obstacle = look_at(relid, kind, &collection);
+	*obstacle = ds_kind_recognise(relid, kind, &collection);
 	if (*obstacle != NULL)
 		return NULL;
 	describe(&collection);
-	return remember(&collection, changes_before);
+	return &remember(&collection, changes_before)->collection;
 }
 
 /*
@@ -357,11 +207,11 @@ current(Oid relid, DsKind kind, const char **obstacle)
 bool
 ds_collection_describe(Oid relid, DsKind kind, DsCollection *collection, const char **obstacle)
 {
-	Remembered *entry = current(relid, kind, obstacle);
+	const DsCollection *found = ds_collection_look(relid, kind, obstacle);
 
-	if (entry != NULL)
-		*collection = entry->collection;
-	return entry != NULL;
+	if (found != NULL)
+		*collection = *found;
+	return found != NULL;
 }
 
 /*
@@ -386,6 +236,39 @@ ds_collection_lock(Oid relid, LOCKMODE lock)
 		return name;
 	former = &recall(relid)->collection;
 	return OidIsValid(former->schema) ? former_name(former) : ds_collection_name(relid);
+}
+
+pg_noreturn static void
+refuse_table(Oid relid, int item, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+			 errmsg("%s\"%s\" is not a collection", ds_item_prefix(item), ds_collection_name(relid)),
+			 errdetail("%s", detail),
+			 errhint("docstore.create_collection() makes a table that is one.")));
+}
+
+/* Raise 42P01: nothing has that name. */
+void
+ds_collection_refuse_unknown(const char *name, int item)
+{
+	ds_name_refuse_unknown("collection", name, item,
+						   "Make it with docstore.create_collection(), or check its spelling and the search_path.");
+}
+
+/*
+ * Find the table that the name in an item means under the caller's
+ * search_path, and lock it.  Raises 42P01 when there is none, 22023 when the
+ * text is no name at all.
+ */
+Oid
+ds_collection_find(const char *name, LOCKMODE lock, int item)
+{
+	Oid			relid = ds_name_find(name, lock, item);
+
+	if (!OidIsValid(relid))
+		ds_collection_refuse_unknown(name, item);
+	return relid;
 }
 
 /*
@@ -417,16 +300,12 @@ ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection)
 static bool
 is_same(const DsCollection *now, const DsCollection *then)
 {
-	if (now->kind != DS_DOCUMENTS &&
+	if (ds_kind_of(then)->found_by_name &&
 		(strcmp(NameStr(now->name), NameStr(then->name)) != 0 ||
 		 now->schema != then->schema || now->owner != then->owner))
 		return false;
 	return now->storage == then->storage && now->id_type == then->id_type &&
-		now->partitioned == then->partitioned && now->id == then->id &&
-		now->version == then->version && now->data == then->data &&
-		now->created_at == then->created_at && now->updated_at == then->updated_at &&
-		now->revision == then->revision && now->closed_at == then->closed_at &&
-		now->generation == then->generation && now->transaction_id == then->transaction_id &&
+		now->partitioned == then->partitioned &&
 		memcmp(now->columns, then->columns, sizeof(now->columns)) == 0;
 }
 
@@ -456,6 +335,7 @@ void
 ds_collection_look_again(const DsCollection *described)
 {
 	const Remembered *entry = recall(described->relid);
+	const DsKindRoutine *kind = ds_kind_of(described);
 	const char *obstacle;
 	DsCollection now;
 
@@ -467,7 +347,8 @@ ds_collection_look_again(const DsCollection *described)
 		refuse_altered(described);
 	now.root = described->root;
 	now.by_place = described->by_place;
-	now.current_generation = described->current_generation;
+	if (kind->carry_over != NULL)
+		kind->carry_over(&now, described);
 	*unconstify(DsCollection *, described) = now;
 }
 
@@ -485,58 +366,6 @@ ds_collection_recognise(Oid relid, DsCollection *collection)
 	const char *obstacle;
 
 	return ds_collection_describe(relid, DS_DOCUMENTS, collection, &obstacle);
-}
-
-/*
- * Whether a table is of a kind.  Here the table need not be locked: the answer
- * is what the catalogue says now, and false for a table that has been dropped.
- */
-bool
-ds_collection_is(Oid relid, DsKind kind)
-{
-	DsCollection collection;
-
-	return look_at(relid, kind, &collection) == NULL;
-}
-
-/*
- * The floor of a table that is locked, as the catalogue knows it now: the
- * first delete may have made it since the table was described.  Also of a
- * table that was a collection when it was guarded, and is none any more.
- * 0A000 on a node that does not see it.
- */
-Oid
-ds_collection_floor(Oid relid)
-{
-	const char *obstacle;
-	Remembered *entry;
-
-	AcceptInvalidationMessages();
-	entry = current(relid, DS_DOCUMENTS, &obstacle);
-	if (entry == NULL)
-		return ds_floor_find(relid);
-	if (entry->collection.hides_floor)
-		ds_distributed_refuse_hidden_floor(relid);
-	return entry->collection.floor;
-}
-
-/*
- * The highest floor that partitions of a table that is locked have brought
- * along.  Where partitions have partitions, whoever attaches one there does not
- * tell the table, which is looked at each time.
- */
-int64
-ds_collection_attached_floor(Oid relid)
-{
-	const char *obstacle;
-	Remembered *entry;
-	bool		is_fixed;
-
-	AcceptInvalidationMessages();
-	entry = current(relid, DS_DOCUMENTS, &obstacle);
-	if (entry != NULL && entry->collection.attached_floor != UNKNOWN_FLOOR)
-		return entry->collection.attached_floor;
-	return ds_floor_of_attached(relid, &is_fixed);
 }
 
 /*

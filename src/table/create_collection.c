@@ -77,7 +77,7 @@ ds_collection_read_new_name(const char *name, int most)
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("name must not be empty"),
 				 errhint("Pass the name of the table to make, as in 'shops' or 'sales.shops'.")));
-	result = ds_collection_read_name(name, DS_ONLY_ITEM);
+	result = ds_name_read(name, DS_ONLY_ITEM);
 	require_short(name, most);
 	return result;
 }

@@ -26,7 +26,9 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "table/collection.h"
 #include "table/direct.h"
+#include "table/kind.h"
 #include "table/row_error.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
@@ -61,8 +63,16 @@ ds_direct_begin(DsDirect *direct, const DsCollection *collection)
 	direct->table = table_open(collection->relid, NoLock);
 	direct->found = table_slot_create(direct->table, NULL);
 	direct->formed = MakeSingleTupleTableSlot(RelationGetDescr(direct->table), &TTSOpsHeapTuple);
-	if (collection->kind != DS_EVENTS)
+	if (!ds_kind_of(collection)->only_inserted)
 		begin_looking(direct);
+}
+
+static void
+close_floor(DsDirect *direct)
+{
+	if (direct->has_floor)
+		ds_floor_close(&direct->floor);
+	direct->has_floor = false;
 }
 
 void
@@ -73,8 +83,7 @@ ds_direct_end(DsDirect *direct)
 		index_endscan(direct->scan);
 		index_close(direct->key, NoLock);
 	}
-	if (direct->has_floor)
-		ds_floor_close(&direct->floor);
+	close_floor(direct);
 	ExecDropSingleTupleTableSlot(direct->found);
 	ExecDropSingleTupleTableSlot(direct->formed);
 	if (direct->target != NULL)
@@ -349,5 +358,9 @@ ds_direct_insert(DsDirect *direct, Datum id, int64 version)
 		if (!is_free(direct))
 			return DS_TAKEN;
 	}
+
+	/* The first delete may have made the floor since it was opened. */
+	if (result == DS_TOO_LOW)
+		close_floor(direct);
 	return result;
 }

@@ -10,7 +10,7 @@
 #include "access/skey.h"
 #include "executor/tuptable.h"
 #include "nodes/execnodes.h"
-#include "table/collection.h"
+#include "table/description.h"
 #include "table/floor.h"
 #include "utils/rel.h"
 

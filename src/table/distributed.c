@@ -10,7 +10,7 @@
  * the floor only on the node where it was made.
  *
  * Such a table is in pg_catalog.pg_dist_partition, which is there only where
- * Citus is.  engine.c takes no table for a plain one that is in it, or that
+ * Citus is.  plain.c takes no table for a plain one that is in it, or that
  * has any trigger of another extension.
  */
 #include "postgres.h"
@@ -23,6 +23,7 @@
 #include "catalog/pg_type.h"
 #include "table/catalogue.h"
 #include "table/distributed.h"
+#include "table/name.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"

@@ -7,7 +7,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "table/collection.h"
+#include "table/description.h"
 
 extern bool ds_distributed_is(Oid relid);
 extern bool ds_distributed_hides_floor(Oid relid);

@@ -6,11 +6,9 @@
 
 #include "postgres.h"
 
-#include "table/collection.h"
-#include "utils/rel.h"
+#include "table/description.h"
 
 extern void ds_engine_init(void);
-extern void ds_engine_describe(Relation rel, DsCollection *collection);
 extern bool ds_engine_updates(const DsCollection *collection);
 extern bool ds_engine_inserts(const DsCollection *collection);
 

@@ -15,8 +15,8 @@
  *	  the floor again once the id is won.  Winning it means that any delete of
  *	  that id has committed, so its version is below the floor by then; a
  *	  document that started too low is taken back by its creator, who inserts
- *	  it once more (direct.c, document.c and attempt.c), before anybody can
- *	  see it.
+ *	  it once more (direct.c and document.c; batch.c all of a batch), before
+ *	  anybody can see it.
  *
  * A crash cannot lose the floor of a delete that survived: the sequence's WAL
  * is written before that of the commit.
@@ -82,6 +82,9 @@
  */
 #define CLOCK_SLACK USECS_PER_DAY
 #define FLOOR_SLACK 1000000
+
+/* In a description: what partitions have brought along is looked at each time. */
+#define UNKNOWN_FLOOR (-1)
 
 /* From its third try on, who is always too low starts higher and higher. */
 #define MAX_HEADROOM_BITS 20
@@ -196,13 +199,31 @@ last_value(Relation sequence)
 }
 
 /*
- * The floor, opened and locked for the rest of the transaction, or NULL.  The
- * description of a table does not notice when its floor is dropped.
+ * What is remembered of a table, as it is now; NULL where it is no collection,
+ * as one that was guarded need not be any more.  0A000 on a node that does not
+ * see the floor.
+ */
+static const DsCollection *
+look_at(Oid relid)
+{
+	const char *obstacle;
+	const DsCollection *collection;
+
+	AcceptInvalidationMessages();
+	collection = ds_collection_look(relid, DS_DOCUMENTS, &obstacle);
+	if (collection != NULL && collection->document.hides_floor)
+		ds_distributed_refuse_hidden_floor(relid);
+	return collection;
+}
+
+/*
+ * The floor of a table, opened and locked for the rest of the transaction, or
+ * NULL.  remembered: what its description says, which does not notice when the
+ * floor is dropped.
  */
 static Relation
-open_sequence(Oid relid, LOCKMODE lock)
+open_remembered(Oid relid, Oid remembered, LOCKMODE lock)
 {
-	Oid			remembered = ds_collection_floor(relid);
 	Relation	sequence = OidIsValid(remembered) ? try_relation_open(remembered, lock) : NULL;
 	Oid			found;
 
@@ -210,6 +231,15 @@ open_sequence(Oid relid, LOCKMODE lock)
 		return sequence;
 	found = ds_floor_find(relid);
 	return OidIsValid(found) ? try_relation_open(found, lock) : NULL;
+}
+
+/* The same, by what is known of the table now: the first delete may have made the floor. */
+static Relation
+open_sequence(Oid relid, LOCKMODE lock)
+{
+	const DsCollection *collection = look_at(relid);
+
+	return open_remembered(relid, collection == NULL ? ds_floor_find(relid) : collection->document.floor, lock);
 }
 
 /* The same; made if there is none. */
@@ -381,8 +411,8 @@ last_value_if_any(Oid relid)
  * The highest floor that partitions have of their own, from before they were
  * attached: since then it is the floor of the whole table that rises.
  */
-int64
-ds_floor_of_attached(Oid relid, bool *is_fixed)
+static int64
+highest_attached(Oid relid, bool *is_fixed)
 {
 	int64		highest = 0;
 	ListCell   *cell;
@@ -390,6 +420,24 @@ ds_floor_of_attached(Oid relid, bool *is_fixed)
 	foreach(cell, attached_tables(relid, is_fixed))
 		highest = Max(highest, last_value_if_any(find_own(lfirst_oid(cell))));
 	return highest;
+}
+
+/*
+ * Note in the description of a collection what it has for its floor.  What
+ * partitions have brought along is remembered where whoever attaches one tells;
+ * where partitions have partitions, it is looked at each time.
+ */
+void
+ds_floor_describe(DsCollection *collection)
+{
+	bool		is_fixed;
+
+	collection->document.has_partitions = collection->partitioned || get_rel_relispartition(collection->relid);
+	collection->document.floor = ds_floor_find(collection->relid);
+	collection->document.hides_floor = ds_distributed_hides_floor(collection->relid);
+	collection->document.attached_floor = highest_attached(collection->relid, &is_fixed);
+	if (!is_fixed)
+		collection->document.attached_floor = UNKNOWN_FLOOR;
 }
 
 /*
@@ -410,13 +458,27 @@ hides_documents(Oid relid)
 		(root != relid && check_enable_rls(relid, InvalidOid, true) == RLS_ENABLED);
 }
 
-/* Open the floor of a table, for one who creates documents. */
+/* Look the floor of a table up, as it is now. */
+static void
+look_up(DsFloor *floor, Oid relid)
+{
+	const DsCollection *collection = look_at(relid);
+	Oid			sequence = collection == NULL ? ds_floor_find(relid) : collection->document.floor;
+	bool		is_fixed;
+
+	floor->relid = relid;
+	floor->has_partitions = collection == NULL || collection->document.has_partitions;
+	floor->attached = collection == NULL ? UNKNOWN_FLOOR : collection->document.attached_floor;
+	if (floor->attached == UNKNOWN_FLOOR)
+		floor->attached = highest_attached(relid, &is_fixed);
+	floor->sequence = open_remembered(relid, sequence, AccessShareLock);
+}
+
+/* Open the floor of a table that is locked, for one who creates documents. */
 void
 ds_floor_open(DsFloor *floor, Oid relid)
 {
-	floor->relid = relid;
-	floor->sequence = open_sequence(relid, AccessShareLock);
-	floor->attached = ds_collection_attached_floor(relid);
+	look_up(floor, relid);
 	floor->hides_documents = hides_documents(relid);
 }
 
@@ -461,37 +523,19 @@ ds_floor_next_version(const DsFloor *floor, int tries)
 
 /*
  * Whether a version is used up by now: asked by its creator, who has won the
- * id.  Where there was no floor, the first delete may have made it.
+ * id.  Where there was no floor the first delete may have made it since, and a
+ * partition may have been attached: then all is looked at once more.
  */
 bool
-ds_floor_reaches(DsFloor *floor, int64 version)
+ds_floor_reaches(const DsFloor *floor, int64 version)
 {
-	if (floor->sequence == NULL)
-		floor->sequence = open_sequence(floor->relid, AccessShareLock);
-	return value_of(floor) >= version;
-}
-
-/* The same two, for those who look once; a partition may be attached in between. */
-int64
-ds_floor_version_for_new(Oid relid, int tries)
-{
-	DsFloor		floor;
-	int64		version;
-
-	ds_floor_open(&floor, relid);
-	version = ds_floor_next_version(&floor, tries);
-	ds_floor_close(&floor);
-	return version;
-}
-
-bool
-ds_floor_has_reached(Oid relid, int64 version)
-{
-	DsFloor		floor;
+	DsFloor		now;
 	bool		result;
 
-	ds_floor_open(&floor, relid);
-	result = ds_floor_reaches(&floor, version);
-	ds_floor_close(&floor);
+	if (floor->sequence != NULL && !floor->has_partitions)
+		return value_of(floor) >= version;
+	look_up(&now, floor->relid);
+	result = value_of(&now) >= version;
+	ds_floor_close(&now);
 	return result;
 }

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "table/description.h"
 #include "utils/relcache.h"
 
 /* The floor of a table, open for one who creates documents. */
@@ -13,6 +14,7 @@ typedef struct DsFloor
 {
 	Oid			relid;			/* of the table */
 	Relation	sequence;		/* NULL: there was none yet */
+	bool		has_partitions; /* or is one: others can be attached, with floors of their own */
 	int64		attached;		/* the highest that partitions brought along */
 	bool		hides_documents;	/* from the caller, or can do so */
 } DsFloor;
@@ -22,13 +24,11 @@ extern void ds_floor_create(Oid relid);
 extern void ds_floor_require(Oid relid);
 extern void ds_floor_raise(Oid relid, int64 version);
 extern void ds_floor_keep(Oid relid);
-extern int64 ds_floor_of_attached(Oid relid, bool *is_fixed);
+extern void ds_floor_describe(DsCollection *collection);
 
 extern void ds_floor_open(DsFloor *floor, Oid relid);
 extern void ds_floor_close(DsFloor *floor);
 extern int64 ds_floor_next_version(const DsFloor *floor, int tries);
-extern bool ds_floor_reaches(DsFloor *floor, int64 version);
-extern int64 ds_floor_version_for_new(Oid relid, int tries);
-extern bool ds_floor_has_reached(Oid relid, int64 version);
+extern bool ds_floor_reaches(const DsFloor *floor, int64 version);
 
 #endif							/* DS_FLOOR_H */

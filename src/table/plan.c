@@ -31,6 +31,8 @@
 #include "lib/ilist.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "table/collection.h"
+#include "table/kind.h"
 #include "table/plan.h"
 #include "utils/builtins.h"
 #include "utils/guc.h"
@@ -428,7 +430,7 @@ build_on_collection(const void *context, DsStatementText *text)
 {
 	const OnCollection *on = context;
 
-	ds_statement_build(on->collection, on->statement, text);
+	ds_kind_of(on->collection)->build(on->collection, on->statement, text);
 }
 
 /* Execute one of the statements on documents and streams. */

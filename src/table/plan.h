@@ -7,7 +7,6 @@
 #include "postgres.h"
 
 #include "nodes/execnodes.h"
-#include "table/collection.h"
 #include "table/statement.h"
 #include "utils/portal.h"
 

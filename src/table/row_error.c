@@ -7,6 +7,8 @@
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "table/kind.h"
+#include "table/name.h"
 #include "table/row_error.h"
 #include "utils/rls.h"
 
@@ -29,15 +31,13 @@ ds_row_refuse_growth(const DsCollection *collection, Datum id)
 			 errhint("Set its version to a lower number with UPDATE.")));
 }
 
-/* A row of a collection, or of a log's streams, for messages. */
 static const char *
 describe_row(const DsCollection *collection, Datum id)
 {
-	bool		is_stream = collection->kind == DS_STREAMS;
+	const DsKindRoutine *kind = ds_kind_of(collection);
 
-	return psprintf("%s \"%s\" of %s \"%s\"", is_stream ? "stream" : "document",
-					ds_id_to_cstring(collection->id_type, id),
-					is_stream ? "table" : "collection", ds_collection_name(collection->relid));
+	return psprintf("%s \"%s\" of %s \"%s\"", kind->row, ds_id_to_cstring(collection->id_type, id),
+					kind->table, ds_collection_name(collection->relid));
 }
 
 /* Raise 27000: a trigger of the table undid a write, or changed the version. */

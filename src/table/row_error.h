@@ -7,7 +7,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
-#include "table/collection.h"
+#include "table/description.h"
 
 extern bool ds_row_security_applies(const DsCollection *collection);
 pg_noreturn extern void ds_row_refuse_growth(const DsCollection *collection, Datum id);

@@ -1,12 +1,12 @@
 /*
- * statement.h - the SQL that reads, locks and writes documents
+ * statement.h - the SQL that reads, locks and writes rows
  */
 #ifndef DS_STATEMENT_H
 #define DS_STATEMENT_H
 
 #include "postgres.h"
 
-#include "table/collection.h"
+#include "table/description.h"
 
 #define DS_STATEMENT_MAX_PARAMETERS 12
 
@@ -71,9 +71,10 @@ typedef struct DsStatementText
 	bool		in_order;		/* its rows are to come in the order of an index, never sorted */
 } DsStatementText;
 
-extern const char *ds_statement_arbiter(const DsCollection *collection, DsStatement statement);
+extern const char *ds_statement_lock_clause(const DsCollection *collection, DsStatement statement);
+extern char *ds_statement_target(const DsCollection *collection);
+extern const char *ds_statement_arbiter(const DsCollection *collection, DsStatement statement, const char *id);
 extern char *ds_statement_same_row(const DsCollection *collection, const char *id);
-extern void ds_statement_build(const DsCollection *collection, DsStatement statement,
-							   DsStatementText *text);
+extern void ds_statement_set_types(DsStatementText *text, int parameters, const Oid *types);
 
 #endif							/* DS_STATEMENT_H */

@@ -1,5 +1,5 @@
 /*
- * collection_name.c - the names of tables: as callers write and as they read them
+ * name.c - the names of tables: as callers write and as they read them
  *
  * Names are read like those of SQL, and mean what the caller's search_path says
  * at that moment.  What is shown is qualified, so that it means the same on any
@@ -10,7 +10,7 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/namespace.h"
-#include "table/collection.h"
+#include "table/name.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/regproc.h"
@@ -43,7 +43,7 @@ name_input_error(void *arg)
  * unless quoted.  Raises 22023 when the text is no such name.
  */
 RangeVar *
-ds_collection_read_name(const char *name, int item)
+ds_name_read(const char *name, int item)
 {
 	NameInput	input = {name, item};
 	ErrorContextCallback context = {error_context_stack, name_input_error, &input};
@@ -59,29 +59,25 @@ ds_collection_read_name(const char *name, int item)
 	return result;
 }
 
-/* Raise 42P01: nothing has that name. */
+/*
+ * Find the relation that a name means under the caller's search_path, and lock
+ * it; InvalidOid when there is none.  Raises 22023 when the text is no name at
+ * all.
+ */
+Oid
+ds_name_find(const char *name, LOCKMODE lock, int item)
+{
+	return RangeVarGetRelid(ds_name_read(name, item), lock, true);
+}
+
+/* Raise 42P01: nothing of that kind has that name. */
 void
-ds_collection_refuse_unknown(const char *name, int item)
+ds_name_refuse_unknown(const char *kind, const char *name, int item, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 errmsg("%scollection \"%s\" does not exist", ds_item_prefix(item), name),
-			 errhint("Make it with docstore.create_collection(), or check its spelling and the search_path.")));
-}
-
-/*
- * Find the table that the name in an item means under the caller's
- * search_path, and lock it.  Raises 42P01 when there is none, 22023 when the
- * text is no name at all.
- */
-Oid
-ds_collection_find(const char *name, LOCKMODE lock, int item)
-{
-	Oid			relid = RangeVarGetRelid(ds_collection_read_name(name, item), lock, true);
-
-	if (!OidIsValid(relid))
-		ds_collection_refuse_unknown(name, item);
-	return relid;
+			 errmsg("%s%s \"%s\" does not exist", ds_item_prefix(item), kind, name),
+			 errhint("%s", hint)));
 }
 
 /*

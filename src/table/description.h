@@ -1,0 +1,98 @@
+/*
+ * description.h - what docstore knows of a table that it works on
+ */
+#ifndef DS_DESCRIPTION_H
+#define DS_DESCRIPTION_H
+
+#include "postgres.h"
+
+#include "access/attnum.h"
+#include "access/transam.h"
+#include "table/id.h"
+
+/* What the rows of a table are; the room that knows a kind registers it, see kind.h. */
+typedef enum DsKind
+{
+	DS_DOCUMENTS,				/* a collection */
+	DS_STREAMS,					/* of a log: the heads, one row for each stream */
+	DS_EVENTS,					/* of a log: the events; the table that is the log */
+	DS_KINDS
+} DsKind;
+
+/* The columns of a collection. */
+typedef enum DsDocumentColumn
+{
+	DS_DOCUMENT_ID,
+	DS_DOCUMENT_VERSION,
+	DS_DOCUMENT_DATA,
+	DS_DOCUMENT_CREATED_AT,		/* can be missing, as the next */
+	DS_DOCUMENT_UPDATED_AT
+} DsDocumentColumn;
+
+/* No kind of table has more columns that are docstore's. */
+#define DS_MAX_COLUMNS 13
+
+/*
+ * A description, never a decision: nothing that is remembered depends on the
+ * role, the search_path or a setting.  Copied to the caller by value, so that no
+ * invalidation can pull it away; whoever has the copy looks again before each
+ * use, as a trigger of the call can alter the table: ds_collection_look_again().
+ */
+typedef struct DsCollection
+{
+	Oid			relid;			/* hash key: must be first */
+	DsKind		kind;
+	uint64		edition;		/* tells this description from all others */
+
+	/* What it goes by; that of the tables of a log is how they are found. */
+	NameData	name;
+	Oid			schema;
+	Oid			owner;
+
+	/* What it is made of: rows are found again by their place in the storage. */
+	Oid			storage;
+	const DsIdType *id_type;
+	bool		partitioned;
+	AttrNumber	id;				/* of streams: the column stream */
+	AttrNumber	version;
+	AttrNumber	data;			/* of streams: the column properties */
+	AttrNumber	columns[DS_MAX_COLUMNS];	/* all that are docstore's, in the order of the kind; 0: no such column */
+	Oid			key;			/* the index of the primary key; of events: on stream and version */
+	bool		has_other_unique;	/* a unique or exclusion constraint besides id */
+	bool		has_deferrable; /* one of these can be checked later than at once */
+	bool		has_before_triggers;	/* for each row: they can undo or change a write */
+	bool		is_plain;		/* needs nothing of the executor: see plain.c */
+	bool		is_plain_insert;	/* nor to insert */
+	bool		distributed;	/* its rows are elsewhere: see distributed.c */
+
+	/* Not remembered, but found out for each batch: see ds_collection_prepare(). */
+	bool		by_place;		/* rows that are locked are found again by ctid */
+	Oid			root;			/* the table in which an id stands for one row: the partitioned one */
+
+	/* What is there of its kind only. */
+	union
+	{
+		struct
+		{
+			Oid			floor;	/* the sequence, see floor.c */
+			bool		hides_floor;	/* here is only what another node has for it */
+			bool		has_partitions; /* or is one */
+			int64		attached_floor; /* of partitions */
+		}			document;
+		struct
+		{
+			Oid			positions;	/* the sequence that log_position takes its values from */
+			Oid			ids;	/* the index on stream, event_id, where there is one; else invalid */
+			Oid			feed;	/* the index on generation, transaction_id, log_position */
+			bool		has_index[DS_MAX_COLUMNS];	/* on that column and log_position */
+			int64		current_generation; /* see generation.c; 0: the server was in recovery */
+			int64		latest_generation;	/* of the latest event, 0: none; see feed.c */
+
+			/* The last event before that generation which can still get others; 0: none. */
+			int64		unsettled_generation;
+			FullTransactionId unsettled_transaction_id;
+		}			event;
+	};
+} DsCollection;
+
+#endif							/* DS_DESCRIPTION_H */
