@@ -13,7 +13,7 @@
 #include "document/outcome.h"
 #include "executor/spi.h"
 #include "feed/cursor.h"
-#include "feed/reading.h"
+#include "feed/cursor_check.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "log/log.h"
@@ -154,7 +154,7 @@ read_stored(const DsLog *log, const char *stored, DsCursor *cursor)
 		ds_cursor_begin(cursor);
 		return states[DS_CURSOR_GOOD];
 	}
-	return ds_cursor_parse(stored, cursor) ? states[ds_reading_judge(log, cursor)] : "invalid";
+	return ds_cursor_parse(stored, cursor) ? states[ds_cursor_check(log, cursor)] : "invalid";
 }
 
 /* How many visible events come after a cursor, safe or not. */
@@ -165,7 +165,7 @@ count_behind(const DsLog *log, const DsCursor *cursor)
 	int64		behind;
 
 	ds_cursor_parameters(cursor, values);
-	ds_plan_run(&log->events, DS_READING_BEHIND, build_behind, log, DS_READ, values, NULL);
+	ds_plan_run(&log->events, (DsPlanKey) {.build = build_behind}, log, DS_READ, values, NULL);
 	behind = ds_plan_int64(0, 1);
 	SPI_freetuptable(SPI_tuptable);
 	return behind;
@@ -175,7 +175,7 @@ count_behind(const DsLog *log, const DsCursor *cursor)
 static void
 put_consumers(const DsLog *log, const DsCollection *consumers, ReturnSetInfo *set)
 {
-	uint64		rows = ds_plan_run(consumers, DS_READING_CONSUMERS, build_consumers, consumers,
+	uint64		rows = ds_plan_run(consumers, (DsPlanKey) {.build = build_consumers}, consumers,
 								   DS_READ, NULL, NULL);
 	SPITupleTable *found = SPI_tuptable;
 

@@ -21,8 +21,8 @@
 #include "datatype/timestamp.h"
 #include "executor/spi.h"
 #include "feed/cursor.h"
+#include "feed/cursor_check.h"
 #include "feed/feed.h"
-#include "feed/reading.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "json/json.h"
@@ -61,7 +61,7 @@ build_events(const void *context, DsStatementText *text)
 	const Reading *reading = context;
 	const Oid	types[] = {INT8OID, XID8OID, INT8OID, INT8OID, XID8OID, INT8OID};
 
-	text->sql = psprintf("SELECT " DS_READING_COLUMNS ", " DS_CURSOR_SQL " FROM ONLY %s AS e "
+	text->sql = psprintf("SELECT " DS_LOG_READ_COLUMNS ", " DS_CURSOR_SQL " FROM ONLY %s AS e "
 						 "WHERE " DS_CURSOR_ROW " OPERATOR(pg_catalog.>) ($1, $2, $3) "
 						 "AND (e.generation, e.transaction_id) OPERATOR(pg_catalog.<) ($4, $5) "
 						 "AND %s "
@@ -106,7 +106,7 @@ read_after(FunctionCallInfo fcinfo, const DsLog *log, DsCursor *after)
 		return;
 	}
 	ds_cursor_read(PG_GETARG_TEXT_PP(1), "after", after);
-	switch (ds_reading_judge(log, after))
+	switch (ds_cursor_check(log, after))
 	{
 		case DS_CURSOR_GOOD:
 			break;
@@ -155,7 +155,7 @@ ds_read_log(PG_FUNCTION_ARGS)
 
 	ds_require_argument(PG_ARGISNULL(0), "log");
 	memset(nulls, ' ', sizeof(nulls));
-	values[MAX_COUNT] = ds_reading_max_count(fcinfo, 2, &nulls[MAX_COUNT]);
+	values[MAX_COUNT] = ds_log_max_count(fcinfo, 2, &nulls[MAX_COUNT]);
 	read_scope(fcinfo, &scope);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
@@ -173,7 +173,7 @@ ds_read_log(PG_FUNCTION_ARGS)
 	values[HORIZON] = Int64GetDatum(horizon.generation);
 	values[HORIZON + 1] = FullTransactionIdGetDatum(horizon.transaction_id);
 	ds_scope_parameters(&scope, &values[SCOPE], &nulls[SCOPE]);
-	if (ds_plan_return(&log.events, DS_PLAN_READ + ds_scope_shape(&scope), build_events, &reading,
+	if (ds_plan_return(&log.events, (DsPlanKey) {.build = build_events, .form = ds_scope_shape(&scope)}, &reading,
 					   values, nulls, (ReturnSetInfo *) fcinfo->resultinfo) > 0)
 		ds_feed_flush();
 	SPI_finish();
@@ -293,9 +293,9 @@ find_events(const DsLog *log, const DsHorizon *horizon, Row *status)
 	Datum		since;
 	bool		none;
 
-	take(status, SAFE_END, ds_plan_run(&log->events, DS_READING_SAFE_END, build_safe_end, log,
+	take(status, SAFE_END, ds_plan_run(&log->events, (DsPlanKey) {.build = build_safe_end}, log,
 									   DS_READ, values, NULL), 1);
-	take(status, WAITING_EVENTS, ds_plan_run(&log->events, DS_READING_WAITING, build_waiting, log,
+	take(status, WAITING_EVENTS, ds_plan_run(&log->events, (DsPlanKey) {.build = build_waiting}, log,
 											 DS_READ, values, NULL), 1);
 	since = ds_plan_value(0, 2, TIMESTAMPTZOID, &none);
 	if (!none)

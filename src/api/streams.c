@@ -13,7 +13,6 @@
 #include "batch/stream_item.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
-#include "feed/reading.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "json/json.h"
@@ -250,7 +249,7 @@ ds_stream(PG_FUNCTION_ARGS)
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
 
 	SPI_connect();
-	ds_plan_return(&log.streams, DS_READING_STREAM, build_head, &log.streams, &stream, NULL,
+	ds_plan_return(&log.streams, (DsPlanKey) {.build = build_head}, &log.streams, &stream, NULL,
 				   (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();
 	return (Datum) 0;
@@ -270,7 +269,7 @@ build_events(const void *context, DsStatementText *text)
 {
 	const Reading *reading = context;
 
-	text->sql = psprintf("SELECT " DS_READING_COLUMNS " FROM ONLY %s AS e "
+	text->sql = psprintf("SELECT " DS_LOG_READ_COLUMNS " FROM ONLY %s AS e "
 						 "WHERE e.stream OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.%s) $2 "
 						 "ORDER BY e.version%s LIMIT $3",
 						 ds_collection_name(reading->log->events.relid),
@@ -325,13 +324,13 @@ ds_read_stream(PG_FUNCTION_ARGS)
 	reading.backwards = PG_GETARG_BOOL(4);
 	values[0] = ds_id_of_stream(PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	values[1] = Int64GetDatum(read_from(fcinfo, reading.backwards));
-	values[2] = ds_reading_max_count(fcinfo, 3, &nulls[2]);
+	values[2] = ds_log_max_count(fcinfo, 3, &nulls[2]);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
 
 	SPI_connect();
-	ds_plan_return(&log.events, reading.backwards ? DS_READING_BACKWARDS : DS_READING_FORWARDS,
-				   build_events, &reading, values, nulls, (ReturnSetInfo *) fcinfo->resultinfo);
+	ds_plan_return(&log.events, (DsPlanKey) {.build = build_events, .path = reading.backwards},
+				   &reading, values, nulls, (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();
 	return (Datum) 0;
 }
@@ -406,8 +405,7 @@ ds_erase(PG_FUNCTION_ARGS)
 	ds_log_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, &log);
 
 	SPI_connect();
-	erased = ds_plan_run(&log.events, erasing.all ? DS_READING_ERASE_ALL : DS_READING_ERASE_SOME,
-						 build_erasure, &erasing, DS_WRITE, values, NULL);
+	erased = ds_plan_run(&log.events, (DsPlanKey) {.build = build_erasure, .form = erasing.all}, &erasing, DS_WRITE, values, NULL);
 	SPI_finish();
 	PG_RETURN_INT64((int64) erased);
 }

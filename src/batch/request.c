@@ -120,7 +120,7 @@ execute(Statement statement, DsExecution execution, Datum *values)
 {
 	Oid			requests = lock_requests(execution == DS_READ ? AccessShareLock : RowExclusiveLock);
 
-	return ds_plan_run_on(requests, DS_PLAN_REQUEST + statement, build, &statement, execution, values, NULL);
+	return ds_plan_run_on(requests, (DsPlanKey) {.build = build, .form = statement}, &statement, execution, values, NULL);
 }
 
 /* The request_id, for messages. */

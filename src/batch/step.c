@@ -18,7 +18,7 @@
 #include "miscadmin.h"
 #include "table/engine.h"
 #include "table/floor.h"
-#include "table/insert.h"
+#include "table/other_unique.h"
 #include "table/row_error.h"
 #include "utils/array.h"
 #include "utils/memutils.h"
@@ -396,7 +396,7 @@ keep_free(Chunk *chunk)
 
 /*
  * Where other unique indexes exist, a target that was not inserted need not have
- * found its id taken: see insert.c.  Raises the error of the other index, unless
+ * found its id taken: see other_unique.c.  Raises the error of the other index, unless
  * more ids are taken after it than were before.
  */
 static void
@@ -412,7 +412,7 @@ insert_rest(Insertion *insertion)
 
 		CHECK_FOR_INTERRUPTS();
 		rest->statement = DS_INSERT_MANY_STRICTLY;
-		violation = ds_insert_try(probe, &again);
+		violation = ds_other_unique_try(probe, &again);
 		if (violation == NULL && again.rows == 0)
 			break;
 		if (violation != NULL && keep_free(rest) == free)

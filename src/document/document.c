@@ -29,7 +29,7 @@
 #include "json/merge_patch.h"
 #include "miscadmin.h"
 #include "table/floor.h"
-#include "table/insert.h"
+#include "table/other_unique.h"
 #include "table/plan.h"
 #include "table/row_error.h"
 #include "utils/jsonb.h"
@@ -279,7 +279,7 @@ is_taken(const DsCollection *collection, Datum id)
 
 /*
  * The same where another unique index exists: an error of that one is no answer
- * while the id is taken.  See insert.c.
+ * while the id is taken.  See other_unique.c.
  */
 static bool
 insert_beside_others(Insertion *insertion)
@@ -292,7 +292,7 @@ insert_beside_others(Insertion *insertion)
 		return insertion->outcome->written;
 
 	insertion->statement = DS_INSERT_STRICTLY;
-	violation = ds_insert_try(insert_above_floor, insertion);
+	violation = ds_other_unique_try(insert_above_floor, insertion);
 	if (violation == NULL)
 		return insertion->outcome->written;
 	if (!is_taken(collection, insertion->id))

@@ -8,7 +8,7 @@
  * below its xmin has ended; what is below is all there will ever be.
  *
  * An event's transaction_id is never below that of the event before it in its
- * stream (store_events.c), so that this order respects each stream: a transaction
+ * stream (head.c), so that this order respects each stream: a transaction
  * that got its id early can append late.  It is never below that of its own
  * transaction either, so the rule above holds.
  *
@@ -20,7 +20,7 @@
  *
  * What a reader has got must not be undone by a crash, or its cursor lies in a
  * future that never was.  So it is flushed first (ds_feed_flush()).  What else
- * can be lost is in lost.c.
+ * can be lost is in cursor_check.c.
  */
 #include "postgres.h"
 
@@ -237,7 +237,7 @@ ds_feed_flush(void)
  * stream: the own one, or that of the event before it if that is higher.
  * Committed or not does not matter: too high an id only makes readers wait.
  *
- * This is for those who cannot ask the head, as store_events.c does: where logical
+ * This is for those who cannot ask the head, as head.c does: where logical
  * replication brings events, and where it has brought the head.
  */
 FullTransactionId

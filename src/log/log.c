@@ -23,7 +23,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-const char *const ds_event_columns[DS_EVENT_COLUMNS] = {
+const char *const ds_log_event_columns[DS_EVENT_COLUMNS] = {
 	[DS_LOG_POSITION] = "log_position",
 	[DS_VERSION] = "version",
 	[DS_RECORDED_AT] = "recorded_at",
@@ -39,7 +39,7 @@ const char *const ds_event_columns[DS_EVENT_COLUMNS] = {
 	[DS_METADATA] = "metadata",
 };
 
-const Oid	ds_event_types[DS_EVENT_COLUMNS] = {
+const Oid	ds_log_event_types[DS_EVENT_COLUMNS] = {
 	[DS_LOG_POSITION] = INT8OID,
 	[DS_VERSION] = INT8OID,
 	[DS_RECORDED_AT] = TIMESTAMPTZOID,
@@ -157,8 +157,8 @@ ds_log_recognise_events(DsCollection *events, StringInfo missing)
 		ds_kind_lacks(missing, "a single table: partitions have no common order");
 	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
 		events->columns[i] = i <= DS_TRANSACTION_ID && i != DS_RECORDED_AT
-			? require_filled_column(events->relid, ds_event_columns[i], ds_event_types[i], missing)
-			: require_column(events->relid, ds_event_columns[i], ds_event_types[i], missing);
+			? require_filled_column(events->relid, ds_log_event_columns[i], ds_log_event_types[i], missing)
+			: require_column(events->relid, ds_log_event_columns[i], ds_log_event_types[i], missing);
 	if (missing->len > 0)
 		return;
 
@@ -191,6 +191,24 @@ refuse_unknown(const char *name, int item)
 {
 	ds_name_refuse_unknown("log", name, item,
 						   "Make it with docstore.create_log(), or check its spelling and the search_path.");
+}
+
+/* How many rows are wanted, as the parameter of a LIMIT; NULL is all of them. */
+Datum
+ds_log_max_count(FunctionCallInfo fcinfo, int argument, char *null)
+{
+	int32		max_count;
+
+	*null = PG_ARGISNULL(argument) ? 'n' : ' ';
+	if (PG_ARGISNULL(argument))
+		return (Datum) 0;
+	max_count = PG_GETARG_INT32(argument);
+	if (max_count < 0)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("max_count must not be negative, as %d is", max_count),
+				 errhint("Pass NULL for all events.")));
+	return Int64GetDatum(max_count);
 }
 
 /* The name of a table that goes with a log; it must not be cut. */

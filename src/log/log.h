@@ -1,11 +1,19 @@
 /*
  * log.h - what docstore knows of an event log
+ *
+ * The room log/ knows which tables make a log, and which columns and indexes
+ * they must have; it enforces that they are found together, are of one owner,
+ * and are locked before they are described.  What is in them is known above:
+ * heads and events in stream/, their order in feed/.
+ *
+ * It may call table/ and base/.
  */
 #ifndef DS_LOG_H
 #define DS_LOG_H
 
 #include "postgres.h"
 
+#include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "table/collection.h"
 
@@ -50,6 +58,11 @@ typedef enum DsEventColumn
 
 StaticAssertDecl(DS_EVENT_COLUMNS <= DS_MAX_COLUMNS, "a description has no room for the columns of an event");
 
+/* The columns of an event e that readers get, in SQL. */
+#define DS_LOG_READ_COLUMNS \
+	"e.log_position, e.stream, e.version, e.type, e.data, e.metadata, e.event_id, " \
+	"e.source_type, e.stream_type, e.stream_id, e.recorded_at"
+
 /* Copied to the caller by value; both tables are locked. */
 typedef struct DsLog
 {
@@ -57,12 +70,13 @@ typedef struct DsLog
 	DsCollection streams;
 } DsLog;
 
-extern const char *const ds_event_columns[DS_EVENT_COLUMNS];
-extern const Oid ds_event_types[DS_EVENT_COLUMNS];
+extern const char *const ds_log_event_columns[DS_EVENT_COLUMNS];
+extern const Oid ds_log_event_types[DS_EVENT_COLUMNS];
 
 extern void ds_log_recognise_streams(DsCollection *streams, StringInfo missing);
 extern void ds_log_recognise_events(DsCollection *events, StringInfo missing);
 extern void ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log);
+extern Datum ds_log_max_count(FunctionCallInfo fcinfo, int argument, char *null);
 extern Oid	ds_log_find(const char *name, LOCKMODE lock, int item);
 extern Oid	ds_log_consumers(Oid relid, LOCKMODE lock);
 extern bool ds_log_is(Oid relid);

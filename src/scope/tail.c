@@ -61,7 +61,7 @@ choose_column(const DsLog *log, const DsScope *scope)
 static char *
 walk_sql(const Question *question)
 {
-	const char *column = ds_event_columns[question->column];
+	const char *column = ds_log_event_columns[question->column];
 	const char *select = psprintf("SELECT e.log_position, (%s) IS TRUE FROM ONLY %s e WHERE",
 								  ds_scope_condition(question->scope, 1),
 								  ds_collection_name(question->log->events.relid));
@@ -94,10 +94,10 @@ build(const void *context, DsStatementText *text)
 }
 
 /* Shapes and columns make different statements. */
-static int32
-plan_number(const Question *question)
+static DsPlanKey
+plan_key(const Question *question)
 {
-	return DS_PLAN_SCOPE + ds_scope_shape(question->scope) * DS_EVENT_COLUMNS + question->column;
+	return (DsPlanKey) {.build = build, .form = ds_scope_shape(question->scope), .path = question->column};
 }
 
 /* Walk until an event matches, or is not above that position any more. */
@@ -110,7 +110,7 @@ walk(const Question *question, const DsBytes *value, Datum *values, const char *
 	bool		ended = false;
 
 	values[VALUE - 1] = ds_json_text(value);
-	portal = ds_plan_open(&question->log->events, plan_number(question), build, question,
+	portal = ds_plan_open(&question->log->events, plan_key(question), question,
 						  values, nulls);
 	for (long rows = 1; !ended; rows = Min(rows * 8, 1000))
 	{
@@ -152,7 +152,7 @@ search(const Question *question, Datum *values, char *nulls, int64 *tail)
 	uint64		rows;
 
 	nulls[VALUE - 1] = 'n';
-	rows = ds_plan_run(&question->log->events, plan_number(question), build, question,
+	rows = ds_plan_run(&question->log->events, plan_key(question), question,
 					   DS_READ, values, nulls);
 	if (rows > 0)
 		*tail = ds_plan_int64(0, 1);

@@ -77,7 +77,7 @@ find_stored(const DsAppend *append)
 	HASHCTL		control = {.keysize = sizeof(pg_uuid_t), .entrysize = sizeof(Stored), .hcxt = CurrentMemoryContext};
 	HTAB	   *stored = hash_create("docstore stored ids", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 	Datum		values[] = {append->stream, id_array(append)};
-	uint64		rows = ds_plan_run(&append->log->events, DS_PLAN_EVENT_IDS, build, append->log,
+	uint64		rows = ds_plan_run(&append->log->events, (DsPlanKey) {.build = build}, append->log,
 								   DS_WRITE_BATCH, values, NULL);
 
 	for (uint64 row = 0; row < rows; row++)

@@ -124,7 +124,7 @@ build(const void *context, DsStatementText *text)
 	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
 	{
 		const char *comma = i > 0 ? ", " : "";
-		const char *name = ds_event_columns[i];
+		const char *name = ds_log_event_columns[i];
 
 		appendStringInfo(&columns, "%s%s", comma, name);
 		if (!is_parameter(i))
@@ -134,7 +134,7 @@ build(const void *context, DsStatementText *text)
 		}
 		appendStringInfo(&values, "%su.%s", comma, name);
 		appendStringInfo(&names, "%s%s", comma, name);
-		text->types[text->parameters++] = get_array_type(ds_event_types[i]);
+		text->types[text->parameters++] = get_array_type(ds_log_event_types[i]);
 		appendStringInfo(&arrays, "%spg_catalog.unnest($%d)", comma, text->parameters);
 	}
 	text->sql = psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM ROWS FROM (%s) AS u(%s)%s%s",
@@ -157,10 +157,10 @@ form_arrays(Chunk *chunk, Datum *arrays)
 
 		if (!is_parameter(i))
 			continue;
-		get_typlenbyvalalign(ds_event_types[i], &length, &by_value, &align);
+		get_typlenbyvalalign(ds_log_event_types[i], &length, &by_value, &align);
 		arrays[count++] = PointerGetDatum(
 			construct_md_array(chunk->values[i], chunk->nulls[i], 1, &chunk->count, (int[]) {1},
-							   ds_event_types[i], length, by_value, align));
+							   ds_log_event_types[i], length, by_value, align));
 	}
 }
 
@@ -180,7 +180,7 @@ is_as_meant(const Chunk *chunk, int row)
 	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
 	{
 		bool		is_null;
-		Datum		value = ds_plan_value(row, i + 1, ds_event_types[i], &is_null);
+		Datum		value = ds_plan_value(row, i + 1, ds_log_event_types[i], &is_null);
 		Form_pg_attribute column = TupleDescAttr(SPI_tuptable->tupdesc, i);
 
 		if (i == DS_RECORDED_AT || i == DS_DATA || i == DS_METADATA)
@@ -201,7 +201,7 @@ store_chunk(const DsLog *log, Chunk *chunk)
 	uint64		stored;
 
 	form_arrays(chunk, arrays);
-	stored = ds_plan_run(&log->events, DS_PLAN_EVENTS, build, log, DS_WRITE_BATCH, arrays, NULL);
+	stored = ds_plan_run(&log->events, (DsPlanKey) {.build = build}, log, DS_WRITE_BATCH, arrays, NULL);
 	if (stored != (uint64) chunk->count)
 		refuse_trigger(log);
 	for (int row = 0; log->events.has_before_triggers && row < chunk->count; row++)

@@ -1,5 +1,27 @@
 /*
  * collection.h - the tables that docstore works on, described and remembered
+ *
+ * The room table/ knows one table at a time, whatever its rows are: what it is
+ * made of, and how its rows are read and written.  It enforces
+ *
+ *	name.c, catalogue.c, id.c	what callers and the catalogue say of a table
+ *	kind.c, document_table.c	what makes a table one of docstore's; collections
+ *	collection.c		a description is remembered until the table changes, and
+ *						looked at again before each use
+ *	statement.c, document_statement.c, plan.c
+ *						a row is written by one of these texts, by a plan that
+ *						goes by the key, and is about that very table
+ *	plain.c, engine.c, direct.c
+ *						the same without the executor, where nobody can tell
+ *	floor.c, identity.c	no version comes back: new documents start above every
+ *						version that was deleted; callers cannot touch that
+ *	other_unique.c		who loses the race for an id is not told of another
+ *						unique index
+ *	distributed.c		what cannot be done with a table of Citus
+ *	row_error.c			why a row that its version allows to be written cannot be
+ *
+ * It may call json/ and base/.  What streams and events are, log/, feed/ and
+ * stream/ tell it by registering: kind.h.
  */
 #ifndef DS_COLLECTION_H
 #define DS_COLLECTION_H

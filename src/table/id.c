@@ -7,7 +7,7 @@
  * ds_id_compare() is half of the one global lock order (batch.c): bytes, and
  * never the database's collation, so that all sessions agree.  That needs
  * ids that are equal to the server only when their bytes are, which is why
- * collection.c refuses nondeterministic collations.
+ * tables whose ids have a nondeterministic collation are no collections.
  *
  * Results are in the caller's memory context.
  */

@@ -1,7 +1,7 @@
 /*
  * plan.c - statements with kept plans
  *
- * A plan is made once for each {table, statement} and kept for the session,
+ * A plan is made once for each statement on a table and kept for the session,
  * as ri_triggers.c does for foreign keys.  It is always the generic plan,
  * whatever plan_cache_mode says: a custom one for 1,000 ids flips to a hash
  * join over a sequential scan.  And it is planned with everything but index
@@ -45,15 +45,15 @@
 /* Plans take some 30 kB each; beyond this many the least recently used goes. */
 #define MAX_KEPT 512
 
-typedef struct PlanKey
+typedef struct TableKey
 {
 	Oid			relid;
-	int32		number;
-} PlanKey;
+	DsPlanKey	plan;
+} TableKey;
 
 typedef struct KeptPlan
 {
-	PlanKey		key;			/* hash key: must be first */
+	TableKey	key;			/* hash key: must be first */
 	SPIPlanPtr	plan;			/* NULL: none */
 	int			generation;		/* the server's count of its plans, when it was planned here */
 	int			uses;			/* executions under way; a trigger can nest them */
@@ -135,14 +135,25 @@ plan_by_key(SPIPlanPtr plan, bool in_order, bool is_kept)
 	AtEOXact_GUC(true, nest_level);
 }
 
-/* A statement as it is asked for: what names it, and what writes it. */
+/* A statement as it is asked for. */
 typedef struct Request
 {
-	PlanKey		key;
-	DsPlanBuild build;
-	const void *context;
+	TableKey	key;
+	const void *context;		/* for who writes it */
 	DestReceiver *into;			/* of rows that an index has in order; NULL: SPI_tuptable */
 } Request;
+
+/* The key is compared byte by byte: there is nothing in its gaps. */
+static void
+begin_request(Request *request, Oid relid, DsPlanKey plan, const void *context)
+{
+	memset(request, 0, sizeof(Request));
+	request->key.relid = relid;
+	request->key.plan.build = plan.build;
+	request->key.plan.form = plan.form;
+	request->key.plan.path = plan.path;
+	request->context = context;
+}
 
 /* Prepare a statement; the plan lives as long as the SPI connection. */
 static SPIPlanPtr
@@ -151,7 +162,7 @@ prepare(const Request *request, bool *in_order)
 	DsStatementText text = {0};
 	SPIPlanPtr	plan;
 
-	request->build(request->context, &text);
+	request->key.plan.build(request->context, &text);
 	*in_order = text.in_order;
 	plan = SPI_prepare_cursor(text.sql, text.parameters, text.types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
@@ -190,14 +201,14 @@ evict(void)
 }
 
 static KeptPlan *
-recall(const PlanKey *key)
+recall(const TableKey *key)
 {
 	KeptPlan   *kept;
 	bool		found;
 
 	if (kept_plans == NULL)
 	{
-		HASHCTL		control = {.keysize = sizeof(PlanKey), .entrysize = sizeof(KeptPlan)};
+		HASHCTL		control = {.keysize = sizeof(TableKey), .entrysize = sizeof(KeptPlan)};
 
 		kept_plans = hash_create("docstore plans", 64, &control, HASH_ELEM | HASH_BLOBS);
 	}
@@ -345,25 +356,25 @@ run(const Request *request, DsExecution execution, Datum *values, const char *nu
 
 /*
  * Execute a statement on a table; returns the number of rows, which are in
- * SPI_tuptable.  number tells it from all others on that table (see plan.h);
- * build writes it when it has to be planned.  nulls is as SPI wants it, NULL
- * when there are none.
+ * SPI_tuptable.  It is written with that context when it has to be planned.
+ * nulls is as SPI wants it, NULL when there are none.
  */
 uint64
-ds_plan_run(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
+ds_plan_run(const DsCollection *table, DsPlanKey key, const void *context,
 			DsExecution execution, Datum *values, const char *nulls)
 {
 	ds_collection_look_again(table);
-	return ds_plan_run_on(table->relid, number, build, context, execution, values, nulls);
+	return ds_plan_run_on(table->relid, key, context, execution, values, nulls);
 }
 
 /* The same on a table that is none of a user's: docstore.requests. */
 uint64
-ds_plan_run_on(Oid relid, int32 number, DsPlanBuild build, const void *context,
+ds_plan_run_on(Oid relid, DsPlanKey key, const void *context,
 			   DsExecution execution, Datum *values, const char *nulls)
 {
-	Request		request = {{relid, number}, build, context, NULL};
+	Request		request;
 
+	begin_request(&request, relid, key, context);
 	return run(&request, execution, values, nulls);
 }
 
@@ -374,12 +385,14 @@ ds_plan_run_on(Oid relid, int32 number, DsPlanBuild build, const void *context,
  * Reads what the active snapshot shows; returns how many there are.
  */
 uint64
-ds_plan_return(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
+ds_plan_return(const DsCollection *table, DsPlanKey key, const void *context,
 			   Datum *values, const char *nulls, ReturnSetInfo *set)
 {
-	Request		request = {{table->relid, number}, build, context, CreateDestReceiver(DestTuplestore)};
+	Request		request;
 
 	ds_collection_look_again(table);
+	begin_request(&request, table->relid, key, context);
+	request.into = CreateDestReceiver(DestTuplestore);
 	SetTuplestoreDestReceiverParams(request.into, set->setResult, CurrentMemoryContext, false,
 									set->setDesc, "the rows do not have the columns of the result");
 	return run(&request, DS_READ, values, nulls);
@@ -390,14 +403,16 @@ ds_plan_return(const DsCollection *table, int32 number, DsPlanBuild build, const
  * reads what the active snapshot shows.
  */
 Portal
-ds_plan_open(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
+ds_plan_open(const DsCollection *table, DsPlanKey key, const void *context,
 			 Datum *values, const char *nulls)
 {
-	Request		request = {{table->relid, number}, build, context, NULL};
+	Request		request;
 	KeptPlan   *volatile kept;
 	Portal volatile portal = NULL;
 
 	ds_collection_look_again(table);
+
+	begin_request(&request, table->relid, key, context);
 
 	/* The portal keeps the plan from going, but only once it is open. */
 	kept = recall(&request.key);
@@ -439,9 +454,9 @@ ds_plan_execute(const DsCollection *collection, DsStatement statement,
 				DsExecution execution, Datum *values, const char *nulls)
 {
 	OnCollection on = {collection, statement};
+	DsPlanKey	key = {.build = build_on_collection, .form = statement, .path = collection->by_place};
 
-	return ds_plan_run(collection, DS_PLAN_STATEMENT + 2 * statement + collection->by_place,
-					   build_on_collection, &on, execution, values, nulls);
+	return ds_plan_run(collection, key, &on, execution, values, nulls);
 }
 
 /* Execute a command that has no plan, CREATE or ALTER or DROP, and needs no SPI connection. */

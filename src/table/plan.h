@@ -17,29 +17,29 @@ typedef enum DsExecution
 	DS_READ						/* what the active snapshot shows */
 } DsExecution;
 
-/* Writes the text of a statement for ds_plan_run(), in the current memory context. */
+/* Writes the text of a statement, in the current memory context. */
 typedef void (*DsPlanBuild) (const void *context, DsStatementText *text);
 
 /*
- * What plans on one table are told apart by, besides the table: those of
- * documents and streams by their DsStatement, others begin at these numbers.
+ * What the plans on one table are told apart by: who writes the text, and what
+ * decides which of its texts it is.
  */
-#define DS_PLAN_STATEMENT	0
-#define DS_PLAN_EVENT_IDS	1000
-#define DS_PLAN_EVENTS		1001
-#define DS_PLAN_SCOPE		2000
-#define DS_PLAN_READ		6000
-#define DS_PLAN_REQUEST		20000
+typedef struct DsPlanKey
+{
+	DsPlanBuild build;
+	int32		form;			/* which statement, which shape of a scope */
+	int32		path;			/* how it finds its rows: by place or not, by which column, in which direction */
+} DsPlanKey;
 
 extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statement,
 							  DsExecution execution, Datum *values, const char *nulls);
-extern uint64 ds_plan_run(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
+extern uint64 ds_plan_run(const DsCollection *table, DsPlanKey key, const void *context,
 						  DsExecution execution, Datum *values, const char *nulls);
-extern uint64 ds_plan_run_on(Oid relid, int32 number, DsPlanBuild build, const void *context,
+extern uint64 ds_plan_run_on(Oid relid, DsPlanKey key, const void *context,
 							 DsExecution execution, Datum *values, const char *nulls);
-extern uint64 ds_plan_return(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
+extern uint64 ds_plan_return(const DsCollection *table, DsPlanKey key, const void *context,
 						   Datum *values, const char *nulls, ReturnSetInfo *set);
-extern Portal ds_plan_open(const DsCollection *table, int32 number, DsPlanBuild build, const void *context,
+extern Portal ds_plan_open(const DsCollection *table, DsPlanKey key, const void *context,
 						   Datum *values, const char *nulls);
 extern void ds_plan_execute_utility(const char *sql);
 extern Datum ds_plan_value(uint64 row, int column, Oid type, bool *is_null);

@@ -57,7 +57,7 @@ ds_statement_target(const DsCollection *collection)
 
 /*
  * What ON CONFLICT of an INSERT is about: the id alone, which is given, or any
- * unique index, where insert.c finds out which.  The server cannot be asked
+ * unique index, where other_unique.c finds out which.  The server cannot be asked
  * about those that are checked later.
  */
 const char *

@@ -33,7 +33,7 @@ typedef enum DsStatement
 	DS_UPDATE_ANY,				/* data */
 	DS_PATCH,					/* patch, version */
 	DS_PATCH_ANY,				/* patch */
-	DS_INSERT,					/* data, version; no row when the id is taken: see insert.c */
+	DS_INSERT,					/* data, version; no row when the id is taken: see other_unique.c */
 	DS_INSERT_STRICTLY,			/* likewise, and an error when another unique value is */
 	DS_DELETE,					/* version */
 	DS_DELETE_ANY,

@@ -1,11 +1,15 @@
 /*
- * lost.c - cursors whose events are gone
+ * cursor_check.c - whether a reader who goes on from a cursor misses nothing
  *
- * A server can lose the latest transactions: a standby that lagged is
- * promoted, a backup is recovered to a point in time, a snapshot of the disk is
- * put back.  Who has read them has a cursor from a future that never was.
- * Transaction ids are given again, and events come that sort before that
- * cursor; its reader would never see them.
+ * A cursor is good when its event is there.  When that is not, but another
+ * event has its position, the cursor was written on another server.  Else the
+ * event is gone.
+ *
+ * A server can lose the latest transactions: a standby that lagged is promoted,
+ * a backup is recovered to a point in time, a snapshot of the disk is put back.
+ * Who has read them has a cursor from a future that never was.  Transaction ids
+ * are given again, and events come that sort before that cursor; its reader
+ * would never see them.
  *
  *	promotion, recovery to a point in time: new events are of a new generation
  *		(generation.c), so they sort after all that was lost.  A cursor that lies
@@ -24,10 +28,14 @@
 
 #include "access/table.h"
 #include "access/transam.h"
+#include "catalog/pg_type.h"
+#include "executor/spi.h"
+#include "feed/cursor_check.h"
 #include "feed/feed.h"
 #include "feed/generation.h"
-#include "feed/lost.h"
 #include "feed/place.h"
+#include "table/collection.h"
+#include "table/plan.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -78,8 +86,8 @@ may_pass_over(Relation rel, const DsCollection *events, const DsCursor *cursor, 
  * Whether a reader who goes on from a cursor, at whose place no event is, could
  * pass over events.  On a standby that is not known of what has not arrived.
  */
-bool
-ds_cursor_is_lost(const DsCollection *events, const DsCursor *cursor)
+static bool
+is_lost(const DsCollection *events, const DsCursor *cursor)
 {
 	Relation	rel = table_open(events->relid, NoLock);
 	bool		is_standby = events->event.current_generation == 0;
@@ -96,4 +104,49 @@ ds_cursor_is_lost(const DsCollection *events, const DsCursor *cursor)
 			may_pass_over(rel, events, cursor, latest.generation);
 	table_close(rel, NoLock);
 	return result;
+}
+
+static void
+build_place(const void *context, DsStatementText *text)
+{
+	const DsLog *log = context;
+
+	text->sql = psprintf("SELECT FROM ONLY %s AS e "
+						 "WHERE e.log_position OPERATOR(pg_catalog.=) $1",
+						 ds_collection_name(log->events.relid));
+	text->parameters = 1;
+	text->types[0] = INT8OID;
+}
+
+/* Whether an event with a position is visible to the caller. */
+static bool
+has_position(const DsLog *log, int64 log_position)
+{
+	Datum		position = Int64GetDatum(log_position);
+	uint64		rows = ds_plan_run(&log->events, (DsPlanKey) {.build = build_place}, log, DS_READ, &position, NULL);
+
+	SPI_freetuptable(SPI_tuptable);
+	return rows > 0;
+}
+
+/*
+ * Check a cursor; what becomes of one that is not good is the caller's affair.
+ * Of a cursor of this very server another event at its position tells nothing:
+ * that may be what came in the place of one that was lost.  Callers are
+ * connected to SPI.
+ */
+DsCursorState
+ds_cursor_check(const DsLog *log, const DsCursor *cursor)
+{
+	bool		has_gone;
+
+	ds_collection_look_again(&log->events);
+	if (ds_place_is_taken(&log->events, cursor))
+		return DS_CURSOR_GOOD;
+	has_gone = is_lost(&log->events, cursor);
+	if (has_gone && ds_generation_is_of_this_cluster(cursor->generation))
+		return DS_CURSOR_LOST;
+	if (has_position(log, cursor->log_position))
+		return DS_CURSOR_FOREIGN;
+	return has_gone ? DS_CURSOR_LOST : DS_CURSOR_GOOD;
 }

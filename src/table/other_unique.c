@@ -1,5 +1,5 @@
 /*
- * insert.c - creates where another unique index exists
+ * other_unique.c - creates where another unique index exists
  *
  * Two callers that create the same id must not see 23505: one wins, the other
  * finds the id taken.  ON CONFLICT (id) DO NOTHING promises that for the index
@@ -27,7 +27,7 @@
  */
 #include "postgres.h"
 
-#include "table/insert.h"
+#include "table/other_unique.h"
 
 /*
  * Run body in a subtransaction, as ds_subtransaction_run().  When a unique or
@@ -35,7 +35,7 @@
  * returned, for ReThrowError(); NULL when there was none.
  */
 ErrorData *
-ds_insert_try(DsSubtransactionBody body, void *context)
+ds_other_unique_try(DsSubtransactionBody body, void *context)
 {
 	MemoryContext caller = CurrentMemoryContext;
 	ErrorData  *volatile violation = NULL;

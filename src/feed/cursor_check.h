@@ -1,0 +1,22 @@
+/*
+ * cursor_check.h - whether a reader who goes on from a cursor misses nothing
+ */
+#ifndef DS_CURSOR_CHECK_H
+#define DS_CURSOR_CHECK_H
+
+#include "postgres.h"
+
+#include "feed/cursor.h"
+#include "log/log.h"
+
+/* What can be said of a cursor before anything is read. */
+typedef enum DsCursorState
+{
+	DS_CURSOR_GOOD,
+	DS_CURSOR_FOREIGN,			/* of another server: another event has its position */
+	DS_CURSOR_LOST				/* its event is gone, and others may have come before it since */
+} DsCursorState;
+
+extern DsCursorState ds_cursor_check(const DsLog *log, const DsCursor *cursor);
+
+#endif							/* DS_CURSOR_CHECK_H */
