@@ -108,6 +108,15 @@ stage_http() {
 	check "it leaves no process behind" not grep -qs "$example/[s]erver.mjs" /proc/[0-9]*/cmdline
 }
 
+# The documentation as a site: it is made, and its links lead somewhere; and as it looks in a browser.
+stage_site() {
+	local list
+	check "the site is made" "$work/src/dev/docs" "$home/site"
+	export SITE=$home/site
+	mapfile -t list < <(executables site)
+	run_tap prove --verbose --exec '' -- "${list[@]}"
+}
+
 # The demo in a directory for temporary files of its own, where it must leave nothing.
 stage_demo() {
 	local output=$home/demo
