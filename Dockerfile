@@ -2,7 +2,7 @@
 #
 #   docker build --build-arg PG_MAJOR=18 --tag docstore .
 #
-# For the images that are based on Debian, which is what a tag has unless it says alpine. There is no Docker engine where docstore is tested:
+# For the images that are based on Debian, which is what a tag has unless it says alpine. CI does not build the image:
 # the test of this file, test/package/6_docker, executes its instructions in a Debian root file system.
 ARG PG_MAJOR=18
 

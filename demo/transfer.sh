@@ -21,7 +21,7 @@ SELECT item, op, id, version FROM docstore.save('[
 SQL
 )
 
-say "Ann is about to send Ben 80. What that hangs on: nothing was withdrawn from her account, and his is not frozen.
+say "Ann is about to send Ben 80. That depends on two things: nothing was withdrawn from her account, and his is not frozen.
 A scope for each says so. Meanwhile Ben gets money from somewhere else, which is not in the way."
 as ben <<'SQL'
 SELECT * FROM docstore.append('ledger', 'ben', '[{"type": "Deposited", "data": {"amount": 5}}]');

@@ -4,7 +4,7 @@
 
 rounds=200
 
-# session NAME: one of the two. Changes 100 documents drawn by lot, as often as $rounds says. What is refused is loaded and
+# session NAME: one of the two. Changes 100 documents picked at random, as often as $rounds says. What is refused is loaded and
 # changed again until it is saved. Every answer is noted before the next question is asked.
 session() {
 	local round answer
@@ -78,7 +78,7 @@ as ann <<'SQL'
 SELECT id, version, data FROM docstore.load_many('places', '{MX, MX-OAX}');
 SQL
 
-say "Two sessions, Carl's and Dora's, now change these documents at the same time. Each draws 100 of them by lot, $rounds times,
+say "Two sessions, Carl's and Dora's, now change these documents at the same time. Each picks 100 of them at random, $rounds times,
 and runs this until it is saved:"
 grep -v '^--' "$root/demo/change.sql" | sed 's/^./  &/'
 echo
