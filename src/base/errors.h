@@ -13,6 +13,7 @@
  * A client may match on these codes; they are part of the interface.
  *
  *	PT409	the conflict (docstore.conflict_sqlstate changes it): conflict.c
+ *	PT428	an UPDATE that does not set the version, where the guard is strict
  *	22023	a bad argument: a value that breaks a rule of the call
  *	22P02	an id that is not of the collection's id type
  *	22003	a version or revision that cannot grow any more
@@ -52,6 +53,7 @@
 
 #include "base/compat.h"
 
+#define DS_ERRCODE_VERSION_REQUIRED		MAKE_SQLSTATE('P', 'T', '4', '2', '8')
 #define DS_ERRCODE_ARGUMENT				ERRCODE_INVALID_PARAMETER_VALUE
 #define DS_ERRCODE_ID_SYNTAX			ERRCODE_INVALID_TEXT_REPRESENTATION
 #define DS_ERRCODE_VERSION_OVERFLOW		ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE

@@ -8,7 +8,8 @@
  *
  *	guard_triggers.c	which table can be guarded, by whom, with which triggers
  *	guard_row.c			an UPDATE keeps the version or raises it by one, and
- *						has seen the row that it changes; the version grows
+ *						has seen the row that it changes; the version grows;
+ *						where the guard is strict, an UPDATE names the version
  *	guard_conflict.c	the conflict of a row tells its key and version only to
  *						those who could read them
  *	guard_floor.c		a version that is deleted does not come back

@@ -22,6 +22,7 @@ typedef struct DsGuarded
 	int			size;			/* of that, in bytes */
 	int			offset;			/* of that in a row without NULLs before it; -1: it depends on the row */
 	int64		highest;		/* version that it can hold */
+	bool		is_strict;		/* whether an UPDATE has to name the version */
 } DsGuarded;
 
 pg_noreturn extern void ds_guard_refuse_update(const DsGuarded *guarded, HeapTuple old, int64 version, int64 sent);

@@ -14,6 +14,12 @@
  * CASCADE, ON DELETE SET NULL): it has seen nothing of the row and puts nothing
  * into it but the key, so whatever somebody else has just written stays.
  *
+ * A strict guard refuses an UPDATE whose SET list does not name the version:
+ * ORMs that write changed columns only leave it out, and then it tells nothing
+ * of what the writer has seen.  What triggers make of the version does not
+ * count; what the server does for foreign keys is let through, since nobody
+ * could write it otherwise.  The UPDATEs of a MERGE have one list together.
+ *
  * This runs for every row, beside an UPDATE that takes some microseconds: what
  * there is to know of the table is found out once in a statement, and a row
  * is not copied where that can be helped.
@@ -21,6 +27,7 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/sysattr.h"
 #include "access/transam.h"
 #include "access/tupmacs.h"
 #include "access/xact.h"
@@ -32,8 +39,11 @@
 #include "guard/guard_conflict.h"
 #include "guard/trigger_state.h"
 #include "miscadmin.h"
+#include "nodes/bitmapset.h"
 #include "table/collection.h"
+#include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
@@ -98,6 +108,7 @@ guarded_table(FunctionCallInfo fcinfo, const TriggerData *trigger)
 	guarded->offset = fixed_offset(guarded->columns, guarded->column);
 	guarded->highest = guarded->size == sizeof(int16) ? PG_INT16_MAX :
 		guarded->size == sizeof(int32) ? PG_INT32_MAX : PG_INT64_MAX;
+	guarded->is_strict = trigger->tg_trigger->tgnargs > 1;
 	guarded->trigger = trigger->tg_trigger->tgoid;
 	guarded->table = table;
 	return guarded;
@@ -254,6 +265,33 @@ refuse_growth(const DsGuarded *guarded)
 			 : errhint("Make the version column a bigint.")));
 }
 
+/* Raise PT428: an UPDATE that does not say which version it has seen. */
+pg_noreturn static void
+refuse_unnamed(const DsGuarded *guarded)
+{
+	Oid			relid = ds_trigger_table(guarded->trigger);
+	const char *column = NameStr(TupleDescAttr(guarded->columns, guarded->column - 1)->attname);
+
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_VERSION_REQUIRED),
+			 errmsg("UPDATE of table \"%s\" does not set its version column \"%s\"",
+					ds_collection_name(relid), column),
+			 errhint("Set it to the version that was read, or make the ORM do so. "
+					 "If nothing was read, as for a counter, use \"SET %s = %s\".",
+					 quote_identifier(column), quote_identifier(column)),
+			 err_generic_string(PG_DIAG_SCHEMA_NAME, get_namespace_name(get_rel_namespace(relid))),
+			 err_generic_string(PG_DIAG_TABLE_NAME, get_rel_name(relid)),
+			 err_generic_string(PG_DIAG_COLUMN_NAME, column),
+			 err_generic_string(PG_DIAG_CONSTRAINT_NAME, "docstore_version_required")));
+}
+
+/* Whether the SET list of the UPDATE names the version, by the number that the column has in this partition. */
+static bool
+names_version(const TriggerData *trigger, const DsGuarded *guarded)
+{
+	return bms_is_member(guarded->column - FirstLowInvalidHeapAttributeNumber, trigger->tg_updatedcols);
+}
+
 /* Whether a row was written by this transaction. */
 static bool
 is_by_this_transaction(HeapTuple row)
@@ -323,6 +361,8 @@ guard_update(const TriggerData *trigger, const DsGuarded *guarded)
 	int64		before = version_of(guarded, old);
 	int64		after = version_of(guarded, new);
 
+	if (guarded->is_strict && !names_version(trigger, guarded) && !is_cascade(guarded, old, new))
+		refuse_unnamed(guarded);
 	if (after == before || (after > before && after - 1 == before))
 	{
 		if (is_newer_than_statement(guarded, old) && !is_cascade(guarded, old, new))

@@ -122,13 +122,11 @@ guarded_table(Oid relid)
 	return ds_trigger_find(relid, DS_GUARD, "guard_row", &trigger) ? ds_trigger_table(trigger.oid) : InvalidOid;
 }
 
-/* Whether a table has a guard that goes by that column, be it gone by now. */
+/* Find the guard that a table has, or has as a partition, if it goes by that column, be it gone by now. */
 static bool
-is_guarded_by(Oid relid, const char *column)
+find_guard(Oid relid, const char *column, DsTrigger *trigger)
 {
-	DsTrigger	trigger;
-
-	return ds_trigger_find(relid, DS_GUARD, "guard_row", &trigger) && strcmp(trigger.column, column) == 0;
+	return ds_trigger_find(relid, DS_GUARD, "guard_row", trigger) && strcmp(trigger->column, column) == 0;
 }
 
 /*
@@ -157,7 +155,7 @@ require_unguarded(Oid relid)
 					 table != guarded ? errdetail("It is a partition of table \"%s\", which is guarded.", ds_collection_name(guarded))
 					 : table != relid ? errdetail("It is a partition of table \"%s\".", ds_collection_name(relid)) : 0,
 					 table != relid ? errhint("Call docstore.unguard() for the partition: it is guarded with that table.")
-					 : errhint("Nothing is to be done; to name another version column, call docstore.unguard() first.")));
+					 : errhint("To name another version column, call docstore.unguard() first.")));
 		if (get_rel_relkind(table) == RELKIND_FOREIGN_TABLE)
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_NOT_A_COLLECTION),
@@ -204,38 +202,61 @@ guard_floor(Oid relid)
 				 "ENABLE ALWAYS");
 }
 
+/* Make the trigger of rows with CREATE, or anew with CREATE OR REPLACE; a second argument makes it strict. */
+static void
+make_row_trigger(const char *create, Oid relid, const char *column, bool is_strict)
+{
+	ds_plan_execute_utility(psprintf("%s TRIGGER " DS_GUARD " BEFORE INSERT OR UPDATE ON %s "
+									 "FOR EACH ROW EXECUTE FUNCTION %s.guard_row(%s%s)", create,
+									 ds_collection_name(relid), ds_internal_schema_name(),
+									 quote_literal_cstr(column), is_strict ? ", 'strict'" : ""));
+}
+
 /*
  * Make the triggers of a table that is guarded by itself what they should be,
- * if they are not; false when there is nothing to repair, or the guard is for
- * another column.  Raises 42501 for others than the owner.
+ * if they are not; false when they are, or the guard is for another column.
+ * Raises 42501 for others than the owner.
  */
 static bool
-repair(Oid relid, const char *column)
+renew(Oid relid, const char *column, bool is_strict)
 {
 	DsCollection collection;
-	bool		always;
+	DsTrigger	trigger;
 
-	if (guarded_table(relid) != relid || !is_guarded_by(relid, column) || ds_trigger_guard_fault(relid) == NULL)
+	if (guarded_table(relid) != relid || !find_guard(relid, column, &trigger) ||
+		(trigger.is_strict == is_strict && ds_trigger_guard_fault(relid) == NULL))
 		return false;
 	require_owner(relid);
-	always = ds_trigger_state(relid, DS_GUARD, "guard_row") == TRIGGER_FIRES_ALWAYS;
-	ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE %sTRIGGER " DS_GUARD,
-									 ds_collection_name(relid), always ? "ALWAYS " : ""));
+	if (trigger.is_strict != is_strict)
+		make_row_trigger("CREATE OR REPLACE", relid, column, is_strict);
+	ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE %sTRIGGER " DS_GUARD, ds_collection_name(relid),
+									 trigger.state == TRIGGER_FIRES_ALWAYS ? "ALWAYS " : ""));
 	if (ds_collection_recognise(relid, &collection))
 		guard_floor(relid);
 	return true;
 }
 
+/* Whether the guard is to be strict; the function had no such argument before 0.7.0. */
+static bool
+strict_argument(FunctionCallInfo fcinfo)
+{
+	if (PG_NARGS() < 3)
+		return false;
+	ds_require_argument(PG_ARGISNULL(2), "strict");
+	return PG_GETARG_BOOL(2);
+}
+
 /*
- * docstore.guard(table_name regclass, version_column name DEFAULT 'version')
- * RETURNS void
+ * docstore.guard(table_name regclass, version_column name DEFAULT 'version',
+ * strict boolean DEFAULT false) RETURNS void
  *
- * A guard whose triggers are not as they should be is repaired.
+ * A guard that is there becomes strict, or plain again, as it is called for;
+ * one whose triggers are not as they should be is repaired.
  *
  * Raises 42P01 and 42809 for what is no table, 42703 and 42804 for what is no
  * version column, 42710 when the table or one of its partitions is guarded, 42501
- * without TRIGGER on the table or, where it is a collection, for others than
- * its owner.
+ * without TRIGGER on the table or, where it is a collection or has the guard,
+ * for others than its owner.
  * Locks: SHARE ROW EXCLUSIVE on the table and its partitions, as CREATE TRIGGER.
  */
 Datum
@@ -243,28 +264,29 @@ ds_guard(PG_FUNCTION_ARGS)
 {
 	Oid			relid;
 	char	   *column;
+	bool		is_strict;
 	DsCollection collection;
+	DsTrigger	trigger;
 
 	ds_require_writable("docstore.guard()");
 	ds_require_argument(PG_ARGISNULL(0), "table_name");
 	ds_require_argument(PG_ARGISNULL(1), "version_column");
 	relid = PG_GETARG_OID(0);
 	column = NameStr(*PG_GETARG_NAME(1));
+	is_strict = strict_argument(fcinfo);
 
 	require_table(relid);
 	require_trigger_privilege(relid);
 	lock_table(relid, ShareRowExclusiveLock);
-	ds_guard_require_version_column(relid, column, is_guarded_by(relid, column));
+	ds_guard_require_version_column(relid, column, find_guard(relid, column, &trigger));
 	require_no_identity(relid, column);
 	ds_distributed_refuse_guard(relid);
 	ds_log_refuse_guard(relid, column);
-	if (repair(relid, column))
+	if (renew(relid, column, is_strict))
 		PG_RETURN_VOID();
 	require_unguarded(relid);
 
-	ds_plan_execute_utility(psprintf("CREATE TRIGGER " DS_GUARD " BEFORE INSERT OR UPDATE ON %s "
-									 "FOR EACH ROW EXECUTE FUNCTION %s.guard_row(%s)",
-									 ds_collection_name(relid), ds_internal_schema_name(), quote_literal_cstr(column)));
+	make_row_trigger("CREATE", relid, column, is_strict);
 	if (ds_collection_recognise(relid, &collection))
 		guard_floor(relid);
 	report_children(relid);

@@ -63,6 +63,7 @@ find(Oid index, int nkeys, ScanKey keys, DsTrigger *trigger)
 			.function = form->tgfoid,
 			.state = form->tgenabled,
 			.column = first_argument(tuple, RelationGetDescr(triggers)),
+			.is_strict = form->tgnargs > 1,
 		};
 	}
 	systable_endscan(scan);

@@ -18,6 +18,7 @@ typedef struct DsTrigger
 	Oid			function;
 	char		state;			/* when it fires: pg_trigger.tgenabled */
 	const char *column;			/* of versions, for a guard; else empty */
+	bool		is_strict;		/* a guard that an UPDATE without the version does not pass */
 } DsTrigger;
 
 extern bool ds_trigger_find(Oid relid, const char *name, const char *function, DsTrigger *trigger);

@@ -2,7 +2,7 @@
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION docstore;
-SELECT plan(62);
+SELECT plan(64);
 
 SELECT has_extension('docstore');
 SELECT has_schema('docstore');
@@ -12,7 +12,8 @@ SELECT has_function('docstore'::name, f.name::name, f.arguments::name[]) FROM (V
 	('create_collection', '{text,regtype}'), ('upsert', '{regclass,text,jsonb,bigint}'), ('delete', '{regclass,text,bigint}'),
 	('patch', '{regclass,text,jsonb,bigint}'), ('merge_patch', '{jsonb,jsonb}'), ('get', '{regclass,text}'), ('put', '{jsonb}'),
 	('load', '{regclass,text,bigint}'), ('load_many', '{regclass,text[]}'), ('upsert_many', '{regclass,text[],jsonb[],bigint[]}'),
-	('try_save', '{jsonb}'), ('violations', '{text}'), ('no_version', '{}'), ('any_version', '{}'), ('some_version', '{}')
+	('try_save', '{jsonb}'), ('violations', '{text}'), ('no_version', '{}'), ('any_version', '{}'), ('some_version', '{}'),
+	('guard', '{regclass,name,boolean}'), ('unguard', '{regclass}')
 ) f(name, arguments);
 SELECT has_function('docstore'::name, 'save'::name);
 
@@ -26,7 +27,8 @@ SELECT isnt_definer('docstore'::name, f.name::name) FROM (VALUES ('upsert'), ('s
 
 -- views show what is there
 SELECT has_view('docstore'::name, v.name::name, v.name) FROM (VALUES ('collections'), ('logs'), ('guarded'), ('error_codes')) v(name);
-SELECT columns_are('docstore', v.name, '{name,estimated_rows,size,options}') FROM (VALUES ('collections'::name), ('logs'), ('guarded')) v(name);
+SELECT columns_are('docstore', v.name, '{name,estimated_rows,size,options}') FROM (VALUES ('collections'::name), ('logs')) v(name);
+SELECT columns_are('docstore', 'guarded', ARRAY['name', 'estimated_rows', 'size', 'options', 'strict']);
 SELECT columns_are('docstore', 'error_codes', ARRAY['sqlstate', 'condition', 'retry', 'meaning', 'remedy']);
 SELECT table_privs_are('docstore', 'collections', 'public', ARRAY['SELECT']);
 

@@ -2,7 +2,7 @@
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION docstore;
-SELECT plan(17);
+SELECT plan(23);
 
 CREATE TABLE customer (
 	id uuid PRIMARY KEY, version bigint NOT NULL DEFAULT 1, data jsonb NOT NULL DEFAULT '{}', tenant text NOT NULL DEFAULT 'acme',
@@ -57,6 +57,16 @@ SELECT throws_ok('SELECT docstore.upsert(''customer'', ''a0eebc99-9c0b-4ef8-bb6d
 SELECT throws_ok('SELECT docstore.delete(''customer'', ''a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'', 3)', '42501', NULL, 'no DELETE without the privilege');
 SELECT throws_ok('SELECT docstore.load(''invoice'', ''2'')', '42501', NULL, 'no SELECT without the privilege');
 RESET ROLE;
+
+-- a table that an ORM owns, under a strict guard
+CREATE TABLE payment (nr int PRIMARY KEY, lock_version int NOT NULL DEFAULT 0, note text);
+SELECT lives_ok($$ SELECT docstore.guard('payment', 'lock_version', true) $$, 'a strict guard');
+SELECT is((SELECT strict FROM docstore.guarded WHERE name LIKE '%.payment'), true, 'which the view shows');
+INSERT INTO payment VALUES (1);
+SELECT throws_ok($$ UPDATE payment SET note = 'x' WHERE nr = 1 $$, 'PT428', NULL, 'an UPDATE that does not name the version is refused');
+SELECT throws_ok($$ UPDATE payment SET note = 'x', lock_version = 7 WHERE nr = 1 $$, 'PT409', NULL, 'a stale one is the conflict');
+SELECT lives_ok($$ UPDATE payment SET note = 'x', lock_version = lock_version WHERE nr = 1 $$, 'one that keeps the version names it');
+SELECT is((SELECT lock_version FROM payment), 1, 'and is counted');
 
 SELECT * FROM finish();
 ROLLBACK;

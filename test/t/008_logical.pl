@@ -23,9 +23,17 @@ $_->safe_psql('postgres', q{
 	SELECT docstore.create_collection('notes');
 	SELECT docstore.guard('invoices'), docstore.guard('parts'), docstore.guard('notes');
 	CREATE TABLE always (nr int PRIMARY KEY, note text, version int);
+	CREATE TABLE strictly (nr int PRIMARY KEY, note text, version int);
+	CREATE TABLE named (version int, gone int, note text, nr int PRIMARY KEY);
+	ALTER TABLE named DROP gone;
 }) for $publisher, $subscriber;
 # a guard that its owner wants to see what replication applies, too
 $subscriber->safe_psql('postgres', q{SELECT docstore.guard('always'); ALTER TABLE always ENABLE ALWAYS TRIGGER docstore_guard});
+# strict guards: as they are made, and one that sees it
+$subscriber->safe_psql('postgres', q{
+	SELECT docstore.guard('strictly', strict => true), docstore.guard('named', strict => true);
+	ALTER TABLE named ENABLE ALWAYS TRIGGER docstore_guard;
+});
 $publisher->safe_psql('postgres', q{
 	SELECT docstore.upsert('shops', id, '{"n": 1}') FROM unnest('{a, b, c, d}'::text[]) id;
 	SELECT docstore.upsert('shops', 'a', '{"n": 2}', 1);
@@ -35,8 +43,10 @@ $publisher->safe_psql('postgres', q{
 	ALTER TABLE invoices ENABLE TRIGGER docstore_guard;
 	INSERT INTO parts VALUES (1, 1, 'first');
 	INSERT INTO always VALUES (1, 'first', 1), (2, 'first', 1);
+	INSERT INTO strictly VALUES (1, 'first', 1);
+	INSERT INTO named VALUES (1, 'first', 1);
 	SELECT docstore.upsert('notes', 'b', '{}'), docstore.upsert('notes', 'b', '{}', 1), docstore.upsert('notes', 'b', '{}', 2);
-	CREATE PUBLICATION shops FOR TABLE shops, invoices, parts, notes, always WITH (publish_via_partition_root);
+	CREATE PUBLICATION shops FOR TABLE shops, invoices, parts, notes, always, strictly, named WITH (publish_via_partition_root);
 });
 $subscriber->safe_psql('postgres', sprintf(q{CREATE SUBSCRIPTION shops CONNECTION '%s dbname=postgres' PUBLICATION shops}, $publisher->connstr));
 $subscriber->wait_for_subscription_sync($publisher, 'shops');
@@ -71,6 +81,8 @@ $publisher->safe_psql('postgres', q{
 	ALTER TABLE invoices ENABLE TRIGGER docstore_guard;
 	UPDATE parts SET note = 'moved', nr = 101;
 	UPDATE always SET note = 'left out';
+	UPDATE strictly SET note = 'left out';
+	UPDATE named SET note = 'left out';
 	UPDATE always SET note = 'sent', version = 3 WHERE nr = 1;
 	UPDATE notes SET id = 'c', version = version + 1 WHERE id = 'b';
 });
@@ -81,6 +93,9 @@ is($subscriber->safe_psql('postgres', 'SELECT tableoid::regclass, * FROM parts')
 like(($subscriber->psql('postgres', 'UPDATE invoices SET total = 1, version = 2 WHERE nr = 1'))[2], qr/version conflict/, 'others are refused there');
 is($subscriber->safe_psql('postgres', 'UPDATE invoices SET total = 1, version = 4 WHERE nr = 1 RETURNING version'), '4', 'or count on');
 is($subscriber->safe_psql('postgres', 'SELECT * FROM always ORDER BY nr'), "1|sent|3\n2|left out|2", 'a guard that fires always counts what is applied');
+is($subscriber->safe_psql('postgres', 'SELECT * FROM strictly'), '1|left out|1', 'a strict guard lets through what is applied');
+is($subscriber->safe_psql('postgres', 'SELECT * FROM named'), '2|left out|1', 'or counts it: what is applied names all columns');
+like(($subscriber->psql('postgres', "UPDATE $_ SET note = 'x'"))[2], qr/does not set its version column/, "others are refused in $_") for 'strictly', 'named';
 is($subscriber->safe_psql('postgres', q{SELECT id, version FROM notes}), 'c|4', 'a document gets another id');
 is($subscriber->safe_psql('postgres', q{SELECT docstore.upsert('notes', 'b', '{}')}), '4', 'which uses up the version of the old one');
 $publisher->safe_psql('postgres', q{DELETE FROM notes WHERE id = 'c'});

@@ -25,6 +25,9 @@ $old->safe_psql('postgres', q{
 	CREATE TABLE by_hand (id bigint PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL);
 	SELECT docstore.upsert('by_hand', '1', '{}');
 	SELECT docstore.upsert('shops', 'gone', '{}'), docstore.upsert('shops', 'gone', '{}', 1), docstore.delete('shops', 'gone', 2);
+	CREATE TABLE strictly (id int PRIMARY KEY, version int);
+	INSERT INTO strictly VALUES (1, 1);
+	SELECT docstore.guard('strictly', strict => true);
 	SELECT docstore.create_log('ledger');
 	SELECT docstore.append('ledger', 'a', '[{"type": "T"}, {"type": "T"}]');
 	SELECT docstore.append('ledger', 'b', '[{"type": "T"}]');
@@ -73,6 +76,8 @@ like(($new->psql('postgres', qq{\\set VERBOSITY verbose\nSELECT docstore.upsert(
 is($new->safe_psql('postgres', q{SELECT docstore.upsert('"My Orders"', '7f0e6a3c-5b0e-4b7b-9d0f-2f4a3c1d9e10', '{}', 1)}), '2', 'with uuids, too');
 is($new->safe_psql('postgres', q{SELECT docstore.upsert('by_hand', '1', '{}', 1)}), '2', 'and in a table made by hand');
 is($new->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'gone', '{}')}), '3', 'what was deleted before starts above its old version');
+like(($new->psql('postgres', 'UPDATE strictly SET id = 2'))[2], qr/does not set its version column/, 'a strict guard is strict');
+is($new->safe_psql('postgres', 'UPDATE strictly SET id = 2, version = 1 RETURNING version'), '2', 'and counts on');
 is($new->safe_psql('postgres', q{SELECT docstore.create_collection('more'); SELECT docstore.upsert('more', 'a', '{}')}), "more\n1", 'a new collection can be made');
 $new->safe_psql('older', 'ALTER EXTENSION docstore UPDATE');
 is($new->safe_psql('older', q{SELECT docstore.upsert('shops', 'a', '{}', 1)}), '2', 'an older version of the extension is updated afterwards');

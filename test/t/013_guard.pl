@@ -99,13 +99,18 @@ $node->safe_psql('postgres', q{
 	CREATE TABLE spread_0 PARTITION OF spread FOR VALUES WITH (MODULUS 2, REMAINDER 0);
 	SELECT docstore.guard('spread');
 	CREATE TABLE spread_1 PARTITION OF spread FOR VALUES WITH (MODULUS 2, REMAINDER 1);
+	CREATE TABLE strictly (id int PRIMARY KEY, version int) PARTITION BY RANGE (id);
+	CREATE TABLE strictly_low PARTITION OF strictly FOR VALUES FROM (0) TO (100);
+	INSERT INTO strictly VALUES (1, 1);
+	SELECT docstore.guard('strictly', strict => true);
 });
 my $triggers = q{SELECT string_agg(tgrelid::regclass || ' ' || tgname || ' ' || tgenabled::text, ', ' ORDER BY tgrelid::regclass::text, tgname) FROM pg_trigger WHERE tgname ~ '^docstore'};
 my $guards = $node->safe_psql('postgres', $triggers);
 is($guards, join(', ', 'parts docstore_guard O', 'parts_high docstore_guard O', 'parts_low docstore_guard O', 'r docstore_guard O',
 		'shops docstore_guard O', 'shops docstore_guard_delete A', 'shops docstore_guard_truncate A',
 		'spread docstore_guard O', 'spread docstore_guard_delete A', 'spread docstore_guard_truncate A',
-		'spread_0 docstore_guard O', 'spread_0 docstore_guard_delete A', 'spread_1 docstore_guard O', 'spread_1 docstore_guard_delete A'),
+		'spread_0 docstore_guard O', 'spread_0 docstore_guard_delete A', 'spread_1 docstore_guard O', 'spread_1 docstore_guard_delete A',
+		'strictly docstore_guard O', 'strictly_low docstore_guard O'),
 	'partitions have the triggers as the table has them, also those that came later');
 my $dump = $node->basedir . '/dump';
 $node->command_ok(['pg_dump', '-Fc', '-f', $dump, 'postgres'], 'dump');
@@ -115,6 +120,12 @@ is($node->safe_psql('restored', $triggers), $guards, 'the guards are there');
 is($node->safe_psql('restored', q{SELECT string_agg(id || ' ' || COALESCE(lock_version::text, 'none'), ', ' ORDER BY id) FROM parts}), '1 0, 100 none', 'versions are as they were');
 is($node->safe_psql('restored', q{UPDATE parts SET id = id RETURNING lock_version}), "1\n1", 'the next update counts on');
 like(($node->psql('restored', q{UPDATE parts SET lock_version = 9 WHERE id = 100}))[2], qr/version conflict/, 'and a stale one is refused');
+is($node->safe_psql('restored', q{SELECT string_agg(name, ' ' ORDER BY name) FROM docstore.guarded WHERE strict}), 'public.strictly', 'a strict guard is strict');
+like(($node->psql('restored', "\\set VERBOSITY verbose\nUPDATE strictly SET id = 2"))[2], qr/ERROR:  PT428: .*CONSTRAINT NAME:  docstore_version_required/s,
+	'an UPDATE without the version is refused');
+$node->safe_psql('restored', 'CREATE TABLE strictly_high PARTITION OF strictly FOR VALUES FROM (100) TO (200); INSERT INTO strictly VALUES (100, 1)');
+like(($node->psql('restored', 'UPDATE strictly SET id = 101 WHERE id = 100'))[2], qr/does not set its version column/, 'in a partition that comes after it, too');
+is($node->safe_psql('restored', 'UPDATE strictly SET id = id, version = version RETURNING id, version'), "1|2\n100|2", 'with the version it is stored');
 $node->safe_psql('restored', q{DELETE FROM shops});
 is($node->safe_psql('restored', q{SELECT docstore.upsert('shops', 'a', '{}')}), '2', 'a deleted version does not come back');
 

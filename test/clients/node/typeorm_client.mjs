@@ -80,7 +80,12 @@ EventSubscriber()(SeenVersion);
 class Unguarded {}
 const UnguardedSchema = new EntitySchema({ ...ShopSchema.options, name: 'Unguarded', target: Unguarded, tableName: 'unguarded' });
 
-const options = { type: 'postgres', url: process.env.DATABASE_URL, entities: [ShopSchema, UnguardedSchema] };
+class Bare {}
+const BareSchema = new EntitySchema({
+  ...ShopSchema.options, name: 'Bare', target: Bare, tableName: 'bare', columns: { ...ShopSchema.options.columns, version: { type: 'int' } },
+});
+
+const options = { type: 'postgres', url: process.env.DATABASE_URL, entities: [ShopSchema, UnguardedSchema, BareSchema] };
 const db = new DataSource({ ...options, migrations: [Shops1767225600000], subscribers: [SeenVersion] });
 const withoutSubscriber = new DataSource(options);
 const shops = db.getRepository(Shop);
@@ -186,6 +191,20 @@ async function alone() {
   same([error, row.name], [undefined, 'second'], 'alone: with a guard but without the subscriber, save() overwrites what has overtaken it');
 }
 
+/** A version that is a column as any other: save() and update() send what has changed, and leave it out. */
+async function strict() {
+  await db.query("CREATE TABLE bare (LIKE shops INCLUDING ALL); SELECT docstore.guard('bare', strict => true)");
+  const bares = withoutSubscriber.getRepository(Bare);
+  const bare = await bares.save({ name: 'Demel', opens: 8, version: 1 });
+  const error = await raises(() => bares.save(Object.assign(bare, { opens: 7 })), 'strict: save() without @VersionColumn is an error');
+  const { constraint, table, column } = error.driverError;
+  same([code(error), constraint, table, column], ['PT428', 'docstore_version_required', 'bare', 'version'],
+    'strict: which names the table and its version');
+  same(code(await raises(() => bares.update(bare.id, { opens: 7 }), 'strict: so is update()')), 'PT428', 'strict: with that SQLSTATE');
+  await bares.update(bare.id, { opens: 7, version: 1 });
+  same(await plain(bares, bare.id), { id: bare.id, name: 'Demel', opens: 7, version: 2 }, 'strict: what sends the version is stored');
+}
+
 /** Documents by docstore's functions. */
 async function functions() {
   // begin upsert
@@ -227,6 +246,7 @@ await entities();
 await batch();
 await twoSessions();
 await alone();
+await strict();
 await functions();
 await retries();
 done();

@@ -239,6 +239,32 @@ def upsert(cafe, data, expected=None):
 # end upsert
 
 
+class Bare(models.Model):
+    """A version that is a field as any other: save(update_fields=...) and update() leave it out."""
+    name = models.TextField()
+    version = models.IntegerField(default=1)
+
+    class Meta:
+        app_label = db_table = "bare"
+
+
+def strict():
+    with connection.schema_editor() as schema_editor:
+        schema_editor.create_model(Bare)
+    sql("SELECT docstore.guard('bare', strict => true)")
+    bare = Bare.objects.create(name="Demel")
+    bare.name = "overwritten"
+    error = raises(DatabaseError, lambda: bare.save(update_fields=["name"]), "strict: save(update_fields=...) without the version is an error")
+    diag = error.__cause__.diag
+    same((diag.sqlstate, diag.constraint_name, diag.table_name, diag.column_name), ("PT428", "docstore_version_required", "bare", "version"),
+         "strict: which names the table and its version")
+    error = raises(DatabaseError, lambda: Bare.objects.filter(pk=1).update(name="overwritten"), "strict: so is update()")
+    same(error.__cause__.sqlstate, "PT428", "strict: with that SQLSTATE")
+    bare.save(update_fields=["name", "version"])
+    Bare.objects.filter(pk=1).update(name="Demel's", version=F("version"))
+    same(sql("SELECT name, version FROM bare"), ("Demel's", 3), "strict: what sends the version is stored")
+
+
 def functions():
     """Documents by docstore's functions."""
     same([upsert("mozart", {"opens": 8}), upsert("mozart", {"opens": 7}, 1)], [1, 2], "upsert: answers with the version")
@@ -294,6 +320,7 @@ entities()
 batch()
 two_sessions()
 alone()
+strict()
 functions()
 retries()
 done()

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import sqlalchemy as sa
 from sqlalchemy import text
+from sqlalchemy.orm.attributes import flag_modified
 
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
 from tap import Waiting, done, failing, in_threads, raises, same
@@ -229,6 +230,35 @@ def upsert(session, cafe, data, expected=None):
 # end upsert
 
 
+class Bare(Base):
+    """A version that is a column as any other: a flush sends what has changed, and leaves it out."""
+    __tablename__ = "bare"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    version: Mapped[int] = mapped_column(default=1)
+
+
+event.listen(Bare.__table__, "after_create", DDL("SELECT docstore.guard('%(fullname)s', strict => true)"))
+
+
+def strict():
+    with Session.begin() as session:
+        session.add(Bare(name="Demel"))
+    with Session() as session:
+        session.get(Bare, 1).name = "overwritten"
+        diag = commit(session).orig.diag
+    same((diag.sqlstate, diag.constraint_name, diag.table_name, diag.column_name), ("PT428", "docstore_version_required", "bare", "version"),
+         "strict: without version_id_col a flush is refused, and the error names the table and its version")
+    with Session() as session:
+        error = raises(DBAPIError, lambda: session.execute(update(Bare).values(name="overwritten")), "strict: so is an update in SQL")
+        same(error.orig.sqlstate, "PT428", "strict: with that SQLSTATE")
+    with Session.begin() as session:
+        bare = session.get(Bare, 1)
+        bare.name = "Demel's"
+        flag_modified(bare, "version")
+    same(scalar("SELECT concat_ws(' ', name, version) FROM bare"), "Demel's 2", "strict: what sends the version is stored")
+
+
 def functions():
     """Documents by docstore's functions."""
     with Session.begin() as session:
@@ -285,6 +315,7 @@ entities()
 batch()
 two_sessions()
 alone()
+strict()
 functions()
 retries()
 done()

@@ -1,4 +1,4 @@
-/* docstore 0.6.0: the schema docstore, which is all that users call, and what it stands on */
+/* docstore 0.7.0: the schema docstore, which is all that users call, and what it stands on */
 
 \echo Use "CREATE EXTENSION docstore" to load this file. \quit
 
@@ -313,11 +313,11 @@ COMMENT ON FUNCTION docstore.consumers(regclass) IS 'the consumers of a log, how
 -- Guarded tables
 --
 
-CREATE FUNCTION docstore.guard(table_name regclass, version_column name DEFAULT 'version') RETURNS void
+CREATE FUNCTION docstore.guard(table_name regclass, version_column name DEFAULT 'version', strict boolean DEFAULT false) RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_guard';
 
-COMMENT ON FUNCTION docstore.guard(regclass, name) IS 'hold whoever writes a table by plain SQL to the rule of versions';
+COMMENT ON FUNCTION docstore.guard(regclass, name, boolean) IS 'hold whoever writes a table by plain SQL to the rule of versions; strict: an UPDATE has to set the version';
 
 CREATE FUNCTION docstore.unguard(table_name regclass) RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
@@ -507,7 +507,8 @@ SELECT
 			JOIN pg_catalog.pg_trigger AS pt ON pt.tgrelid OPERATOR(pg_catalog.=) p.relid AND pt.tgname OPERATOR(pg_catalog.=) t.tgname
 			JOIN pg_catalog.pg_class AS pc ON pc.oid OPERATOR(pg_catalog.=) p.relid
 			JOIN pg_catalog.pg_namespace AS pn ON pn.oid OPERATOR(pg_catalog.=) pc.relnamespace
-			WHERE pc.relkind OPERATOR(pg_catalog.=) 'r' AND pt.tgenabled OPERATOR(pg_catalog.<>) t.tgenabled) END) AS options
+			WHERE pc.relkind OPERATOR(pg_catalog.=) 'r' AND pt.tgenabled OPERATOR(pg_catalog.<>) t.tgenabled) END) AS options,
+	t.tgnargs OPERATOR(pg_catalog.>) 1 AS strict
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.tgrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
@@ -523,11 +524,15 @@ COMMENT ON COLUMN docstore.guarded.name IS 'the qualified name, as in conflicts'
 COMMENT ON COLUMN docstore.guarded.estimated_rows IS 'as of the last VACUUM or ANALYZE; NULL before the first';
 COMMENT ON COLUMN docstore.guarded.size IS 'in bytes, with indexes, TOAST and partitions';
 COMMENT ON COLUMN docstore.guarded.options IS 'what it is like';
+COMMENT ON COLUMN docstore.guarded.strict IS 'whether an UPDATE has to set the version';
 
 CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) AS VALUES
 	(docstore_internal.conflict_sqlstate(), NULL, 'reload',
 		'the conflict: expected versions do not hold',
 		'what the hint says: load the listed items again, apply the change to them, save again; read a scope again; append to another stream than a closed one'),
+	('PT428', NULL, 'no',
+		'an UPDATE of a table whose guard is strict does not set the version',
+		'set it to the version that was read, or make the ORM do so'),
 	('22023', 'invalid_parameter_value', 'no',
 		'a bad argument: a NULL or empty id, data that is no object, an unknown op or key, a number or word that is no expected version, the same document twice, a scope without expected, a cursor that is none of this log or whose event is lost, a request_id that was used with other changes',
 		'correct the call; the message names the item'),
@@ -603,7 +608,7 @@ CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) A
 
 COMMENT ON VIEW docstore.error_codes IS 'the SQLSTATEs that docstore raises';
 COMMENT ON COLUMN docstore.error_codes.sqlstate IS 'of the conflict, what the setting docstore.conflict_sqlstate says';
-COMMENT ON COLUMN docstore.error_codes.condition IS 'its name in PL/pgSQL; NULL for the conflict, which is caught by its SQLSTATE';
+COMMENT ON COLUMN docstore.error_codes.condition IS 'its name in PL/pgSQL; NULL for what is caught by its SQLSTATE';
 COMMENT ON COLUMN docstore.error_codes.retry IS 'reload: load, apply the change, save again; again: the same transaction once more; no: it would fail again';
 COMMENT ON COLUMN docstore.error_codes.meaning IS 'when it is raised';
 COMMENT ON COLUMN docstore.error_codes.remedy IS 'what to do';
