@@ -31,6 +31,7 @@
 #include "table/collection.h"
 #include "table/distributed.h"
 #include "table/floor.h"
+#include "table/name.h"
 #include "table/plan.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -42,10 +43,7 @@ PG_FUNCTION_INFO_V1(ds_unguard);
 pg_noreturn static void
 refuse_unknown(const char *name)
 {
-	ereport(ERROR,
-			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 errmsg("table \"%s\" does not exist", name),
-			 errhint("Check its name and the search_path.")));
+	ds_name_refuse_unknown("table", name, DS_ONLY_ITEM, "Check its name and the search_path.");
 }
 
 static void
