@@ -15,7 +15,7 @@ const setup = () => sql`
     opens   int NOT NULL,
     version int NOT NULL DEFAULT 1
   );
-  SELECT docstore.guard('shops');
+  SELECT docstore.guard('shops', strict => true);
   SELECT docstore.create_collection('cafes');
 `.simple();
 // end setup

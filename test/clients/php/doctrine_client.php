@@ -41,7 +41,7 @@ function set_up(EntityManager $em): void
 {
     $em->getConnection()->executeStatement('CREATE EXTENSION IF NOT EXISTS docstore');
     (new SchemaTool($em))->createSchema([$em->getClassMetadata(Shop::class)]);
-    $em->getConnection()->executeStatement("SELECT docstore.guard('shops')");
+    $em->getConnection()->executeStatement("SELECT docstore.guard('shops', strict => true)");
     $em->getConnection()->executeStatement("SELECT docstore.create_collection('cafes')");
 }
 // end setup
@@ -228,7 +228,7 @@ function alone(Connection $connection): void
     $em->remove($stale);
     $em->flush();
     Tap::same(row(11), false, 'alone: remove() deletes what somebody else has changed');
-    $connection->executeStatement("SELECT docstore.guard('shops')");
+    $connection->executeStatement("SELECT docstore.guard('shops', strict => true)");
 }
 
 // begin upsert

@@ -20,7 +20,7 @@ SETUP = """
         opens   int NOT NULL,
         version int NOT NULL DEFAULT 1
     );
-    SELECT docstore.guard('shops');
+    SELECT docstore.guard('shops', strict => true);
     SELECT docstore.create_collection('cafes');
 """
 
@@ -174,7 +174,7 @@ async def alone(pool):
     same(await race(pool, in_sql), ("UPDATE 1", ("second", 17)), "alone: also where its version was computed in SQL")
     same(await pool.execute("DELETE FROM shops WHERE id = 6"), "DELETE 1",
          "alone: a delete that does not ask for the version deletes what somebody has changed")
-    await pool.execute("SELECT docstore.guard('shops')")
+    await pool.execute("SELECT docstore.guard('shops', strict => true)")
 
 
 async def functions(connection):

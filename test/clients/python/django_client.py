@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
     dependencies = [("shops", "0001_initial")]
     operations = [
         CreateExtension("docstore"),
-        migrations.RunSQL("SELECT docstore.guard('shops')", "SELECT docstore.unguard('shops')"),
+        migrations.RunSQL("SELECT docstore.guard('shops', strict => true)", "SELECT docstore.unguard('shops')"),
         migrations.RunSQL("SELECT docstore.create_collection('cafes')", "DROP TABLE cafes"),
     ]
 # end setup
@@ -229,7 +229,7 @@ def alone():
     same((models.Model.delete(gone)[0], Shop.objects.filter(pk=11).count()), (1, 0), "alone: Django's own delete() does not look at the version")
     models.Model.save(stale)
     same(row(11), ("shop 9", 8, 1), "alone: Django's own save() inserts a row again that is gone")
-    sql("SELECT docstore.guard('shops')")
+    sql("SELECT docstore.guard('shops', strict => true)")
 
 
 # begin upsert

@@ -18,7 +18,7 @@ SETUP = """
         opens   int NOT NULL,
         version int NOT NULL DEFAULT 1
     );
-    SELECT docstore.guard('shops');
+    SELECT docstore.guard('shops', strict => true);
     SELECT docstore.create_collection('cafes');
 """
 # end setup
@@ -151,7 +151,7 @@ def alone(connection):
     same(race(connection, by_row), (5, ("second", 5)), "alone: without a guard the first one's change is overwritten")
     same(race(connection, in_sql), (1, ("second", 7)), "alone: also where its version was computed in SQL")
     same(connection.execute("DELETE FROM shops WHERE id = 6").rowcount, 1, "alone: a delete that does not ask for the version deletes what somebody has changed")
-    connection.execute("SELECT docstore.guard('shops')")
+    connection.execute("SELECT docstore.guard('shops', strict => true)")
 
 
 def functions(connection):

@@ -39,7 +39,7 @@ class Shop(Base):
 
 # create_all() executes these: the guard when it has made the table, the others each time.
 event.listen(Base.metadata, "before_create", DDL("CREATE EXTENSION IF NOT EXISTS docstore"))
-event.listen(Shop.__table__, "after_create", DDL("SELECT docstore.guard('%(fullname)s')"))
+event.listen(Shop.__table__, "after_create", DDL("SELECT docstore.guard('%(fullname)s', strict => true)"))
 event.listen(Base.metadata, "after_create", DDL("SELECT docstore.create_collection('cafes') WHERE to_regclass('cafes') IS NULL"))
 
 engine = create_engine("postgresql+psycopg://", pool_size=10)
@@ -220,7 +220,7 @@ def alone():
     same((type(error), left), (StaleDataError, ("first", 3, 9)), "alone: a stale delete is refused by SQLAlchemy")
     outcome, left = race(in_sql)
     same((outcome, left), (None, ("second", 3, 11)), "alone: an update in SQL that has waited overwrites, and nobody is told")
-    scalar("SELECT docstore.guard('shops')")
+    scalar("SELECT docstore.guard('shops', strict => true)")
 
 
 # begin upsert

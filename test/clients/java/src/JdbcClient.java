@@ -20,7 +20,7 @@ class JdbcClient {
             opens   int NOT NULL,
             version int NOT NULL DEFAULT 1
         );
-        SELECT docstore.guard('shops');
+        SELECT docstore.guard('shops', strict => true);
         SELECT docstore.create_collection('cafes');
         """;
 
