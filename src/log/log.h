@@ -6,6 +6,10 @@
  * and are locked before they are described.  What is in them is known above:
  * heads and events in stream/, their order in feed/.
  *
+ *	log.c			recognises the tables
+ *	create_log.c	makes them and their triggers; a log that is made to notify
+ *					does so once for each commit
+ *
  * It may call table/ and base/.
  */
 #ifndef DS_LOG_H

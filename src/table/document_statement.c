@@ -11,7 +11,7 @@
 
 #define SAME_ID(other) "t.id OPERATOR(pg_catalog.=) " other
 
-/* A document at the highest version cannot grow: no row, and document.c says why. */
+/* A document at the highest version cannot grow: no row, and row_error.c says why. */
 #define CAN_GROW "t.version OPERATOR(pg_catalog.<) 9223372036854775807"
 #define NEXT_VERSION "t.version OPERATOR(pg_catalog.+) 1"
 

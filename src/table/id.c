@@ -4,7 +4,7 @@
  * Callers give ids as text, or in JSON as strings (numbers too, where the
  * ids are numbers); here they become values of the collection's type.
  *
- * ds_id_compare() is half of the one global lock order (batch.c): bytes, and
+ * ds_id_compare() is half of the one global lock order (order.c): bytes, and
  * never the database's collation, so that all sessions agree.  That needs
  * ids that are equal to the server only when their bytes are, which is why
  * tables whose ids have a nondeterministic collation are no collections.
