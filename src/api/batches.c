@@ -112,8 +112,8 @@ begin(FunctionCallInfo fcinfo, const char *function)
 {
 	Rows		result = {.set = (ReturnSetInfo *) fcinfo->resultinfo};
 
-	ds_require_writable(function);
-	ds_require_argument(PG_ARGISNULL(0), "changes");
+	ds_call_require_writable(function);
+	ds_argument_require(PG_ARGISNULL(0), "changes");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	return result;
 }
@@ -249,7 +249,7 @@ require_element(bool is_null, const char *name, int item)
 	if (is_null)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%s%s must not be NULL", ds_item_prefix(item), name),
+				 errmsg("%s%s must not be NULL", ds_error_item_prefix(item), name),
 				 errhint("Give every document an id and data.")));
 }
 
@@ -330,10 +330,10 @@ ds_upsert_many(PG_FUNCTION_ARGS)
 {
 	DsBatch		batch;
 
-	ds_require_writable("docstore.upsert_many()");
-	ds_require_argument(PG_ARGISNULL(0), "collection");
-	ds_require_argument(PG_ARGISNULL(1), "ids");
-	ds_require_argument(PG_ARGISNULL(2), "data");
+	ds_call_require_writable("docstore.upsert_many()");
+	ds_argument_require(PG_ARGISNULL(0), "collection");
+	ds_argument_require(PG_ARGISNULL(1), "ids");
+	ds_argument_require(PG_ARGISNULL(2), "data");
 
 	read_items(fcinfo, &batch);
 	if (!ds_batch_run(&batch, true))
@@ -387,8 +387,8 @@ ds_forget_requests(PG_FUNCTION_ARGS)
 {
 	Datum		before;
 
-	ds_require_writable("docstore.forget_requests()");
-	ds_require_argument(PG_ARGISNULL(0), "older_than");
+	ds_call_require_writable("docstore.forget_requests()");
+	ds_argument_require(PG_ARGISNULL(0), "older_than");
 	before = time_before(PG_GETARG_DATUM(0));
 	PG_RETURN_INT64(ds_request_forget(GetUserId(), DatumGetTimestampTz(before)));
 }

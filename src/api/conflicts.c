@@ -39,7 +39,7 @@ PG_FUNCTION_INFO_V1(ds_violations);
 Datum
 ds_check_conflicts(pg_attribute_unused() PG_FUNCTION_ARGS)
 {
-	ds_require_no_parallel("docstore.check_conflicts()");
+	ds_call_require_no_parallel("docstore.check_conflicts()");
 	ds_deferred_check("");
 	PG_RETURN_VOID();
 }

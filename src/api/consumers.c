@@ -83,10 +83,10 @@ ds_commit_cursor(PG_FUNCTION_ARGS)
 	int64		expected;
 	Datum		id;
 
-	ds_require_writable("docstore.commit_cursor()");
-	ds_require_argument(PG_ARGISNULL(0), "log");
-	ds_require_argument(PG_ARGISNULL(1), "consumer");
-	ds_require_argument(PG_ARGISNULL(2), "cursor");
+	ds_call_require_writable("docstore.commit_cursor()");
+	ds_argument_require(PG_ARGISNULL(0), "log");
+	ds_argument_require(PG_ARGISNULL(1), "consumer");
+	ds_argument_require(PG_ARGISNULL(2), "cursor");
 	ds_cursor_read(PG_GETARG_TEXT_PP(2), "cursor", &cursor);
 	expected = ds_expectation_in_force(
 		ds_expectation_from_sql(PG_ARGISNULL(3) ? DS_NO_VERSION : PG_GETARG_INT64(3), DS_ONLY_ITEM));
@@ -215,7 +215,7 @@ ds_consumers(PG_FUNCTION_ARGS)
 	DsLog		log;
 	DsCollection consumers;
 
-	ds_require_argument(PG_ARGISNULL(0), "log");
+	ds_argument_require(PG_ARGISNULL(0), "log");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	open_consumers(PG_GETARG_OID(0), AccessShareLock, &log, &consumers);
 

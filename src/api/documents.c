@@ -39,8 +39,8 @@ begin(FunctionCallInfo fcinfo, int expected_argument, Call *call)
 	int64		expected = PG_ARGISNULL(expected_argument) ? DS_NO_VERSION
 		: PG_GETARG_INT64(expected_argument);
 
-	ds_require_argument(PG_ARGISNULL(0), "collection");
-	ds_require_argument(PG_ARGISNULL(1), "id");
+	ds_argument_require(PG_ARGISNULL(0), "collection");
+	ds_argument_require(PG_ARGISNULL(1), "id");
 	call->expected = ds_expectation_in_force(ds_expectation_from_sql(expected, DS_ONLY_ITEM));
 	ds_collection_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, &call->collection);
 	call->id = ds_id_from_text(call->collection.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
@@ -65,8 +65,8 @@ ds_upsert(PG_FUNCTION_ARGS)
 	DsOutcome	outcome;
 	Datum		data;
 
-	ds_require_writable("docstore.upsert()");
-	ds_require_argument(PG_ARGISNULL(2), "data");
+	ds_call_require_writable("docstore.upsert()");
+	ds_argument_require(PG_ARGISNULL(2), "data");
 	data = ds_json_require_object(PG_GETARG_DATUM(2), "data", DS_ONLY_ITEM);
 	begin(fcinfo, 3, &call);
 
@@ -92,8 +92,8 @@ ds_patch(PG_FUNCTION_ARGS)
 	DsOutcome	outcome;
 	Datum		patch;
 
-	ds_require_writable("docstore.patch()");
-	ds_require_argument(PG_ARGISNULL(2), "patch");
+	ds_call_require_writable("docstore.patch()");
+	ds_argument_require(PG_ARGISNULL(2), "patch");
 	patch = ds_json_require_object(PG_GETARG_DATUM(2), "patch", DS_ONLY_ITEM);
 	begin(fcinfo, 3, &call);
 
@@ -142,8 +142,8 @@ ds_put(PG_FUNCTION_ARGS)
 	Jsonb	   *document;
 	Jsonb	   *data;
 
-	ds_require_writable("docstore.put()");
-	ds_require_argument(PG_ARGISNULL(0), "document");
+	ds_call_require_writable("docstore.put()");
+	ds_argument_require(PG_ARGISNULL(0), "document");
 	document = DatumGetJsonbP(ds_json_require_object(PG_GETARG_DATUM(0), "document", DS_ONLY_ITEM));
 	data = ds_metadata_strip(document);
 	begin_carried(document, &call);
@@ -171,7 +171,7 @@ ds_delete(PG_FUNCTION_ARGS)
 	Call		call;
 	DsOutcome	outcome;
 
-	ds_require_writable("docstore.delete()");
+	ds_call_require_writable("docstore.delete()");
 	ds_expectation_refuse_absence(PG_ARGISNULL(2) ? DS_NO_VERSION : PG_GETARG_INT64(2),
 								  DS_ONLY_ITEM);
 	begin(fcinfo, 2, &call);

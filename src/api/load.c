@@ -70,8 +70,8 @@ ds_load(PG_FUNCTION_ARGS)
 	Datum		values[2];
 	char		nulls[2] = {' ', PG_ARGISNULL(2) ? 'n' : ' '};
 
-	ds_require_argument(PG_ARGISNULL(0), "collection");
-	ds_require_argument(PG_ARGISNULL(1), "id");
+	ds_argument_require(PG_ARGISNULL(0), "collection");
+	ds_argument_require(PG_ARGISNULL(1), "id");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 
 	ds_collection_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &collection);
@@ -140,7 +140,7 @@ wanted_ids(ArrayType *given, const DsIdType *type)
 		if (ids.nulls[i])
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_ARGUMENT),
-					 errmsg("%sid must not be NULL", ds_item_prefix(i + 1)),
+					 errmsg("%sid must not be NULL", ds_error_item_prefix(i + 1)),
 					 errhint("Leave ids that are not known out of the array.")));
 		ids.values[i] = ds_id_from_text(type, DatumGetTextPP(ids.values[i]), i + 1);
 	}
@@ -161,8 +161,8 @@ ds_load_many(PG_FUNCTION_ARGS)
 	DsCollection collection;
 	Datum		values[1];
 
-	ds_require_argument(PG_ARGISNULL(0), "collection");
-	ds_require_argument(PG_ARGISNULL(1), "ids");
+	ds_argument_require(PG_ARGISNULL(0), "collection");
+	ds_argument_require(PG_ARGISNULL(1), "ids");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 
 	ds_collection_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &collection);
@@ -250,8 +250,8 @@ ds_get(PG_FUNCTION_ARGS)
 	Jsonb	   *data;
 	int64		version;
 
-	ds_require_argument(PG_ARGISNULL(0), "collection");
-	ds_require_argument(PG_ARGISNULL(1), "id");
+	ds_argument_require(PG_ARGISNULL(0), "collection");
+	ds_argument_require(PG_ARGISNULL(1), "id");
 	ds_collection_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &collection);
 	id = ds_id_from_text(collection.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 

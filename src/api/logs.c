@@ -153,7 +153,7 @@ ds_read_log(PG_FUNCTION_ARGS)
 	Datum		values[PARAMETERS];
 	char		nulls[PARAMETERS];
 
-	ds_require_argument(PG_ARGISNULL(0), "log");
+	ds_argument_require(PG_ARGISNULL(0), "log");
 	memset(nulls, ' ', sizeof(nulls));
 	values[MAX_COUNT] = ds_log_max_count(fcinfo, 2, &nulls[MAX_COUNT]);
 	read_scope(fcinfo, &scope);
@@ -197,8 +197,8 @@ ds_tail(PG_FUNCTION_ARGS)
 	int64		tail;
 	bool		found;
 
-	ds_require_argument(PG_ARGISNULL(0), "log");
-	ds_require_argument(PG_ARGISNULL(1), "scope");
+	ds_argument_require(PG_ARGISNULL(0), "log");
+	ds_argument_require(PG_ARGISNULL(1), "scope");
 	ds_json_root(PG_GETARG_JSONB_P(1), &given);
 	ds_scope_read(&given, DS_ONLY_ITEM, &scope);
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
@@ -349,7 +349,7 @@ ds_log_status(PG_FUNCTION_ARGS)
 	DsHorizon	horizon;
 	Row			status = {0};
 
-	ds_require_argument(PG_ARGISNULL(0), "log");
+	ds_argument_require(PG_ARGISNULL(0), "log");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
 	memset(status.nulls, true, sizeof(status.nulls));

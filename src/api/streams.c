@@ -42,8 +42,8 @@ typedef struct Call
 static void
 begin(FunctionCallInfo fcinfo, DsOp op, Call *call)
 {
-	ds_require_argument(PG_ARGISNULL(0), "log");
-	ds_require_argument(PG_ARGISNULL(1), "stream");
+	ds_argument_require(PG_ARGISNULL(0), "log");
+	ds_argument_require(PG_ARGISNULL(1), "stream");
 
 	ds_items_init(&call->batch, 1);
 	call->item = &call->batch.items[0];
@@ -109,8 +109,8 @@ ds_append(PG_FUNCTION_ARGS)
 	DsItem	   *item;
 	JsonbValue	given;
 
-	ds_require_writable("docstore.append()");
-	ds_require_argument(PG_ARGISNULL(2), "events");
+	ds_call_require_writable("docstore.append()");
+	ds_argument_require(PG_ARGISNULL(2), "events");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	begin(fcinfo, DS_APPEND_ITEM, &call);
 	item = call.item;
@@ -146,8 +146,8 @@ ds_create_stream(PG_FUNCTION_ARGS)
 	Call call;
 	JsonbValue	properties;
 
-	ds_require_writable("docstore.create_stream()");
-	ds_require_argument(PG_ARGISNULL(2), "properties");
+	ds_call_require_writable("docstore.create_stream()");
+	ds_argument_require(PG_ARGISNULL(2), "properties");
 	begin(fcinfo, DS_CREATE_STREAM_ITEM, &call);
 	ds_json_root(PG_GETARG_JSONB_P(2), &properties);
 	ds_stream_item_set_properties(call.item, &properties);
@@ -173,8 +173,8 @@ ds_set_properties(PG_FUNCTION_ARGS)
 	Call call;
 	JsonbValue	properties;
 
-	ds_require_writable("docstore.set_properties()");
-	ds_require_argument(PG_ARGISNULL(2), "properties");
+	ds_call_require_writable("docstore.set_properties()");
+	ds_argument_require(PG_ARGISNULL(2), "properties");
 	begin(fcinfo, DS_SET_PROPERTIES_ITEM, &call);
 	ds_json_root(PG_GETARG_JSONB_P(2), &properties);
 	ds_stream_item_set_properties(call.item, &properties);
@@ -202,7 +202,7 @@ ds_close_stream(PG_FUNCTION_ARGS)
 {
 	Call call;
 
-	ds_require_writable("docstore.close_stream()");
+	ds_call_require_writable("docstore.close_stream()");
 	begin(fcinfo, DS_CLOSE_STREAM_ITEM, &call);
 	call.item->expected = ds_expectation_in_force(
 		ds_expectation_from_sql(PG_ARGISNULL(2) ? DS_NO_VERSION : PG_GETARG_INT64(2), DS_ONLY_ITEM));
@@ -242,8 +242,8 @@ ds_stream(PG_FUNCTION_ARGS)
 	DsLog		log;
 	Datum		stream;
 
-	ds_require_argument(PG_ARGISNULL(0), "log");
-	ds_require_argument(PG_ARGISNULL(1), "stream");
+	ds_argument_require(PG_ARGISNULL(0), "log");
+	ds_argument_require(PG_ARGISNULL(1), "stream");
 	stream = ds_id_of_stream(PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
@@ -318,9 +318,9 @@ ds_read_stream(PG_FUNCTION_ARGS)
 	Datum		values[PARAMETERS];
 	char		nulls[PARAMETERS] = {' ', ' ', ' '};
 
-	ds_require_argument(PG_ARGISNULL(0), "log");
-	ds_require_argument(PG_ARGISNULL(1), "stream");
-	ds_require_argument(PG_ARGISNULL(4), "backwards");
+	ds_argument_require(PG_ARGISNULL(0), "log");
+	ds_argument_require(PG_ARGISNULL(1), "stream");
+	ds_argument_require(PG_ARGISNULL(4), "backwards");
 	reading.backwards = PG_GETARG_BOOL(4);
 	values[0] = ds_id_of_stream(PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	values[1] = Int64GetDatum(read_from(fcinfo, reading.backwards));
@@ -372,7 +372,7 @@ check_versions(ArrayType *given)
 		if (versions.nulls[i])
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_ARGUMENT),
-					 errmsg("%sversion must not be NULL", ds_item_prefix(i + 1)),
+					 errmsg("%sversion must not be NULL", ds_error_item_prefix(i + 1)),
 					 errhint("For all events of the stream leave the versions out.")));
 	}
 }
@@ -395,9 +395,9 @@ ds_erase(PG_FUNCTION_ARGS)
 	Datum		values[2];
 	uint64		erased;
 
-	ds_require_writable("docstore.erase()");
-	ds_require_argument(PG_ARGISNULL(0), "log");
-	ds_require_argument(PG_ARGISNULL(1), "stream");
+	ds_call_require_writable("docstore.erase()");
+	ds_argument_require(PG_ARGISNULL(0), "log");
+	ds_argument_require(PG_ARGISNULL(1), "stream");
 	values[0] = ds_id_of_stream(PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	values[1] = erasing.all ? (Datum) 0 : PG_GETARG_DATUM(2);
 	if (!erasing.all)

@@ -54,9 +54,9 @@ ds_create_collection(PG_FUNCTION_ARGS)
 	const DsIdType *id_type;
 	RangeVar   *name;
 
-	ds_require_writable("docstore.create_collection()");
-	ds_require_argument(PG_ARGISNULL(0), "name");
-	ds_require_argument(PG_ARGISNULL(1), "id_type");
+	ds_call_require_writable("docstore.create_collection()");
+	ds_argument_require(PG_ARGISNULL(0), "name");
+	ds_argument_require(PG_ARGISNULL(1), "id_type");
 	name = ds_collection_read_new_name(text_to_cstring(PG_GETARG_TEXT_PP(0)), NAMEDATALEN - 1);
 	id_type = require_id_type(PG_GETARG_OID(1));
 
@@ -76,9 +76,9 @@ ds_create_log(PG_FUNCTION_ARGS)
 {
 	RangeVar   *name;
 
-	ds_require_writable("docstore.create_log()");
-	ds_require_argument(PG_ARGISNULL(0), "name");
-	ds_require_argument(PG_ARGISNULL(1), "notify");
+	ds_call_require_writable("docstore.create_log()");
+	ds_argument_require(PG_ARGISNULL(0), "name");
+	ds_argument_require(PG_ARGISNULL(1), "notify");
 	name = ds_log_read_new_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 
 	PG_RETURN_OID(ds_log_create(name, PG_GETARG_BOOL(1)));
@@ -107,9 +107,9 @@ ds_repair_log(PG_FUNCTION_ARGS)
 	DsLog		log;
 	char		notify;
 
-	ds_require_writable("docstore.repair_log()");
-	ds_require_argument(PG_ARGISNULL(0), "log");
-	ds_require_argument(PG_ARGISNULL(1), "notify");
+	ds_call_require_writable("docstore.repair_log()");
+	ds_argument_require(PG_ARGISNULL(0), "log");
+	ds_argument_require(PG_ARGISNULL(1), "notify");
 	relid = PG_GETARG_OID(0);
 	require_owner(relid);
 	ds_log_open(relid, ShareRowExclusiveLock, DS_ONLY_ITEM, &log);

@@ -14,7 +14,7 @@
  * takes one document only.
  */
 const char *
-ds_item_prefix(int item)
+ds_error_item_prefix(int item)
 {
 	return item == DS_ONLY_ITEM ? "" : psprintf("item %d: ", item);
 }
@@ -32,7 +32,7 @@ ds_error_is_bad_value(void)
 
 /* Refuse a NULL in place of the argument called name. */
 void
-ds_require_argument(bool is_null, const char *name)
+ds_argument_require(bool is_null, const char *name)
 {
 	if (is_null)
 		ereport(ERROR,
@@ -43,7 +43,7 @@ ds_require_argument(bool is_null, const char *name)
 
 /* Refuse to run in a parallel query: its workers do not share what a transaction has done. */
 void
-ds_require_no_parallel(const char *function)
+ds_call_require_no_parallel(const char *function)
 {
 	if (IsInParallelMode())
 		ereport(ERROR,
@@ -59,9 +59,9 @@ ds_require_no_parallel(const char *function)
  * calls this one and is marked PARALLEL SAFE.
  */
 void
-ds_require_writable(const char *function)
+ds_call_require_writable(const char *function)
 {
-	ds_require_no_parallel(function);
+	ds_call_require_no_parallel(function);
 	if (!XactReadOnly)
 		return;
 
@@ -75,7 +75,7 @@ ds_require_writable(const char *function)
 
 /* Raise 40001: somebody changed what this transaction's snapshot shows. */
 void
-ds_error_old_snapshot(void)
+ds_error_raise_old_snapshot(void)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_SERIALIZATION),

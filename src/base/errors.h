@@ -75,11 +75,11 @@
  */
 #define DS_ONLY_ITEM 0
 
-extern const char *ds_item_prefix(int item);
+extern const char *ds_error_item_prefix(int item);
 extern bool ds_error_is_bad_value(void);
-extern void ds_require_argument(bool is_null, const char *name);
-extern void ds_require_no_parallel(const char *function);
-extern void ds_require_writable(const char *function);
-pg_noreturn extern void ds_error_old_snapshot(void);
+extern void ds_argument_require(bool is_null, const char *name);
+extern void ds_call_require_no_parallel(const char *function);
+extern void ds_call_require_writable(const char *function);
+pg_noreturn extern void ds_error_raise_old_snapshot(void);
 
 #endif							/* DS_ERRORS_H */

@@ -398,7 +398,7 @@ settle_versions(const DsBatch *batch, bool may_try_again)
 	if (!batch->is_too_low)
 		return DS_DONE;
 	if (!may_try_again || !batch->in_subtransaction)
-		ds_error_old_snapshot();
+		ds_error_raise_old_snapshot();
 	return DS_AGAIN;
 }
 
@@ -532,7 +532,7 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 	ds_log_items_lock(batch);
 	result = lock_and_compare(batch, may_try_again);
 	if (result == DS_AGAIN && !may_try_again)
-		ds_error_old_snapshot();
+		ds_error_raise_old_snapshot();
 	if (result != DS_DONE)
 		return result;
 

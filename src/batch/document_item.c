@@ -84,7 +84,7 @@ refuse_put_key(const DsItem *item, const char *key)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sop \"put\" takes no \"%s\"", ds_item_prefix(item->number), key),
+			 errmsg("%sop \"put\" takes no \"%s\"", ds_error_item_prefix(item->number), key),
 			 errhint("An item to put is like {\"op\": \"put\", \"data\": ...}, with a document as docstore.get() returns it.")));
 }
 

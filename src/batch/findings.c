@@ -79,6 +79,6 @@ ds_findings_look_again(DsBatch *batch, DsChooseStatement choose)
 
 	found = ds_findings_look_at(batch, choose, GetTransactionSnapshot(), batch->began);
 	if (ds_findings_look_at(batch, choose, GetLatestSnapshot(), batch->began) > 0)
-		ds_error_old_snapshot();
+		ds_error_raise_old_snapshot();
 	return found;
 }

@@ -69,7 +69,7 @@ ds_item_refuse(int item, const char *problem)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%s%s", ds_item_prefix(item), problem),
+			 errmsg("%s%s", ds_error_item_prefix(item), problem),
 			 errhint(EXAMPLE)));
 }
 
@@ -124,7 +124,7 @@ ds_item_refuse_keys(const DsItem *item, const char *problem)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%s%s", ds_item_prefix(item->number), problem),
+			 errmsg("%s%s", ds_error_item_prefix(item->number), problem),
 			 errhint("An item with op \"%s\" has the keys %s.", ds_op_name(item->op), list_keys(item->op))));
 }
 
@@ -139,7 +139,7 @@ refuse_key(const JsonbValue *object, const JsonbValue *key, int item)
 
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sunknown key %s", ds_item_prefix(item), ds_json_quote(key)),
+			 errmsg("%sunknown key %s", ds_error_item_prefix(item), ds_json_quote(key)),
 			 op < 0
 			 ? errhint("%s" EXAMPLE, question)
 			 : errhint("%sAn item with op \"%s\" has the keys %s.", question, ds_op_name(op), list_keys(op))));

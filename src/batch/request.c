@@ -233,7 +233,7 @@ ds_request_claim(DsRequest *request, Datum id, Jsonb *changes)
 		if (execute(CLAIM, DS_WRITE, values) > 0)
 			break;
 		if (try == MAX_TRIES)
-			ds_error_old_snapshot();
+			ds_error_raise_old_snapshot();
 	}
 	SPI_finish();
 }
@@ -317,7 +317,7 @@ lock_request(Requests *requests)
 										  &failure);
 
 	if (result != TM_Ok && result != TM_SelfModified && IsolationUsesXactSnapshot())
-		ds_error_old_snapshot();
+		ds_error_raise_old_snapshot();
 	return result == TM_Ok;
 }
 

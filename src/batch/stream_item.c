@@ -21,7 +21,7 @@ refuse(int item, const char *problem)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%s%s", ds_item_prefix(item), problem),
+			 errmsg("%s%s", ds_error_item_prefix(item), problem),
 			 errhint("An item is like {\"op\": \"append\", \"log\": \"ledger\", \"stream\": \"acc-1\", "
 					 "\"events\": [{\"type\": \"MoneyDeposited\", \"data\": {...}}], \"expected\": 1}.")));
 }
@@ -45,7 +45,7 @@ ds_stream_item_set_properties(DsItem *item, const JsonbValue *given)
 	if (given->type != jbvBinary || !JsonContainerIsObject(given->val.binary.data))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%sproperties must be a JSON object%s", ds_item_prefix(item->number),
+				 errmsg("%sproperties must be a JSON object%s", ds_error_item_prefix(item->number),
 						is_string ? ", not a JSON string" : ""),
 				 is_string
 				 ? errhint("The client seems to have encoded the JSON twice: bind the object itself, or its text as type text cast to jsonb.")
@@ -61,7 +61,7 @@ ds_stream_item_set_revision(DsItem *item, int64 expected)
 	if (expected == DS_NO_VERSION)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%snew properties cannot expect absence", ds_item_prefix(item->number)),
+				 errmsg("%snew properties cannot expect absence", ds_error_item_prefix(item->number)),
 				 errhint("Pass the revision that was read, -1 or \"any\" for whatever is there, "
 						 "or make the stream with create_stream.")));
 	item->expected_revision = ds_expectation_in_force(expected);

@@ -45,7 +45,7 @@ refuse(const char *given, int item)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sinvalid expected version %s", ds_item_prefix(item), given),
+			 errmsg("%sinvalid expected version %s", ds_error_item_prefix(item), given),
 			 errhint(VOCABULARY_HINT)));
 }
 
@@ -131,7 +131,7 @@ ds_expectation_refuse_absence(int64 expected, int item)
 	if (expected == DS_NO_VERSION)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%sa delete cannot expect absence", ds_item_prefix(item)),
+				 errmsg("%sa delete cannot expect absence", ds_error_item_prefix(item)),
 				 errhint("Pass the version that was loaded, -1 or \"any\" to delete whatever is there, "
 						 "or -2 or \"exists\" to insist that something is.")));
 }

@@ -93,7 +93,7 @@ refuse_unseen(const DsCollection *collection, Datum id)
 
 	PushActiveSnapshot(GetLatestSnapshot());
 	if (find_one(collection, DS_FIND, DS_READ, id, &unseen))
-		ds_error_old_snapshot();
+		ds_error_raise_old_snapshot();
 	PopActiveSnapshot();
 }
 
@@ -260,7 +260,7 @@ insert_once(Insertion *insertion)
 	if (ds_document_is_taken_back(insertion->collection))
 		return ds_subtransaction_run(insert_above_floor, insertion);
 	if (!insert_above_floor(insertion) && insertion->is_too_low)
-		ds_error_old_snapshot();
+		ds_error_raise_old_snapshot();
 	return insertion->outcome->written;
 }
 
@@ -298,7 +298,7 @@ insert_beside_others(Insertion *insertion)
 	if (!is_taken(collection, insertion->id))
 		ReThrowError(violation);
 	if (IsolationUsesXactSnapshot())
-		ds_error_old_snapshot();
+		ds_error_raise_old_snapshot();
 	return false;
 }
 

@@ -23,7 +23,7 @@ refuse(int item, const char *problem)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%s%s", ds_item_prefix(item), problem),
+			 errmsg("%s%s", ds_error_item_prefix(item), problem),
 			 errhint("Pass a document as docstore.get() returns it, like {..., \"" METADATA "\": {\"collection\": \"shops\", \"id\": \"c1\", \"version\": 1}}.")));
 }
 

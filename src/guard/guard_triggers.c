@@ -266,9 +266,9 @@ ds_guard(PG_FUNCTION_ARGS)
 	DsCollection collection;
 	DsTrigger	trigger;
 
-	ds_require_writable("docstore.guard()");
-	ds_require_argument(PG_ARGISNULL(0), "table_name");
-	ds_require_argument(PG_ARGISNULL(1), "version_column");
+	ds_call_require_writable("docstore.guard()");
+	ds_argument_require(PG_ARGISNULL(0), "table_name");
+	ds_argument_require(PG_ARGISNULL(1), "version_column");
 	relid = PG_GETARG_OID(0);
 	column = NameStr(*PG_GETARG_NAME(1));
 	is_strict = strict_argument(fcinfo);
@@ -334,8 +334,8 @@ ds_unguard(PG_FUNCTION_ARGS)
 	Oid			relid;
 	DsTrigger	trigger;
 
-	ds_require_writable("docstore.unguard()");
-	ds_require_argument(PG_ARGISNULL(0), "table_name");
+	ds_call_require_writable("docstore.unguard()");
+	ds_argument_require(PG_ARGISNULL(0), "table_name");
 	relid = PG_GETARG_OID(0);
 
 	require_table(relid);

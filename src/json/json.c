@@ -181,12 +181,12 @@ ds_json_require_object(Datum data, const char *name, int item)
 	if (ds_json_is_encoded_twice(json))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%s%s must be a JSON object, not a JSON string", ds_item_prefix(item), name),
+				 errmsg("%s%s must be a JSON object, not a JSON string", ds_error_item_prefix(item), name),
 				 errhint("The client seems to have encoded the JSON twice: bind the object itself, or its text as type text cast to jsonb.")));
 
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%s%s must be a JSON object", ds_item_prefix(item), name),
+			 errmsg("%s%s must be a JSON object", ds_error_item_prefix(item), name),
 			 errhint("Wrap the value in an object, as in {\"value\": ...}.")));
 }
 

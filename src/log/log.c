@@ -181,7 +181,7 @@ refuse_table(Oid relid, int item, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_NOT_A_LOG),
-			 errmsg("%s\"%s\" is not a log", ds_item_prefix(item), ds_collection_name(relid)),
+			 errmsg("%s\"%s\" is not a log", ds_error_item_prefix(item), ds_collection_name(relid)),
 			 errdetail("%s", detail),
 			 errhint("docstore.create_log() makes one.")));
 }

@@ -36,7 +36,7 @@ refuse_scope(int item, const char *problem)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sscope: %s", ds_item_prefix(item), problem),
+			 errmsg("%sscope: %s", ds_error_item_prefix(item), problem),
 			 errhint(HINT)));
 }
 
@@ -148,7 +148,7 @@ require_expected(const DsScope *scope, int item)
 	if (!scope->has_expected)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%sscope: \"expected\" is missing", ds_item_prefix(item)),
+				 errmsg("%sscope: \"expected\" is missing", ds_error_item_prefix(item)),
 				 errhint("Give the highest position in the scope that was seen, as docstore.tail() returns it, or \"none\".")));
 }
 

@@ -38,7 +38,7 @@ refuse_newer(const DsLog *log, const DsScope *scope, int64 above)
 	bool		found = find_tail(log, scope, above, GetTransactionSnapshot(), &tail);
 
 	if (found != scope->has_tail || (found && tail != scope->tail))
-		ds_error_old_snapshot();
+		ds_error_raise_old_snapshot();
 }
 
 /* An event above what is expected violates a scope; a strict one, also no event just there. */

@@ -38,7 +38,7 @@ refuse_event(const Place *place, const char *problem)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sevent %d: %s", ds_item_prefix(place->item), place->event, problem),
+			 errmsg("%sevent %d: %s", ds_error_item_prefix(place->item), place->event, problem),
 			 errhint("An event is like {\"type\": \"MoneyDeposited\", \"data\": {\"amount\": 10}}.")));
 }
 
@@ -62,7 +62,7 @@ read_object(const Place *place, const char *key, const JsonbValue *value, DsByte
 	if (ds_json_object(value) == NULL)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%sevent %d: \"%s\" must be a JSON object%s", ds_item_prefix(place->item),
+				 errmsg("%sevent %d: \"%s\" must be a JSON object%s", ds_error_item_prefix(place->item),
 						place->event, key,
 						value->type == jbvString ? ", not a JSON string" : ""),
 				 value->type == jbvString
@@ -139,7 +139,7 @@ read_member(Place *place, const JsonbValue *key, const JsonbValue *value, DsEven
 		}
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sevent %d: unknown key %s", ds_item_prefix(place->item), place->event, ds_json_quote(key)),
+			 errmsg("%sevent %d: unknown key %s", ds_error_item_prefix(place->item), place->event, ds_json_quote(key)),
 			 errhint("An event has the keys \"type\", \"data\", \"metadata\", \"event_id\", \"source_type\", \"stream_type\" and \"stream_id\".")));
 }
 
@@ -168,7 +168,7 @@ require_events(const JsonbValue *given, int item)
 	if (events == NULL)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%sevents must be a JSON array of events%s", ds_item_prefix(item),
+				 errmsg("%sevents must be a JSON array of events%s", ds_error_item_prefix(item),
 						is_string ? ", not a JSON string" : ""),
 				 is_string
 				 ? errhint("The client seems to have encoded the JSON twice: bind the array itself, or its text as type text cast to jsonb.")
@@ -176,7 +176,7 @@ require_events(const JsonbValue *given, int item)
 	if (JsonContainerSize(events) == 0)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%san append needs at least one event", ds_item_prefix(item)),
+				 errmsg("%san append needs at least one event", ds_error_item_prefix(item)),
 				 errhint("To check a stream without writing to it, use an item with op \"assert\" in docstore.save().")));
 	return events;
 }
@@ -196,7 +196,7 @@ refuse_twice(const DsAppend *append, int first, int second)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sevents %d and %d have the same event_id %s", ds_item_prefix(append->item), first, second,
+			 errmsg("%sevents %d and %d have the same event_id %s", ds_error_item_prefix(append->item), first, second,
 					DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&append->events[first - 1].id)))),
 			 errhint("Give each event an id of its own, or none.")));
 }

@@ -111,7 +111,7 @@ refuse_overlap(const DsAppend *append, HTAB *stored)
 							 DatumGetCString(DirectFunctionCall1(uuid_out, UUIDPGetDatum(&append->events[i].id))));
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
-			 errmsg("%s%ld of %d events are stored in stream \"%s\" already", ds_item_prefix(append->item),
+			 errmsg("%s%ld of %d events are stored in stream \"%s\" already", ds_error_item_prefix(append->item),
 					hash_get_num_entries(stored), append->count, TextDatumGetCString(append->stream)),
 			 errdetail("Stored already: %s%s.", ids.data,
 					   hash_get_num_entries(stored) > named ? ", ..." : ""),

@@ -243,7 +243,7 @@ refuse_table(Oid relid, int item, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_NOT_A_COLLECTION),
-			 errmsg("%s\"%s\" is not a collection", ds_item_prefix(item), ds_collection_name(relid)),
+			 errmsg("%s\"%s\" is not a collection", ds_error_item_prefix(item), ds_collection_name(relid)),
 			 errdetail("%s", detail),
 			 errhint("docstore.create_collection() makes a table that is one.")));
 }

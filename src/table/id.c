@@ -97,7 +97,7 @@ refuse_empty(int item)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sid must not be empty", ds_item_prefix(item)),
+			 errmsg("%sid must not be empty", ds_error_item_prefix(item)),
 			 errhint("Give every document an id of at least one character.")));
 }
 
@@ -135,14 +135,14 @@ ds_id_from_json(const DsIdType *type, const JsonbValue *given, int item)
 		if (digits == NULL)
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_ID_SYNTAX),
-					 errmsg("%sid is a number of too many digits", ds_item_prefix(item)),
+					 errmsg("%sid is a number of too many digits", ds_error_item_prefix(item)),
 					 errhint("Ids of this collection are of type %s.", type->name)));
 		return id_input(type, digits, item);
 	}
 
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%sid must be a JSON string%s", ds_item_prefix(item),
+			 errmsg("%sid must be a JSON string%s", ds_error_item_prefix(item),
 					type->can_generate ? "" : " or number"),
 			 errhint("Ids of this collection are of type %s%s.", type->name,
 					 type->can_generate ? "; leave \"id\" out to get a new UUID" : "")));
@@ -157,7 +157,7 @@ ds_id_generate(const DsIdType *type, int item)
 	if (!type->can_generate)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%s\"id\" is missing", ds_item_prefix(item)),
+				 errmsg("%s\"id\" is missing", ds_error_item_prefix(item)),
 				 errhint("Only collections with ids of type text or uuid make new ids; this one has %s.",
 						 type->name)));
 
@@ -198,7 +198,7 @@ require_fit(const char *what, Datum value, Oid relid, AttrNumber column, Size ro
 		return;
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_TOO_LONG),
-			 errmsg("%s%s of %zu bytes is too long", ds_item_prefix(item), what, length),
+			 errmsg("%s%s of %zu bytes is too long", ds_error_item_prefix(item), what, length),
 			 errdetail("It has to fit into an index, in %zu bytes after compression.", room - VARHDRSZ),
 			 errhint("Choose a shorter one, a hash of it say.")));
 }
@@ -222,7 +222,7 @@ ds_id_of_stream(text *name, int item)
 	if (VARSIZE_ANY_EXHDR(name) == 0)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%sstream must not be empty", ds_item_prefix(item)),
+				 errmsg("%sstream must not be empty", ds_error_item_prefix(item)),
 				 errhint("Pass the name of a stream, \"acc-1\" say.")));
 	return PointerGetDatum(name);
 }

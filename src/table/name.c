@@ -76,7 +76,7 @@ ds_name_refuse_unknown(const char *kind, const char *name, int item, const char 
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_TABLE),
-			 errmsg("%s%s \"%s\" does not exist", ds_item_prefix(item), kind, name),
+			 errmsg("%s%s \"%s\" does not exist", ds_error_item_prefix(item), kind, name),
 			 errhint("%s", hint)));
 }
 

@@ -38,7 +38,7 @@ extern uint64 ds_plan_run(const DsCollection *table, DsPlanKey key, const void *
 extern uint64 ds_plan_run_on(Oid relid, DsPlanKey key, const void *context,
 							 DsExecution execution, Datum *values, const char *nulls);
 extern uint64 ds_plan_return(const DsCollection *table, DsPlanKey key, const void *context,
-						   Datum *values, const char *nulls, ReturnSetInfo *set);
+							 Datum *values, const char *nulls, ReturnSetInfo *set);
 extern Portal ds_plan_open(const DsCollection *table, DsPlanKey key, const void *context,
 						   Datum *values, const char *nulls);
 extern void ds_plan_execute_utility(const char *sql);

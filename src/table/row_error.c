@@ -81,7 +81,7 @@ ds_row_refuse_unwritable(const DsCollection *collection, Datum id)
 				 errhint("Ask the owner of the table for a policy that allows it, or use another id.")));
 	if (collection->has_before_triggers)
 		ds_row_refuse_trigger(collection, id);
-	ds_error_old_snapshot();
+	ds_error_raise_old_snapshot();
 }
 
 /* Raise why a document that is locked, and as it was compared, cannot be written: 42501 or 27000. */
