@@ -240,7 +240,7 @@ strict_argument(FunctionCallInfo fcinfo)
 {
 	if (PG_NARGS() < 3)
 		return false;
-	ds_require_argument(PG_ARGISNULL(2), "strict");
+	ds_argument_require(PG_ARGISNULL(2), "strict");
 	return PG_GETARG_BOOL(2);
 }
 
