@@ -61,8 +61,9 @@ stage_pgtap() {
 stage_tap() {
 	local list
 	mapfile -t list < <(files t -name '*.pl')
-	cd "$work/src" || return
-	export TESTDATADIR=$home TESTLOGDIR=$home/log TESTDIR=$work/src PG_REGRESS
+	cd "$home" || return
+	# Their servers and logs; TESTDIR is what PostgreSQL 15 goes by.
+	export TESTDIR=$home TESTDATADIR=$home/tmp_check TESTLOGDIR=$home/log PG_REGRESS
 	PG_REGRESS=$(dirname "$("$PG_CONFIG" --pgxs)")/../test/regress/pg_regress
 	[ -z "$old_pg_config" ] || export oldinstall=${old_pg_config%/bin/pg_config}
 	# A statement without an end fails by itself, at its place.
