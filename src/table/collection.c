@@ -248,9 +248,8 @@ refuse_table(Oid relid, int item, const char *detail)
 			 errhint("docstore.create_collection() makes a table that is one.")));
 }
 
-/* Raise 42P01: nothing has that name. */
-void
-ds_collection_refuse_unknown(const char *name, int item)
+pg_noreturn static void
+refuse_unknown(const char *name, int item)
 {
 	ds_name_refuse_unknown("collection", name, item,
 						   "Make it with docstore.create_collection(), or check its spelling and the search_path.");
@@ -267,7 +266,7 @@ ds_collection_find(const char *name, LOCKMODE lock, int item)
 	Oid			relid = ds_name_find(name, lock, item);
 
 	if (!OidIsValid(relid))
-		ds_collection_refuse_unknown(name, item);
+		refuse_unknown(name, item);
 	return relid;
 }
 
@@ -288,7 +287,7 @@ ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection)
 	const char *obstacle;
 
 	if (gone != NULL)
-		ds_collection_refuse_unknown(gone, item);
+		refuse_unknown(gone, item);
 	if (!ds_collection_describe(relid, DS_DOCUMENTS, collection, &obstacle))
 		refuse_table(relid, item, obstacle);
 }
