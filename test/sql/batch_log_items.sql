@@ -314,4 +314,18 @@ SELECT item, id, version FROM docstore.save('[
 COMMIT;
 SELECT stream, version, revision FROM ledger_streams WHERE stream IN ('p', 'acc-4', 'nobody') ORDER BY stream;
 
+-- a subtransaction only where the stream can be absent, and the batch have to begin again: not where an item expects a version
+CREATE FUNCTION pg_temp.in_subtransaction(expected text, other text) RETURNS boolean LANGUAGE plpgsql AS $$
+BEGIN
+	PERFORM docstore.save(format('[{"op": "append", "log": "ledger", "stream": "p", "events": [{"type": "T"}], "expected": %s}, %s]', expected, other)::jsonb);
+	RETURN (SELECT xmin <> pg_current_xact_id()::xid FROM ledger_streams WHERE stream = 'p');
+END
+$$;
+INSERT INTO stock (id, version, data) VALUES (20, 1, '{}');
+SELECT pg_temp.in_subtransaction('5', '{"op": "upsert", "collection": "stock", "id": 20, "data": {}, "expected": 1}');
+SELECT pg_temp.in_subtransaction('"exists"', '{"op": "upsert", "collection": "stock", "id": 20, "data": {}, "expected": 2}');
+SELECT pg_temp.in_subtransaction('"any"', '{"op": "upsert", "collection": "stock", "id": 20, "data": {}, "expected": 3}');
+SELECT pg_temp.in_subtransaction('8', '{"op": "upsert", "collection": "stock", "id": 20, "data": {}, "expected": "any"}');
+SELECT pg_temp.in_subtransaction('9', '{"op": "assert", "log": "ledger", "stream": "acc-4", "expected": 0}');
+
 DROP TABLE ledger, ledger_streams, ledger_consumers, book, book_streams, book_consumers, accounts, stock, wrong;
