@@ -18,10 +18,8 @@
 static bool
 store(const DsTarget *target, DsOutcome *outcome)
 {
-	bool		is_new = target->expected == DS_NO_VERSION;
-
 	return ds_document_direct_upsert(target->collection, target->id,
-									 JsonbPGetDatum(ds_target_stored(target, is_new)),
+									 JsonbPGetDatum(ds_target_stored(target, true)),
 									 target->expected, outcome);
 }
 
@@ -79,7 +77,7 @@ ds_one_document_write(DsBatch *batch)
 	if (batch->count != 1 || batch->items[0].log != NULL)
 		return false;
 	target = batch->targets[0];
-	if (!write_at_once(target, &outcome))
+	if (!target->collection->is_plain || !write_at_once(target, &outcome))
 		return false;
 	target->present = outcome.present;
 	target->actual = outcome.actual;
