@@ -16,9 +16,10 @@ stage_build() {
 	[ -z "$old_pg_config" ] || PG_CONFIG=$old_pg_config check "for the older server" build_into "$home/old" CC=gcc with_llvm=no
 }
 
-# Every test is one that a stage runs, and asserts something: its expected output shows a result. What is expected belongs to a test.
+# Every test is one that a stage runs, and asserts something: its expected output shows a result. What is expected belongs to a test. The
+# sources stand as CONTRIBUTING.md says.
 stage_form() {
-	local file name
+	local file name list
 	cd "$work/src" || return
 	while read -r file; do
 		name=$(basename "$file" | sed 's/\.[a-z]*$//')
@@ -40,6 +41,8 @@ stage_form() {
 	while read -r file; do
 		check "$file starts as a program, and can be executed" is_program "$file"
 	done < <(find .ci bench dev test -type f \( -perm -u+x -o -exec grep -qI '^#!' {} \; \) -print | sort)
+	mapfile -t list < <(executables form)
+	run_tap prove --verbose --exec '' -- "${list[@]}"
 }
 
 # Of a row that is gone by the time it is locked PostgreSQL 19 says at REPEATABLE READ and above that it was deleted, older ones say updated.
