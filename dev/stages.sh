@@ -247,8 +247,6 @@ stop_asserting() {
 	check "no assertion has failed" not grep -E 'TRAP: |was terminated by signal|PANIC: ' "$home/log/server"
 }
 
-stage_storeys() { check "src/ stands as CONTRIBUTING.md draws it" "$work/src/dev/check-storeys"; }
-
 stage_shellcheck() {
 	local script
 	cd "$work/src" || return

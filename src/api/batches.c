@@ -60,7 +60,7 @@ target_name(Rows *result, Oid relid)
 	if (result->relid != relid)
 	{
 		result->relid = relid;
-		result->target = CStringGetTextDatum(ds_collection_name(relid));
+		result->target = CStringGetTextDatum(ds_name_of(relid));
 	}
 	return result->target;
 }

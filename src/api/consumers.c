@@ -122,7 +122,7 @@ build_consumers(const void *context, DsStatementText *text)
 	text->sql = psprintf("SELECT t.id::pg_catalog.text, t.version, "
 						 "t.data OPERATOR(pg_catalog.->>) 'cursor', %s FROM %s%s AS t ORDER BY t.id",
 						 consumers->columns[DS_DOCUMENT_UPDATED_AT] ? "t.updated_at" : "NULL::pg_catalog.timestamptz",
-						 consumers->partitioned ? "" : "ONLY ", ds_collection_name(consumers->relid));
+						 consumers->partitioned ? "" : "ONLY ", ds_name_of(consumers->relid));
 	text->parameters = 0;
 }
 
@@ -134,7 +134,7 @@ build_behind(const void *context, DsStatementText *text)
 
 	text->sql = psprintf("SELECT pg_catalog.count(*) FROM ONLY %s AS e "
 						 "WHERE " DS_CURSOR_ROW " OPERATOR(pg_catalog.>) ($1, $2, $3)",
-						 ds_collection_name(log->events.relid));
+						 ds_name_of(log->events.relid));
 	text->parameters = DS_CURSOR_PARAMETERS;
 	memcpy(text->types, types, sizeof(types));
 }

@@ -263,7 +263,7 @@ ds_get(PG_FUNCTION_ARGS)
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("document \"%s\" of collection \"%s\" is not a JSON object",
 						ds_id_to_cstring(collection.id_type, id),
-						ds_collection_name(collection.relid)),
+						ds_name_of(collection.relid)),
 				 errhint("Only an object can carry its version; docstore.load() reads the others, too.")));
 	PG_RETURN_JSONB_P(ds_metadata_add(data, collection.relid, collection.id_type, id, version));
 }

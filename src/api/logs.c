@@ -66,7 +66,7 @@ build_events(const void *context, DsStatementText *text)
 						 "AND (e.generation, e.transaction_id) OPERATOR(pg_catalog.<) ($4, $5) "
 						 "AND %s "
 						 "ORDER BY e.generation, e.transaction_id, e.log_position LIMIT $6",
-						 ds_collection_name(reading->log->events.relid),
+						 ds_name_of(reading->log->events.relid),
 						 ds_scope_condition(reading->scope, SCOPE + 1));
 	text->parameters = PARAMETERS;
 	text->in_order = true;
@@ -80,7 +80,7 @@ refuse_foreign(const DsLog *log)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("after is not a cursor of log \"%s\"", ds_collection_name(log->events.relid)),
+			 errmsg("after is not a cursor of log \"%s\"", ds_name_of(log->events.relid)),
 			 errhint("Events that logical replication brings have an order of their own on each server: "
 					 "begin again with NULL, and pass over what is known.")));
 }
@@ -91,7 +91,7 @@ refuse_lost(const DsLog *log)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("after is a cursor at an event that log \"%s\" does not have", ds_collection_name(log->events.relid)),
+			 errmsg("after is a cursor at an event that log \"%s\" does not have", ds_name_of(log->events.relid)),
 			 errdetail("The event was lost in a failover, a crash or a recovery, or it was deleted while older ones were kept, or it is of another log."),
 			 errhint("Other events may have come in its place: begin again with a cursor from before that, or with NULL, and pass over what is known.")));
 }
@@ -258,7 +258,7 @@ build_safe_end(const void *context, DsStatementText *text)
 	text->sql = psprintf("SELECT " DS_CURSOR_SQL " FROM ONLY %s AS e "
 						 "WHERE (e.generation, e.transaction_id) OPERATOR(pg_catalog.<) ($1, $2) "
 						 "ORDER BY e.generation DESC, e.transaction_id DESC, e.log_position DESC LIMIT 1",
-						 ds_collection_name(log->events.relid));
+						 ds_name_of(log->events.relid));
 	set_horizon_types(text);
 }
 
@@ -269,7 +269,7 @@ build_waiting(const void *context, DsStatementText *text)
 
 	text->sql = psprintf("SELECT pg_catalog.count(*), pg_catalog.min(e.recorded_at) FROM ONLY %s AS e "
 						 "WHERE (e.generation, e.transaction_id) OPERATOR(pg_catalog.>=) ($1, $2)",
-						 ds_collection_name(log->events.relid));
+						 ds_name_of(log->events.relid));
 	set_horizon_types(text);
 }
 

@@ -223,7 +223,7 @@ build_head(const void *context, DsStatementText *text)
 
 	text->sql = psprintf("SELECT t.stream, t.version, t.revision, t.properties, t.created_at, t.closed_at "
 						 "FROM %s%s AS t WHERE t.stream OPERATOR(pg_catalog.=) $1",
-						 streams->partitioned ? "" : "ONLY ", ds_collection_name(streams->relid));
+						 streams->partitioned ? "" : "ONLY ", ds_name_of(streams->relid));
 	text->parameters = 1;
 	text->types[0] = TEXTOID;
 }
@@ -272,7 +272,7 @@ build_events(const void *context, DsStatementText *text)
 	text->sql = psprintf("SELECT " DS_LOG_READ_COLUMNS " FROM ONLY %s AS e "
 						 "WHERE e.stream OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.%s) $2 "
 						 "ORDER BY e.version%s LIMIT $3",
-						 ds_collection_name(reading->log->events.relid),
+						 ds_name_of(reading->log->events.relid),
 						 reading->backwards ? "<=" : ">=", reading->backwards ? " DESC" : "");
 	text->parameters = PARAMETERS;
 	text->in_order = true;
@@ -353,7 +353,7 @@ build_erasure(const void *context, DsStatementText *text)
 	text->sql = psprintf("UPDATE ONLY %s AS e SET data = '{}', metadata = NULL "
 						 "WHERE e.stream OPERATOR(pg_catalog.=) $1%s "
 						 "AND (e.data OPERATOR(pg_catalog.<>) '{}' OR e.metadata IS NOT NULL)",
-						 ds_collection_name(erasing->log->events.relid),
+						 ds_name_of(erasing->log->events.relid),
 						 erasing->all ? "" : " AND e.version OPERATOR(pg_catalog.=) ANY ($2)");
 	text->parameters = erasing->all ? 1 : 2;
 	text->types[0] = TEXTOID;

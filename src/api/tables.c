@@ -1,5 +1,6 @@
 /*
- * tables.c - making tables: create_collection, create_log, repair_log
+ * tables.c - making tables, and guarding those that others write:
+ * create_collection, create_log, repair_log, guard, unguard
  */
 #include "postgres.h"
 
@@ -10,12 +11,14 @@
 #include "catalog/pg_class.h"
 #include "commands/trigger.h"
 #include "fmgr.h"
+#include "guard/guard_triggers.h"
 #include "guard/trigger_state.h"
 #include "log/create_log.h"
 #include "log/log.h"
 #include "miscadmin.h"
 #include "table/create_collection.h"
 #include "table/id.h"
+#include "table/name.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -23,6 +26,8 @@
 PG_FUNCTION_INFO_V1(ds_create_collection);
 PG_FUNCTION_INFO_V1(ds_create_log);
 PG_FUNCTION_INFO_V1(ds_repair_log);
+PG_FUNCTION_INFO_V1(ds_guard);
+PG_FUNCTION_INFO_V1(ds_unguard);
 
 static const DsIdType *
 require_id_type(Oid oid)
@@ -57,7 +62,7 @@ ds_create_collection(PG_FUNCTION_ARGS)
 	ds_call_require_writable("docstore.create_collection()");
 	ds_argument_require(PG_ARGISNULL(0), "name");
 	ds_argument_require(PG_ARGISNULL(1), "id_type");
-	name = ds_collection_read_new_name(text_to_cstring(PG_GETARG_TEXT_PP(0)), NAMEDATALEN - 1);
+	name = ds_name_read_new(text_to_cstring(PG_GETARG_TEXT_PP(0)), NAMEDATALEN - 1);
 	id_type = require_id_type(PG_GETARG_OID(1));
 
 	PG_RETURN_OID(ds_collection_create(RangeVarGetCreationNamespace(name), name->relname, id_type));
@@ -119,5 +124,45 @@ ds_repair_log(PG_FUNCTION_ARGS)
 	notify = ds_trigger_state(relid, DS_LOG_NOTIFY, "notify_log");
 	if (PG_GETARG_BOOL(1) && notify != TRIGGER_FIRES_ON_ORIGIN && notify != TRIGGER_FIRES_ALWAYS)
 		ds_log_make_notify_trigger(relid, notify != DS_NO_TRIGGER);
+	PG_RETURN_VOID();
+}
+
+/* Whether the guard is to be strict; the function had no such argument before 0.7.0. */
+static bool
+strict_argument(FunctionCallInfo fcinfo)
+{
+	if (PG_NARGS() < 3)
+		return false;
+	ds_argument_require(PG_ARGISNULL(2), "strict");
+	return PG_GETARG_BOOL(2);
+}
+
+/*
+ * docstore.guard(table_name regclass, version_column name DEFAULT 'version',
+ * strict boolean DEFAULT false) RETURNS void
+ *
+ * Errors and locks: ds_guard_make(), and 22023 for NULL.
+ */
+Datum
+ds_guard(PG_FUNCTION_ARGS)
+{
+	ds_call_require_writable("docstore.guard()");
+	ds_argument_require(PG_ARGISNULL(0), "table_name");
+	ds_argument_require(PG_ARGISNULL(1), "version_column");
+	ds_guard_make(PG_GETARG_OID(0), NameStr(*PG_GETARG_NAME(1)), strict_argument(fcinfo));
+	PG_RETURN_VOID();
+}
+
+/*
+ * docstore.unguard(table_name regclass) RETURNS void
+ *
+ * Errors and locks: ds_guard_drop(), and 22023 for NULL.
+ */
+Datum
+ds_unguard(PG_FUNCTION_ARGS)
+{
+	ds_call_require_writable("docstore.unguard()");
+	ds_argument_require(PG_ARGISNULL(0), "table_name");
+	ds_guard_drop(PG_GETARG_OID(0));
 	PG_RETURN_VOID();
 }

@@ -148,7 +148,7 @@ refuse_twice(const DsItem *item, int other)
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("items %d and %d both have op \"%s\" for stream \"%s\" of log \"%s\"",
 					other, item->number, ds_op_name(item->op), TextDatumGetCString(item->id),
-					ds_collection_name(item->log->events.relid)),
+					ds_name_of(item->log->events.relid)),
 			 errhint("Merge them into one item; only appends and asserts of a stream can be many in a batch.")));
 }
 

@@ -69,7 +69,7 @@ ds_heads_refuse_nested(const DsBatch *batch)
 				ereport(ERROR,
 						(errcode(DS_ERRCODE_TRIGGER),
 						 errmsg("a trigger or function of a call appends to stream \"%s\" of log \"%s\", to which the call itself appends",
-								TextDatumGetCString(target->id), ds_collection_name(target->head->log->events.relid)),
+								TextDatumGetCString(target->id), ds_name_of(target->head->log->events.relid)),
 						 errhint("Append in an AFTER trigger, which runs when the call has written everything, or to another stream.")));
 		}
 }

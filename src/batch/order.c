@@ -37,7 +37,7 @@ refuse_duplicate(const DsTarget *a, const DsTarget *b)
 			 errmsg("items %d and %d name the same document \"%s\" of collection \"%s\"",
 					Min(a->item, b->item), Max(a->item, b->item),
 					ds_id_to_cstring(a->collection->id_type, a->id),
-					ds_collection_name(a->collection->root)),
+					ds_name_of(a->collection->root)),
 			 errhint("Merge them into one item: a document has one new version in a batch.")));
 }
 

@@ -182,7 +182,7 @@ append_violation(StringInfo json, int item, const DsViolation *violation)
 	appendStringInfo(json, "%s{\"item\": %d", json->len > 0 ? ", " : "", item);
 	append_member(json, "op", violation->op);
 	append_member(json, "kind", kinds[violation->kind].name);
-	append_member(json, kinds[violation->kind].target, ds_collection_name(violation->relid));
+	append_member(json, kinds[violation->kind].target, ds_name_of(violation->relid));
 	if (violation->kind == DS_KIND_SCOPE)
 		appendStringInfo(json, ", \"scope\": %s", violation->scope);
 	else

@@ -107,7 +107,7 @@ ds_metadata_add(Jsonb *data, Oid relid, const DsIdType *type, Datum id, int64 ve
 	push_string(&state, WJB_KEY, METADATA);
 	pushJsonbValue(&state, WJB_BEGIN_OBJECT, NULL);
 	push_string(&state, WJB_KEY, "collection");
-	push_string(&state, WJB_VALUE, ds_collection_name(relid));
+	push_string(&state, WJB_VALUE, ds_name_of(relid));
 	push_string(&state, WJB_KEY, "id");
 	push_string(&state, WJB_VALUE, ds_id_to_cstring(type, id));
 	push_string(&state, WJB_KEY, "version");

@@ -113,7 +113,7 @@ build_place(const void *context, DsStatementText *text)
 
 	text->sql = psprintf("SELECT FROM ONLY %s AS e "
 						 "WHERE e.log_position OPERATOR(pg_catalog.=) $1",
-						 ds_collection_name(log->events.relid));
+						 ds_name_of(log->events.relid));
 	text->parameters = 1;
 	text->types[0] = INT8OID;
 }

@@ -336,7 +336,7 @@ ds_replicate_event(PG_FUNCTION_ARGS)
 	if (!ds_collection_describe(RelationGetRelid(call->tg_relation), DS_EVENTS, &events, &obstacle))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_NOT_A_LOG),
-				 errmsg("\"%s\" is not a log", ds_collection_name(RelationGetRelid(call->tg_relation))),
+				 errmsg("\"%s\" is not a log", ds_name_of(RelationGetRelid(call->tg_relation))),
 				 errdetail("%s", obstacle)));
 
 	columns[0] = events.columns[DS_GENERATION];

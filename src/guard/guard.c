@@ -28,7 +28,7 @@ ds_guard_require_version_column(Oid relid, const char *name, bool is_guarded)
 	if (column <= 0)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_COLUMN),
-				 errmsg("table \"%s\" has no column \"%s\"", ds_collection_name(relid), name),
+				 errmsg("table \"%s\" has no column \"%s\"", ds_name_of(relid), name),
 				 errhint("Name the column that holds the version: docstore.guard('...', 'lock_version').%s",
 						 is_guarded ? " After a rename, unguard the table and guard it again." : "")));
 	if (!ds_guard_is_version_type(get_atttype(relid, column)) ||
@@ -36,7 +36,7 @@ ds_guard_require_version_column(Oid relid, const char *name, bool is_guarded)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of table \"%s\" cannot hold versions", name,
-						ds_collection_name(relid)),
+						ds_name_of(relid)),
 				 errhint("The version is a smallint, integer or bigint that is not generated.")));
 }
 

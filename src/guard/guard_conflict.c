@@ -45,7 +45,7 @@ finds_row(Oid relid, const DsGuarded *guarded, HeapTuple row)
 
 	SPI_connect();
 	result = SPI_execute_with_args(psprintf("SELECT FROM %s AS t WHERE t.ctid OPERATOR(pg_catalog.=) $1 "
-											"AND t.tableoid OPERATOR(pg_catalog.=) $2", ds_collection_name(relid)),
+											"AND t.tableoid OPERATOR(pg_catalog.=) $2", ds_name_of(relid)),
 								   lengthof(types), types, values, NULL, false, 1);
 	if (result != SPI_OK_SELECT)
 		elog(ERROR, "SPI_execute_with_args failed: %s", SPI_result_code_string(result));

@@ -259,7 +259,7 @@ refuse_growth(const DsGuarded *guarded)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
 			 errmsg("a row of table \"%s\" is at the highest possible version",
-					ds_collection_name(ds_trigger_table(guarded->trigger))),
+					ds_name_of(ds_trigger_table(guarded->trigger))),
 			 guarded->size == sizeof(int64)
 			 ? errhint("Set its version to a lower number, while the table is not guarded.")
 			 : errhint("Make the version column a bigint.")));
@@ -275,7 +275,7 @@ refuse_unnamed(const DsGuarded *guarded)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_VERSION_REQUIRED),
 			 errmsg("UPDATE of table \"%s\" does not set its version column \"%s\"",
-					ds_collection_name(relid), column),
+					ds_name_of(relid), column),
 			 errhint("Set it to the version that was read, or make the ORM do so. "
 					 "If nothing was read, as for a counter, use \"SET %s = %s\".",
 					 quote_identifier(column), quote_identifier(column)),

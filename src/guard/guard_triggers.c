@@ -1,6 +1,6 @@
 /*
- * guard_triggers.c - docstore.guard() and unguard(): which table can be
- * guarded, by whom, and with which triggers
+ * guard_triggers.c - making and dropping guards: which table can be guarded, by
+ * whom, and with which triggers
  *
  * A guarded table has triggers that hold whoever writes it by plain SQL, an
  * ORM most often, to the rule of versions:
@@ -21,8 +21,8 @@
 #include "catalog/objectaddress.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
-#include "fmgr.h"
 #include "guard/guard.h"
+#include "guard/guard_triggers.h"
 #include "guard/trigger_state.h"
 #include "log/log.h"
 #include "miscadmin.h"
@@ -37,9 +37,6 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 
-PG_FUNCTION_INFO_V1(ds_guard);
-PG_FUNCTION_INFO_V1(ds_unguard);
-
 pg_noreturn static void
 refuse_unknown(const char *name)
 {
@@ -52,11 +49,11 @@ require_table(Oid relid)
 	char		kind = get_rel_relkind(relid);
 
 	if (kind == '\0')
-		refuse_unknown(ds_collection_name(relid));
+		refuse_unknown(ds_name_of(relid));
 	if (kind != RELKIND_RELATION && kind != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
-				 errmsg("\"%s\" cannot be guarded", ds_collection_name(relid)),
+				 errmsg("\"%s\" cannot be guarded", ds_name_of(relid)),
 				 errdetail("It is not an ordinary or partitioned table."),
 				 errhint("Guard %s.", kind == RELKIND_VIEW || kind == RELKIND_MATVIEW
 						 ? "the tables that it reads from"
@@ -106,7 +103,7 @@ require_no_identity(Oid relid, const char *name)
 	if (ds_catalogue_column(relid, name, &column) && column.is_always_identity)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
-				 errmsg("\"%s\" cannot be guarded", ds_collection_name(relid)),
+				 errmsg("\"%s\" cannot be guarded", ds_name_of(relid)),
 				 errdetail("Its column \"%s\" is GENERATED ALWAYS AS IDENTITY.", name),
 				 errhint("ALTER TABLE .. ALTER COLUMN .. DROP IDENTITY makes it a column that takes values.")));
 }
@@ -149,16 +146,16 @@ require_unguarded(Oid relid)
 		if (OidIsValid(guarded))
 			ereport(ERROR,
 					(errcode(ERRCODE_DUPLICATE_OBJECT),
-					 errmsg("table \"%s\" is guarded already", ds_collection_name(table)),
-					 table != guarded ? errdetail("It is a partition of table \"%s\", which is guarded.", ds_collection_name(guarded))
-					 : table != relid ? errdetail("It is a partition of table \"%s\".", ds_collection_name(relid)) : 0,
+					 errmsg("table \"%s\" is guarded already", ds_name_of(table)),
+					 table != guarded ? errdetail("It is a partition of table \"%s\", which is guarded.", ds_name_of(guarded))
+					 : table != relid ? errdetail("It is a partition of table \"%s\".", ds_name_of(relid)) : 0,
 					 table != relid ? errhint("Call docstore.unguard() for the partition: it is guarded with that table.")
 					 : errhint("To name another version column, call docstore.unguard() first.")));
 		if (get_rel_relkind(table) == RELKIND_FOREIGN_TABLE)
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_NOT_A_COLLECTION),
-					 errmsg("\"%s\" cannot be guarded", ds_collection_name(relid)),
-					 errdetail("Its partition \"%s\" is a foreign table.", ds_collection_name(table)),
+					 errmsg("\"%s\" cannot be guarded", ds_name_of(relid)),
+					 errdetail("Its partition \"%s\" is a foreign table.", ds_name_of(table)),
 					 errhint("Guard the table where it is, and the other partitions one by one.")));
 	}
 }
@@ -169,7 +166,7 @@ report_children(Oid relid)
 {
 	if (get_rel_relkind(relid) == RELKIND_RELATION && has_subclass(relid))
 		ereport(NOTICE,
-				(errmsg("tables that inherit from \"%s\" are not guarded with it", ds_collection_name(relid)),
+				(errmsg("tables that inherit from \"%s\" are not guarded with it", ds_name_of(relid)),
 				 errhint("Call docstore.guard() for each of them.")));
 }
 
@@ -177,7 +174,7 @@ report_children(Oid relid)
 static void
 make_trigger(Oid relid, const char *name, const char *function, const char *timing, const char *enable)
 {
-	const char *table = ds_collection_name(relid);
+	const char *table = ds_name_of(relid);
 
 	DsTrigger	trigger;
 
@@ -206,7 +203,7 @@ make_row_trigger(const char *create, Oid relid, const char *column, bool is_stri
 {
 	ds_plan_execute_utility(psprintf("%s TRIGGER " DS_GUARD " BEFORE INSERT OR UPDATE ON %s "
 									 "FOR EACH ROW EXECUTE FUNCTION %s.guard_row(%s%s)", create,
-									 ds_collection_name(relid), ds_internal_schema_name(),
+									 ds_name_of(relid), ds_internal_schema_name(),
 									 quote_literal_cstr(column), is_strict ? ", 'strict'" : ""));
 }
 
@@ -227,29 +224,17 @@ renew(Oid relid, const char *column, bool is_strict)
 	require_owner(relid);
 	if (trigger.is_strict != is_strict)
 		make_row_trigger("CREATE OR REPLACE", relid, column, is_strict);
-	ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE %sTRIGGER " DS_GUARD, ds_collection_name(relid),
+	ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE %sTRIGGER " DS_GUARD, ds_name_of(relid),
 									 trigger.state == TRIGGER_FIRES_ALWAYS ? "ALWAYS " : ""));
 	if (ds_collection_recognise(relid, &collection))
 		guard_floor(relid);
 	return true;
 }
 
-/* Whether the guard is to be strict; the function had no such argument before 0.7.0. */
-static bool
-strict_argument(FunctionCallInfo fcinfo)
-{
-	if (PG_NARGS() < 3)
-		return false;
-	ds_argument_require(PG_ARGISNULL(2), "strict");
-	return PG_GETARG_BOOL(2);
-}
-
 /*
- * docstore.guard(table_name regclass, version_column name DEFAULT 'version',
- * strict boolean DEFAULT false) RETURNS void
- *
- * A guard that is there becomes strict, or plain again, as it is called for;
- * one whose triggers are not as they should be is repaired.
+ * Guard a table by its column of versions.  A guard that is there becomes
+ * strict, or plain again, as it is asked for; one whose triggers are not as
+ * they should be is repaired.
  *
  * Raises 42P01 and 42809 for what is no table, 42703 and 42804 for what is no
  * version column, 42710 when the table or one of its partitions is guarded, 42501
@@ -257,21 +242,11 @@ strict_argument(FunctionCallInfo fcinfo)
  * for others than its owner.
  * Locks: SHARE ROW EXCLUSIVE on the table and its partitions, as CREATE TRIGGER.
  */
-Datum
-ds_guard(PG_FUNCTION_ARGS)
+void
+ds_guard_make(Oid relid, const char *column, bool is_strict)
 {
-	Oid			relid;
-	char	   *column;
-	bool		is_strict;
 	DsCollection collection;
 	DsTrigger	trigger;
-
-	ds_call_require_writable("docstore.guard()");
-	ds_argument_require(PG_ARGISNULL(0), "table_name");
-	ds_argument_require(PG_ARGISNULL(1), "version_column");
-	relid = PG_GETARG_OID(0);
-	column = NameStr(*PG_GETARG_NAME(1));
-	is_strict = strict_argument(fcinfo);
 
 	require_table(relid);
 	require_trigger_privilege(relid);
@@ -281,14 +256,13 @@ ds_guard(PG_FUNCTION_ARGS)
 	ds_distributed_refuse_guard(relid);
 	ds_log_refuse_guard(relid, column);
 	if (renew(relid, column, is_strict))
-		PG_RETURN_VOID();
+		return;
 	require_unguarded(relid);
 
 	make_row_trigger("CREATE", relid, column, is_strict);
 	if (ds_collection_recognise(relid, &collection))
 		guard_floor(relid);
 	report_children(relid);
-	PG_RETURN_VOID();
 }
 
 /* Refuse a table without a guard, 42704, and one that has it as a partition, 2BP01. */
@@ -300,27 +274,27 @@ require_own_guard(Oid relid)
 	if (!OidIsValid(guarded))
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
-				 errmsg("table \"%s\" is not guarded", ds_collection_name(relid)),
+				 errmsg("table \"%s\" is not guarded", ds_name_of(relid)),
 				 errhint("docstore.guard() guards it.")));
 	if (guarded != relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
-				 errmsg("table \"%s\" is guarded as a partition", ds_collection_name(relid)),
+				 errmsg("table \"%s\" is guarded as a partition", ds_name_of(relid)),
 				 errdetail("It is a partition of table \"%s\", which is guarded with all its partitions.",
-						   ds_collection_name(guarded)),
+						   ds_name_of(guarded)),
 				 errhint("Call docstore.unguard() for that table, or detach the partition.")));
 }
 
 /*
- * docstore.unguard(table_name regclass) RETURNS void
+ * Remove the guard of a table.  The floor of a collection stays.
  *
  * Raises 42P01, 42809, 42501 for others than the owner, 42704 when the table is
- * not guarded, and 2BP01 when it is as a partition of another one.  The floor of a collection stays.
+ * not guarded, and 2BP01 when it is as a partition of another one.
  * Locks: ACCESS EXCLUSIVE on the table, as DROP TRIGGER, which locks its
  * partitions likewise.
  */
-Datum
-ds_unguard(PG_FUNCTION_ARGS)
+void
+ds_guard_drop(Oid relid)
 {
 	static const struct
 	{
@@ -331,12 +305,7 @@ ds_unguard(PG_FUNCTION_ARGS)
 		{DS_GUARD "_delete", "guard_delete"},
 		{DS_GUARD "_truncate", "guard_truncate"},
 	};
-	Oid			relid;
 	DsTrigger	trigger;
-
-	ds_call_require_writable("docstore.unguard()");
-	ds_argument_require(PG_ARGISNULL(0), "table_name");
-	relid = PG_GETARG_OID(0);
 
 	require_table(relid);
 	require_owner(relid);
@@ -346,6 +315,5 @@ ds_unguard(PG_FUNCTION_ARGS)
 	for (size_t i = 0; i < lengthof(triggers); i++)
 		if (ds_trigger_find(relid, triggers[i].name, triggers[i].function, &trigger))
 			ds_plan_execute_utility(psprintf("DROP TRIGGER %s ON %s", triggers[i].name,
-											 ds_collection_name(relid)));
-	PG_RETURN_VOID();
+											 ds_name_of(relid)));
 }

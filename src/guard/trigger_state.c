@@ -137,7 +137,7 @@ show(char state)
 static char *
 describe(Oid relid, const char *name, char state)
 {
-	return psprintf("trigger %s of %s %s", name, ds_collection_name(relid), show(state));
+	return psprintf("trigger %s of %s %s", name, ds_name_of(relid), show(state));
 }
 
 /* What is wrong with a guard's triggers on one table, or NULL. */

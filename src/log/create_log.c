@@ -59,7 +59,7 @@ require_short(const char *name)
 void
 ds_log_make_replicate_trigger(Oid log, bool exists)
 {
-	const char *events = ds_collection_name(log);
+	const char *events = ds_name_of(log);
 
 	if (!exists)
 		ds_plan_execute_utility(psprintf(
@@ -73,7 +73,7 @@ ds_log_make_replicate_trigger(Oid log, bool exists)
 void
 ds_log_make_notify_trigger(Oid log, bool exists)
 {
-	const char *events = ds_collection_name(log);
+	const char *events = ds_name_of(log);
 
 	if (exists)
 		ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE TRIGGER " DS_LOG_NOTIFY, events));
@@ -128,7 +128,7 @@ create_streams(const char *streams)
 RangeVar *
 ds_log_read_new_name(const char *name)
 {
-	RangeVar   *result = ds_collection_read_new_name(name, MAX_NAME);
+	RangeVar   *result = ds_name_read_new(name, MAX_NAME);
 
 	require_short(result->relname);
 	return result;
@@ -174,6 +174,6 @@ ds_notify_log(PG_FUNCTION_ARGS)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("docstore_internal.notify_log() is called by its trigger only"),
 				 errhint("Pass notify => true to docstore.create_log().")));
-	Async_Notify("docstore", ds_collection_name(RelationGetRelid(call->tg_relation)));
+	Async_Notify("docstore", ds_name_of(RelationGetRelid(call->tg_relation)));
 	PG_RETURN_POINTER(NULL);
 }

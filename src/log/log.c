@@ -181,7 +181,7 @@ refuse_table(Oid relid, int item, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_NOT_A_LOG),
-			 errmsg("%s\"%s\" is not a log", ds_error_item_prefix(item), ds_collection_name(relid)),
+			 errmsg("%s\"%s\" is not a log", ds_error_item_prefix(item), ds_name_of(relid)),
 			 errdetail("%s", detail),
 			 errhint("docstore.create_log() makes one.")));
 }
@@ -302,7 +302,7 @@ ds_log_refuse_guard(Oid relid, const char *version_column)
 		 ds_collection_describe(relid, DS_STREAMS, &table, &obstacle)))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
-				 errmsg("\"%s\" cannot be guarded", ds_collection_name(relid)),
+				 errmsg("\"%s\" cannot be guarded", ds_name_of(relid)),
 				 errdetail("It is a table of a log, which counts the events of each stream in its versions."),
 				 errhint("Leave it as it is: docstore.append() and the other functions look after its versions.")));
 }
@@ -328,7 +328,7 @@ ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log)
 	streams = lock_companion(relid, DS_LOG_STREAMS, lock, item);
 	if (!ds_collection_describe(streams, DS_STREAMS, &log->streams, &obstacle))
 		refuse_table(relid, item, psprintf("Its table \"%s\" will not do. %s",
-										   ds_collection_name(streams), obstacle));
+										   ds_name_of(streams), obstacle));
 }
 
 /*

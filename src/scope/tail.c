@@ -64,7 +64,7 @@ walk_sql(const Question *question)
 	const char *column = ds_log_event_columns[question->column];
 	const char *select = psprintf("SELECT e.log_position, (%s) IS TRUE FROM ONLY %s e WHERE",
 								  ds_scope_condition(question->scope, 1),
-								  ds_collection_name(question->log->events.relid));
+								  ds_name_of(question->log->events.relid));
 
 	if (question->column == DS_STREAM)
 		return psprintf("%s e.stream OPERATOR(pg_catalog.=) $%d ORDER BY e.version DESC", select, VALUE);
@@ -84,7 +84,7 @@ build(const void *context, DsStatementText *text)
 		text->sql = psprintf("SELECT e.log_position FROM ONLY %s e "
 							 "WHERE %s AND e.log_position OPERATOR(pg_catalog.>) $%d "
 							 "ORDER BY e.log_position DESC LIMIT 1",
-							 ds_collection_name(question->log->events.relid),
+							 ds_name_of(question->log->events.relid),
 							 ds_scope_condition(question->scope, 1), ABOVE);
 	text->parameters = VALUE;
 	text->in_order = true;

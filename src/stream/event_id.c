@@ -48,7 +48,7 @@ build(const void *context, DsStatementText *text)
 						 "WHERE s.stream OPERATOR(pg_catalog.=) $1 "
 						 "AND s.event_id OPERATOR(pg_catalog.>=) u.id AND s.event_id OPERATOR(pg_catalog.<=) u.id "
 						 "ORDER BY s.event_id LIMIT 1) AS e",
-						 ds_collection_name(log->events.relid));
+						 ds_name_of(log->events.relid));
 	text->parameters = 2;
 	text->types[0] = TEXTOID;
 	text->types[1] = UUIDARRAYOID;

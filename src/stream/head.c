@@ -40,6 +40,6 @@ ds_head_refuse_growth(const DsHead *head, Datum stream)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
 			 errmsg("stream \"%s\" of log \"%s\" is at the highest possible version or revision",
-					TextDatumGetCString(stream), ds_collection_name(head->log->events.relid)),
+					TextDatumGetCString(stream), ds_name_of(head->log->events.relid)),
 			 errhint("Close it, and go on in another stream.")));
 }

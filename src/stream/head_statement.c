@@ -52,7 +52,7 @@ build(const DsCollection *streams, DsStatement statement, DsStatementText *text)
 								 "CASE WHEN u.closes THEN pg_catalog.clock_timestamp() END, $6, u.transaction_id "
 								 "FROM ROWS FROM (" ROWS ") AS u(" COLUMNS ") "
 								 "ON CONFLICT %s DO NOTHING RETURNING t.stream, t.version",
-								 ds_collection_name(streams->relid), ds_statement_arbiter(streams, statement, "(stream)"));
+								 ds_name_of(streams->relid), ds_statement_arbiter(streams, statement, "(stream)"));
 			ds_statement_set_types(text, 6, (const Oid[]) {
 				TEXTARRAYOID, INT8ARRAYOID, BOOLARRAYOID, XID8ARRAYOID, JSONBARRAYOID, INT8OID
 			});

@@ -138,7 +138,7 @@ build(const void *context, DsStatementText *text)
 		appendStringInfo(&arrays, "%spg_catalog.unnest($%d)", comma, text->parameters);
 	}
 	text->sql = psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM ROWS FROM (%s) AS u(%s)%s%s",
-						 ds_collection_name(log->events.relid), columns.data, values.data, arrays.data, names.data,
+						 ds_name_of(log->events.relid), columns.data, values.data, arrays.data, names.data,
 						 log->events.has_before_triggers ? " RETURNING " : "",
 						 log->events.has_before_triggers ? columns.data : "");
 }
@@ -169,7 +169,7 @@ refuse_trigger(const DsLog *log)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_TRIGGER),
-			 errmsg("a trigger interfered with the events of log \"%s\"", ds_collection_name(log->events.relid)),
+			 errmsg("a trigger interfered with the events of log \"%s\"", ds_name_of(log->events.relid)),
 			 errhint("A BEFORE INSERT trigger on a log must return the row, with nothing changed but \"data\" and \"metadata\".")));
 }
 

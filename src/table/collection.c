@@ -227,7 +227,7 @@ ds_collection_lock(Oid relid, LOCKMODE lock)
 
 	if (!ConditionalLockRelationOid(relid, lock))
 	{
-		name = ds_collection_name(relid);
+		name = ds_name_of(relid);
 		LockRelationOid(relid, lock);
 	}
 	if (SearchSysCacheExists1(RELOID, ObjectIdGetDatum(relid)))
@@ -235,7 +235,7 @@ ds_collection_lock(Oid relid, LOCKMODE lock)
 	if (name != NULL)
 		return name;
 	former = &recall(relid)->collection;
-	return OidIsValid(former->schema) ? former_name(former) : ds_collection_name(relid);
+	return OidIsValid(former->schema) ? former_name(former) : ds_name_of(relid);
 }
 
 pg_noreturn static void
@@ -243,7 +243,7 @@ refuse_table(Oid relid, int item, const char *detail)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_NOT_A_COLLECTION),
-			 errmsg("%s\"%s\" is not a collection", ds_error_item_prefix(item), ds_collection_name(relid)),
+			 errmsg("%s\"%s\" is not a collection", ds_error_item_prefix(item), ds_name_of(relid)),
 			 errdetail("%s", detail),
 			 errhint("docstore.create_collection() makes a table that is one.")));
 }

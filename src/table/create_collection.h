@@ -6,7 +6,6 @@
 
 #include "postgres.h"
 
-#include "nodes/primnodes.h"
 #include "table/id.h"
 
 /* Of a column with jsonb: lz4 where the server has it. */
@@ -16,7 +15,6 @@
 #define DS_COMPRESSION ""
 #endif
 
-extern RangeVar *ds_collection_read_new_name(const char *name, int most);
 extern Oid	ds_collection_create(Oid schema, const char *name, const DsIdType *id_type);
 
 #endif							/* DS_CREATE_COLLECTION_H */

@@ -83,7 +83,7 @@ refuse(const char *kind, Oid relid, const char *detail, const char *hint)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("%s \"%s\" is distributed", kind, ds_collection_name(relid)),
+			 errmsg("%s \"%s\" is distributed", kind, ds_name_of(relid)),
 			 errdetail("%s", detail),
 			 errhint("%s", hint)));
 }

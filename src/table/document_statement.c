@@ -35,7 +35,7 @@ insert_into(const DsCollection *collection, DsStatement statement,
 
 	return psprintf("INSERT INTO %s AS t (id, version, data%s%s) OVERRIDING SYSTEM VALUE %s%s%s%s%s "
 					"ON CONFLICT %s DO NOTHING",
-					ds_collection_name(collection->relid),
+					ds_name_of(collection->relid),
 					has_created_at ? ", created_at" : "",
 					has_updated_at ? ", updated_at" : "",
 					before, values,

@@ -118,7 +118,7 @@ require_create(Oid owner, Oid schema)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
 				 errmsg("the owner of collection \"%s\" may not make the floor of its versions in schema \"%s\"",
-						ds_collection_name(owner), get_namespace_name(schema)),
+						ds_name_of(owner), get_namespace_name(schema)),
 				 errdetail("The first delete makes a sequence, so that no version is ever given twice to documents of one id."),
 				 errhint("Grant the owner CREATE on the schema for as long as the first delete takes.")));
 }
@@ -255,7 +255,7 @@ require_sequence(Oid relid, LOCKMODE lock)
 	if (sequence == NULL)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_SERIALIZATION),
-				 errmsg("the floor of collection \"%s\" was dropped during a delete", ds_collection_name(relid)),
+				 errmsg("the floor of collection \"%s\" was dropped during a delete", ds_name_of(relid)),
 				 errhint("Try again, and leave the sequence that the version column owns where it is.")));
 	return sequence;
 }
@@ -300,7 +300,7 @@ require_trust(Oid relid, int64 floor, int64 version)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_HIDDEN),
 			 errmsg("only the owner of collection \"%s\" can delete a document at so high a version",
-					ds_collection_name(relid)),
+					ds_name_of(relid)),
 			 errdetail("New documents start above every version that was deleted, and nobody else may use up that many."),
 			 errhint("Have the owner delete it, or first set its version to a lower number with UPDATE.")));
 }
@@ -511,7 +511,7 @@ ds_floor_next_version(const DsFloor *floor, int tries)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_VERSION_OVERFLOW),
 				 errmsg("collection \"%s\" has no version left for a new document",
-						ds_collection_name(floor->relid)),
+						ds_name_of(floor->relid)),
 				 errdetail("A document was deleted at the highest possible version, and new ones start above it."),
 				 errhint("Set the sequence that the version column owns to a lower value with setval().")));
 	if (value > PG_INT64_MAX - headroom)

@@ -101,7 +101,7 @@ require_table(SPIPlanPtr plan, Oid relid)
 	if (!list_member_oid(plan_source(plan)->relationOids, relid))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_SERIALIZATION),
-				 errmsg("table \"%s\" was renamed while it was used", ds_collection_name(relid)),
+				 errmsg("table \"%s\" was renamed while it was used", ds_name_of(relid)),
 				 errhint("The transaction might succeed if retried.")));
 }
 

@@ -27,7 +27,7 @@ ds_row_refuse_growth(const DsCollection *collection, Datum id)
 			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
 			 errmsg("document \"%s\" of collection \"%s\" is at the highest possible version",
 					ds_id_to_cstring(collection->id_type, id),
-					ds_collection_name(collection->relid)),
+					ds_name_of(collection->relid)),
 			 errhint("Set its version to a lower number with UPDATE.")));
 }
 
@@ -37,7 +37,7 @@ describe_row(const DsCollection *collection, Datum id)
 	const DsKindRoutine *kind = ds_kind_of(collection);
 
 	return psprintf("%s \"%s\" of %s \"%s\"", kind->row, ds_id_to_cstring(collection->id_type, id),
-					kind->table, ds_collection_name(collection->relid));
+					kind->table, ds_name_of(collection->relid));
 }
 
 /* Raise 27000: a trigger of the table undid a write, or changed the version. */

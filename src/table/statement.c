@@ -52,7 +52,7 @@ char *
 ds_statement_target(const DsCollection *collection)
 {
 	return psprintf("%s%s AS t", collection->partitioned ? "" : "ONLY ",
-					ds_collection_name(collection->relid));
+					ds_name_of(collection->relid));
 }
 
 /*
