@@ -11,7 +11,7 @@
 #include "batch/item_reader.h"
 #include "batch/request.h"
 #include "batch/result.h"
-#include "batch/retry.h"
+#include "batch/request_tables.h"
 #include "catalog/pg_type.h"
 #include "conflict/deferred.h"
 #include "fmgr.h"
@@ -140,11 +140,11 @@ static void
 answer_again(const DsRequest *request, Jsonb *changes, Rows *result)
 {
 	int			count = ds_result_count(request->result);
-	DsRetry		retry;
+	DsRequestTables		retry;
 
 	if (count < 0)
 		ds_request_refuse_result(request);
-	ds_retry_begin(&retry, request, changes);
+	ds_request_tables_begin(&retry, request, changes);
 	for (int i = 0; i < count; i++)
 	{
 		Datum		values[DS_RESULT_COLUMNS] = {0};
@@ -154,7 +154,7 @@ answer_again(const DsRequest *request, Jsonb *changes, Rows *result)
 		if (!ds_result_read(request->result, i, values, nulls))
 			ds_request_refuse_result(request);
 		if (!nulls[COLUMN_TARGET])
-			ds_retry_require_target(&retry, DatumGetTextPP(values[COLUMN_TARGET]));
+			ds_request_tables_require(&retry, DatumGetTextPP(values[COLUMN_TARGET]));
 		tuplestore_putvalues(result->set->setResult, result->set->setDesc, values, nulls);
 	}
 	if (ds_deferred_is_on())
@@ -196,11 +196,11 @@ run_request(Datum request_id, Jsonb *changes, Rows *result)
  * there is none.  Raises one conflict that names every item whose expected
  * version does not match; while conflicts are deferred (deferred.c), version
  * is NULL in every row then.  22023, 22P02, 42P01 and 42809 for bad arguments,
- * before any document is locked.  Locks: see batch.c.
+ * before any document is locked.  Locks: see order.c and attempt.c.
  *
  * A request_id that the caller has committed before returns the same rows
  * again and writes nothing (request.c); 22023 when it was with other changes, or
- * names other tables by them (retry.c).
+ * names other tables by them (request_tables.c).
  */
 Datum
 ds_save(PG_FUNCTION_ARGS)

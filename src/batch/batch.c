@@ -14,9 +14,9 @@
  *
  * A try can find that the batch has to begin again, when a document turns up
  * that was absent before and that its item would take as it is.  The locks
- * have to go then, too, as they would be taken out of order.  So batches with
- * an item that expects "any" or "exists" run in a subtransaction, which is
- * rolled back.  With other batches it takes a delete and a new create at the
+ * have to go then, too, as they would be taken out of order.  So batches of two
+ * or more rows with an item that expects "any" or "exists" run in a subtransaction,
+ * which is rolled back.  With other batches it takes a delete and a new create at the
  * very version that is expected, just while the batch waits; that is 40001.
  * So it is with the head of a stream of which an item expects such a version.
  * A call that goes on after a violation, try_save() or any while conflicts are
@@ -250,7 +250,7 @@ run_known(DsBatch *batch, bool raise)
  * version when it was.  With raise, violations raise the conflict, or are
  * remembered while conflicts are deferred; without, they are the caller's.
  * Two items for one document are 22023.
- * Locks: see the head of this file; the rows stay locked until the
+ * Locks: see order.c and attempt.c; the rows stay locked until the
  * transaction ends, but not those of a batch that was taken back.
  */
 bool

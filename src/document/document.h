@@ -5,15 +5,15 @@
  * why not.  It enforces
  *
  *	document.c			the version that is compared is that of the row that is
- *						locked; a patch is merged into that very row; who loses
- *						the race for an id has a conflict (exists), no 23505; a
- *						new document is above all versions that were deleted
+ *						locked; who loses the race for an id has a conflict
+ *						(exists), no 23505; a new document is above all versions
+ *						that were deleted, which floor.c knows
  *	document_direct.c	the same without the executor, where it succeeds at once
  *	outcome.c			what was found and done; raised, or remembered, as a conflict
  *	metadata.c			"@metadata", with which the version travels in a document
  *
- * It may call conflict/ (to compare, and to raise), table/ (statements, floors, rows without
- * the executor), json/ and base/.  Batches have steps of their own: batch/.
+ * It may call conflict/ (to compare, and to raise), table/ (statements, a
+ * patch's merge among them, floors, rows without the executor), json/ and base/.  Batches have steps of their own: batch/.
  */
 #ifndef DS_DOCUMENT_H
 #define DS_DOCUMENT_H

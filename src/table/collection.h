@@ -4,15 +4,21 @@
  * The room table/ knows one table at a time, whatever its rows are: what it is
  * made of, and how its rows are read and written.  It enforces
  *
- *	name.c, catalogue.c, id.c	what callers and the catalogue say of a table
- *	kind.c, document_table.c	what makes a table one of docstore's; collections
+ *	name.c, catalogue.c	what callers and the catalogue say of a table
+ *	id.c				the types of ids; one that is too long for the index is
+ *						refused (54000) before anything is locked
+ *	kind.c, document_table.c	what makes a table one of docstore's, which one
+ *						with rules is not; collections
  *	collection.c		a description is remembered until the table changes, and
  *						looked at again before each use
  *	statement.c, document_statement.c, plan.c
  *						a row is written by one of these texts, by a plan that
- *						goes by the key, and is about that very table
- *	plain.c, engine.c, direct.c
- *						the same without the executor, where nobody can tell
+ *						goes by the key, and is about that very table; a patch
+ *						is merged into the row version that the statement locks
+ *	plain.c				a table with triggers, checks and the like is left to
+ *						the statements; engine.c: so are some callers and settings
+ *	direct.c			the same as the statements without the executor, where
+ *						nobody can tell
  *	floor.c, identity.c	no version comes back: new documents start above every
  *						version that was deleted; callers cannot touch that
  *	other_unique.c		who loses the race for an id is not told of another

@@ -1,5 +1,5 @@
 /*
- * retry.c - whether a retry means the tables that the first call has written
+ * request_tables.c - whether a retry means the tables that the first call has written
  *
  * The same changes under another search_path, as a connection pool hands out,
  * can be about other tables.  So each name is looked up again, and has to stand
@@ -12,7 +12,7 @@
 #include "postgres.h"
 
 #include "base/errors.h"
-#include "batch/retry.h"
+#include "batch/request_tables.h"
 #include "catalog/namespace.h"
 #include "table/collection.h"
 #include "utils/builtins.h"
@@ -20,11 +20,11 @@
 
 /* Begin with the changes of a retry, which are those that were stored. */
 void
-ds_retry_begin(DsRetry *retry, const DsRequest *request, Jsonb *changes)
+ds_request_tables_begin(DsRequestTables *retry, const DsRequest *request, Jsonb *changes)
 {
 	JsonbValue	value;
 
-	memset(retry, 0, sizeof(DsRetry));
+	memset(retry, 0, sizeof(DsRequestTables));
 	retry->request = request;
 	retry->items = JsonbIteratorInit(&changes->root);
 	(void) JsonbIteratorNext(&retry->items, &value, true);	/* WJB_BEGIN_ARRAY */
@@ -68,7 +68,7 @@ look_up(const char *name, int item)
  * when its name stands for another one now.
  */
 void
-ds_retry_require_target(DsRetry *retry, const text *target)
+ds_request_tables_require(DsRequestTables *retry, const text *target)
 {
 	JsonbValue	item;
 	char	   *name;
