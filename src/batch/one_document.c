@@ -5,7 +5,9 @@
  * and its kind do (document.c): one look or statement that compares and writes.
  * It is done here only for ordinary tables, where nobody can tell the
  * difference, and where it succeeds at once; anything that needs a second look,
- * and every conflict, is left to attempt.c, with nothing written.
+ * and every conflict, is left to attempt.c, with nothing written.  So is what
+ * the server would refuse: a batch is told of a conflict first, or of nothing
+ * where there is nothing to delete.
  */
 #include "postgres.h"
 
@@ -18,9 +20,10 @@
 static bool
 store(const DsTarget *target, DsOutcome *outcome)
 {
-	return ds_document_direct_upsert(target->collection, target->id,
-									 JsonbPGetDatum(ds_target_stored(target, true)),
-									 target->expected, outcome);
+	return (target->expected == DS_NO_VERSION || ds_engine_allows(target->collection, CMD_UPDATE)) &&
+		ds_document_direct_upsert(target->collection, target->id,
+								  JsonbPGetDatum(ds_target_stored(target, true)),
+								  target->expected, outcome);
 }
 
 /* Where the document may be absent, it is better created by the batch. */
@@ -28,7 +31,7 @@ static bool
 patch(const DsTarget *target, DsOutcome *outcome)
 {
 	if (target->expected == DS_NO_VERSION || target->expected == DS_ANY_VERSION ||
-		!ds_engine_updates(target->collection))
+		!ds_engine_updates(target->collection) || !ds_engine_allows(target->collection, CMD_UPDATE))
 		return false;
 	ds_document_patch(target->collection, target->id, JsonbPGetDatum(ds_target_stored(target, false)),
 					  target->expected, outcome);
@@ -40,7 +43,7 @@ patch(const DsTarget *target, DsOutcome *outcome)
 static bool
 delete(const DsTarget *target, DsOutcome *outcome)
 {
-	if (!ds_engine_updates(target->collection))
+	if (!ds_engine_updates(target->collection) || !ds_engine_allows(target->collection, CMD_DELETE))
 		return false;
 	ds_document_delete(target->collection, target->id, target->expected, outcome);
 	outcome->present = outcome->written;

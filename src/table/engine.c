@@ -10,9 +10,12 @@
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
+#include "catalog/pg_publication.h"
 #include "commands/trigger.h"
 #include "executor/executor.h"
 #include "miscadmin.h"
@@ -21,6 +24,7 @@
 #include "utils/acl.h"
 #include "utils/guc.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 
 typedef enum Engine
 {
@@ -84,4 +88,43 @@ ds_engine_inserts(const DsCollection *collection)
 	ds_collection_look_again(collection);
 	return collection->is_plain_insert && is_usable() &&
 		has_privileges(collection, ACL_SELECT | ACL_INSERT);
+}
+
+/*
+ * Whether a table's replica identity tells subscribers which row an UPDATE or
+ * DELETE has changed, and publications need no more of it: as
+ * CheckCmdReplicaIdentity(), which raises.
+ */
+static bool
+can_publish(Relation rel, CmdType command)
+{
+	bool		has_identity = rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL ||
+		OidIsValid(RelationGetReplicaIndex(rel));
+	PublicationDesc published;
+
+	RelationBuildPublicationDesc(rel, &published);
+	if (command == CMD_DELETE)
+		return (has_identity || !published.pubactions.pubdelete) &&
+			published.rf_valid_for_delete && published.cols_valid_for_delete;
+	return (has_identity || !published.pubactions.pubupdate) &&
+		published.rf_valid_for_update && published.cols_valid_for_update;
+}
+
+/*
+ * Whether the server would let the caller UPDATE or DELETE.  It refuses a
+ * statement before it looks for a row, and who locks and compares first is
+ * refused only where there is one to write.
+ */
+bool
+ds_engine_allows(const DsCollection *collection, CmdType command)
+{
+	Relation	rel;
+	bool		result;
+
+	ds_collection_look_again(collection);
+	rel = table_open(collection->relid, NoLock);
+	result = has_privileges(collection, command == CMD_DELETE ? ACL_DELETE : ACL_UPDATE) &&
+		can_publish(rel, command);
+	table_close(rel, NoLock);
+	return result;
 }

@@ -6,10 +6,12 @@
 
 #include "postgres.h"
 
+#include "nodes/nodes.h"
 #include "table/description.h"
 
 extern void ds_engine_init(void);
 extern bool ds_engine_updates(const DsCollection *collection);
 extern bool ds_engine_inserts(const DsCollection *collection);
+extern bool ds_engine_allows(const DsCollection *collection, CmdType command);
 
 #endif							/* DS_ENGINE_H */

@@ -490,9 +490,11 @@ ds_floor_close(DsFloor *floor)
 	floor->sequence = NULL;
 }
 
+/* The value of a floor now: ALTER SEQUENCE, which the lock does not keep out, gives it another file. */
 static int64
 value_of(const DsFloor *floor)
 {
+	AcceptInvalidationMessages();
 	return Max(floor->attached, floor->sequence == NULL ? 0 : last_value(floor->sequence));
 }
 
