@@ -18,7 +18,8 @@
  * or more rows with an item that expects "any" or "exists" run in a subtransaction,
  * which is rolled back.  With other batches it takes a delete and a new create at the
  * very version that is expected, just while the batch waits; that is 40001.
- * So it is with the head of a stream of which an item expects such a version.
+ * So it is with the head of a stream that an append expects at such a version;
+ * who only relies on a stream waits for its maker, and can begin again.
  * A call that goes on after a violation, try_save() or any while conflicts are
  * deferred, needs the subtransaction as well, where it can find a violation
  * after it has written.  So does one that may create documents by SQL, which
@@ -105,7 +106,7 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 		const DsTarget *target = batch->targets[i];
 		int64		expected = target->expected;
 
-		if (target->head != NULL && target->head->must_be_there)
+		if (target->head != NULL && target->head->may_create && target->head->must_be_there)
 			continue;
 		if (expected == DS_ANY_VERSION || expected == DS_SOME_VERSION)
 			return true;

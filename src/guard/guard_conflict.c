@@ -31,6 +31,15 @@
 #include "utils/rel.h"
 #include "utils/rls.h"
 
+/* The table that was guarded; the row's own once something that the statement fires has dropped the trigger. */
+Oid
+ds_guarded_table(const DsGuarded *guarded)
+{
+	Oid			relid = ds_trigger_table(guarded->trigger);
+
+	return OidIsValid(relid) ? relid : RelationGetRelid(guarded->table);
+}
+
 /*
  * Whether a SELECT from a table finds the row, by its place.  It takes a
  * snapshot of its own, since the row may be newer than that of the statement.
@@ -88,7 +97,7 @@ typedef struct Refused
 static Refused
 look(const DsGuarded *guarded, HeapTuple row)
 {
-	Oid			relid = ds_trigger_table(guarded->trigger);
+	Oid			relid = ds_guarded_table(guarded);
 	Refused		refused = {guarded, row, {RelationGetRelid(guarded->table), relid}, {false}};
 
 	for (int i = 0; i < TABLES; i++)

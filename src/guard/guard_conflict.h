@@ -25,6 +25,7 @@ typedef struct DsGuarded
 	bool		is_strict;		/* whether an UPDATE has to name the version */
 } DsGuarded;
 
+extern Oid	ds_guarded_table(const DsGuarded *guarded);
 pg_noreturn extern void ds_guard_refuse_update(const DsGuarded *guarded, HeapTuple old, int64 version, int64 sent);
 pg_noreturn extern void ds_guard_refuse_unseen(const DsGuarded *guarded, HeapTuple old, int64 version);
 

@@ -42,7 +42,6 @@
 #include "nodes/bitmapset.h"
 #include "table/collection.h"
 #include "utils/builtins.h"
-#include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -259,7 +258,7 @@ refuse_growth(const DsGuarded *guarded)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
 			 errmsg("a row of table \"%s\" is at the highest possible version",
-					ds_name_of(ds_trigger_table(guarded->trigger))),
+					ds_name_of(ds_guarded_table(guarded))),
 			 guarded->size == sizeof(int64)
 			 ? errhint("Set its version to a lower number, while the table is not guarded.")
 			 : errhint("Make the version column a bigint.")));
@@ -269,7 +268,7 @@ refuse_growth(const DsGuarded *guarded)
 pg_noreturn static void
 refuse_unnamed(const DsGuarded *guarded)
 {
-	Oid			relid = ds_trigger_table(guarded->trigger);
+	Oid			relid = ds_guarded_table(guarded);
 	const char *column = NameStr(TupleDescAttr(guarded->columns, guarded->column - 1)->attname);
 
 	ereport(ERROR,
@@ -316,40 +315,43 @@ is_newer_than_statement(const DsGuarded *guarded, HeapTuple row)
 		guarded->table->rd_rel->relkind == RELKIND_RELATION;
 }
 
+/* Whether the SET list of an UPDATE has no columns but those of a foreign key, and what is generated from them. */
 static bool
-is_same(const DsGuarded *guarded, AttrNumber column, HeapTuple old, HeapTuple new)
+sets_key_only(const TriggerData *trigger, const DsGuarded *guarded, const ForeignKeyCacheInfo *key)
 {
-	Form_pg_attribute attribute = TupleDescAttr(guarded->columns, column - 1);
-	bool		was_null;
-	bool		is_null;
-	Datum		before = heap_getattr(old, column, guarded->columns, &was_null);
-	Datum		after = heap_getattr(new, column, guarded->columns, &is_null);
+	Bitmapset  *others = bms_copy(trigger->tg_updatedcols);
+	int			number = -1;
+	bool		result = !bms_is_empty(others);
 
-	if (was_null || is_null)
-		return was_null == is_null;
-	return datum_image_eq(before, after, attribute->attbyval, attribute->attlen);
+	for (int i = 0; i < key->nkeys; i++)
+		others = bms_del_member(others, key->conkey[i] - FirstLowInvalidHeapAttributeNumber);
+	while (result && (number = bms_next_member(others, number)) >= 0)
+	{
+		AttrNumber	column = number + FirstLowInvalidHeapAttributeNumber;
+
+		result = column > 0 && TupleDescAttr(guarded->columns, column - 1)->attgenerated != '\0';
+	}
+	bms_free(others);
+	return result;
 }
 
 /*
  * Whether it is the server that updates the row, to keep a foreign key.  Only
  * then it tells itself to look past row security that is forced upon owners;
- * since triggers that it fires are told the same, the update must be of a foreign key.
+ * since triggers that it fires are told the same, the UPDATE must be one of
+ * the columns of a foreign key.  It may leave them as they are: ON UPDATE SET
+ * DEFAULT of a row that is at its default.
  */
 static bool
-is_cascade(const DsGuarded *guarded, HeapTuple old, HeapTuple new)
+is_cascade(const TriggerData *trigger, const DsGuarded *guarded)
 {
 	ListCell   *cell;
 
 	if (!InNoForceRLSOperation())
 		return false;
 	foreach(cell, RelationGetFKeyList(guarded->table))
-	{
-		const ForeignKeyCacheInfo *key = lfirst(cell);
-
-		for (int i = 0; i < key->nkeys; i++)
-			if (!is_same(guarded, key->conkey[i], old, new))
-				return true;
-	}
+		if (sets_key_only(trigger, guarded, lfirst(cell)))
+			return true;
 	return false;
 }
 
@@ -361,11 +363,11 @@ guard_update(const TriggerData *trigger, const DsGuarded *guarded)
 	int64		before = version_of(guarded, old);
 	int64		after = version_of(guarded, new);
 
-	if (guarded->is_strict && !names_version(trigger, guarded) && !is_cascade(guarded, old, new))
+	if (guarded->is_strict && !names_version(trigger, guarded) && !is_cascade(trigger, guarded))
 		refuse_unnamed(guarded);
 	if (after == before || (after > before && after - 1 == before))
 	{
-		if (is_newer_than_statement(guarded, old) && !is_cascade(guarded, old, new))
+		if (is_newer_than_statement(guarded, old) && !is_cascade(trigger, guarded))
 			ds_guard_refuse_unseen(guarded, old, before);
 		if (before == guarded->highest)
 			refuse_growth(guarded);

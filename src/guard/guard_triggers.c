@@ -170,17 +170,17 @@ report_children(Oid relid)
 				 errhint("Call docstore.guard() for each of them.")));
 }
 
-/* Make a trigger of the guard's unless it is there, and see to when it fires. */
+/* Make a trigger of the guard's unless it is there as it should be, and see to when it fires. */
 static void
 make_trigger(Oid relid, const char *name, const char *function, const char *timing, const char *enable)
 {
 	const char *table = ds_name_of(relid);
-
 	DsTrigger	trigger;
+	bool		is_there = ds_trigger_find(relid, name, function, &trigger);
 
-	if (!ds_trigger_find(relid, name, function, &trigger))
-		ds_plan_execute_utility(psprintf("CREATE TRIGGER %s %s EXECUTE FUNCTION %s.%s()", name, psprintf(timing, table),
-										 ds_internal_schema_name(), function));
+	if (!is_there || trigger.is_altered)
+		ds_plan_execute_utility(psprintf("CREATE %sTRIGGER %s %s EXECUTE FUNCTION %s.%s()", is_there ? "OR REPLACE " : "",
+										 name, psprintf(timing, table), ds_internal_schema_name(), function));
 	ds_plan_execute_utility(psprintf("ALTER TABLE %s %s TRIGGER %s", table, enable, name));
 }
 
@@ -222,7 +222,7 @@ renew(Oid relid, const char *column, bool is_strict)
 		(trigger.is_strict == is_strict && ds_trigger_guard_fault(relid) == NULL))
 		return false;
 	require_owner(relid);
-	if (trigger.is_strict != is_strict)
+	if (trigger.is_strict != is_strict || trigger.is_altered)
 		make_row_trigger("CREATE OR REPLACE", relid, column, is_strict);
 	ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE %sTRIGGER " DS_GUARD, ds_name_of(relid),
 									 trigger.state == TRIGGER_FIRES_ALWAYS ? "ALWAYS " : ""));

@@ -6,7 +6,10 @@
  * .. ENABLE TRIGGER ALL, which a data-only dump with --disable-triggers ends
  * with, makes all of them ORIGIN.  Then a guarded collection's floor does not
  * rise any more with what is replicated, nor do replicated events get a place
- * in a log.  DROP EXTENSION .. CASCADE takes the triggers away.
+ * in a log.  DROP EXTENSION .. CASCADE takes the triggers away.  And whoever has
+ * TRIGGER on a table can put another trigger in the place of one, by CREATE OR
+ * REPLACE TRIGGER: one that is of docstore's function still, and fires for
+ * less.
  *
  * What is asked here takes no lock, as in views.c.
  */
@@ -43,6 +46,39 @@ first_argument(HeapTuple tuple, TupleDesc columns)
 	return text_to_cstring(DatumGetTextPP(arguments));
 }
 
+/* What docstore.guard() makes a trigger for, by its function. */
+static const struct
+{
+	const char *function;
+	int16		type;
+	const char *column;			/* UPDATE OF just this one; NULL: of all */
+}			guards[] = {
+	{"guard_row", TRIGGER_TYPE_ROW | TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_INSERT | TRIGGER_TYPE_UPDATE, NULL},
+	{"guard_delete", TRIGGER_TYPE_ROW | TRIGGER_TYPE_DELETE | TRIGGER_TYPE_UPDATE, "id"},
+	{"guard_truncate", TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE, NULL},
+};
+
+/* Whether a trigger of a guard's is for something else, or has a condition. */
+static bool
+is_altered(HeapTuple tuple, TupleDesc columns)
+{
+	Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+	const char *function = get_func_name(trigger->tgfoid);
+
+	for (size_t i = 0; i < lengthof(guards) && function != NULL; i++)
+	{
+		const char *column = guards[i].column;
+
+		if (strcmp(function, guards[i].function) != 0)
+			continue;
+		return trigger->tgtype != guards[i].type ||
+			!heap_attisnull(tuple, Anum_pg_trigger_tgqual, columns) ||
+			trigger->tgattr.dim1 != (column == NULL ? 0 : 1) ||
+			(column != NULL && trigger->tgattr.values[0] != get_attnum(trigger->tgrelid, column));
+	}
+	return false;
+}
+
 /* Find a trigger in the catalogue; false when there is none. */
 static bool
 find(Oid index, int nkeys, ScanKey keys, DsTrigger *trigger)
@@ -64,6 +100,7 @@ find(Oid index, int nkeys, ScanKey keys, DsTrigger *trigger)
 			.state = form->tgenabled,
 			.column = first_argument(tuple, RelationGetDescr(triggers)),
 			.is_strict = form->tgnargs > 1,
+			.is_altered = is_altered(tuple, RelationGetDescr(triggers)),
 		};
 	}
 	systable_endscan(scan);
@@ -85,7 +122,7 @@ ds_trigger_find(Oid relid, const char *name, const char *function, DsTrigger *tr
 
 /*
  * The table that a trigger was made for: that of a partition may have come
- * from one further up.
+ * from one further up.  Invalid when it is gone.
  */
 Oid
 ds_trigger_table(Oid trigger)
@@ -98,7 +135,7 @@ ds_trigger_table(Oid trigger)
 
 		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(each));
 		if (!find(TriggerOidIndexId, 1, &key, &found))
-			elog(ERROR, "could not find tuple for trigger %u", each);
+			return InvalidOid;
 	}
 	return found.table;
 }
@@ -140,29 +177,32 @@ describe(Oid relid, const char *name, char state)
 	return psprintf("trigger %s of %s %s", name, ds_name_of(relid), show(state));
 }
 
+/* What is wrong with one of a guard's triggers, or NULL: that of rows may fire as ORIGIN, or always, the others always. */
+static char *
+find_fault(Oid relid, const char *name, const char *function)
+{
+	DsTrigger	trigger;
+	char		state = ds_trigger_find(relid, name, function, &trigger) ? trigger.state : DS_NO_TRIGGER;
+
+	if (state != TRIGGER_FIRES_ALWAYS &&
+		(state != TRIGGER_FIRES_ON_ORIGIN || strcmp(name, DS_GUARD) != 0))
+		return describe(relid, name, state);
+	return trigger.is_altered
+		? psprintf("trigger %s of %s does not fire for what docstore.guard() makes it for", name, ds_name_of(relid))
+		: NULL;
+}
+
 /* What is wrong with a guard's triggers on one table, or NULL. */
 static char *
 find_guard_fault(Oid relid, bool is_collection)
 {
-	static const struct
-	{
-		const char *name;
-		const char *function;
-	}			floor[] = {
-		{DS_GUARD "_delete", "guard_delete"},
-		{DS_GUARD "_truncate", "guard_truncate"},
-	};
-	char		state = ds_trigger_state(relid, DS_GUARD, "guard_row");
+	char	   *fault = find_fault(relid, DS_GUARD, "guard_row");
 
-	if (state != TRIGGER_FIRES_ON_ORIGIN && state != TRIGGER_FIRES_ALWAYS)
-		return describe(relid, DS_GUARD, state);
-	for (size_t i = 0; i < lengthof(floor) && is_collection; i++)
-	{
-		state = ds_trigger_state(relid, floor[i].name, floor[i].function);
-		if (state != TRIGGER_FIRES_ALWAYS)
-			return describe(relid, floor[i].name, state);
-	}
-	return NULL;
+	if (fault == NULL && is_collection)
+		fault = find_fault(relid, DS_GUARD "_delete", "guard_delete");
+	if (fault == NULL && is_collection)
+		fault = find_fault(relid, DS_GUARD "_truncate", "guard_truncate");
+	return fault;
 }
 
 /*
@@ -183,11 +223,10 @@ ds_trigger_guard_fault(Oid relid)
 	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
 	{
 		Oid			part = lfirst_oid(cell);
-		char		state = ds_trigger_state(part, DS_GUARD "_delete", "guard_delete");
 
 		fault = find_guard_fault(part, false);
-		if (fault == NULL && is_collection && state != TRIGGER_FIRES_ALWAYS)
-			fault = describe(part, DS_GUARD "_delete", state);
+		if (fault == NULL && is_collection)
+			fault = find_fault(part, DS_GUARD "_delete", "guard_delete");
 		if (fault != NULL)
 			return fault;
 	}

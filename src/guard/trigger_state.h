@@ -19,6 +19,7 @@ typedef struct DsTrigger
 	char		state;			/* when it fires: pg_trigger.tgenabled */
 	const char *column;			/* of versions, for a guard; else empty */
 	bool		is_strict;		/* a guard that an UPDATE without the version does not pass */
+	bool		is_altered;		/* a guard's that does not fire for what docstore.guard() made it for */
 } DsTrigger;
 
 extern bool ds_trigger_find(Oid relid, const char *name, const char *function, DsTrigger *trigger);

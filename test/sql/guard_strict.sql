@@ -182,7 +182,30 @@ SELECT * FROM orders ORDER BY nr;
 DELETE FROM customers WHERE id = 10;
 SELECT * FROM orders ORDER BY nr;
 CALL pg_temp.try($$ UPDATE orders SET customer = 2 WHERE nr = 1 $$);
-DROP TABLE orders, customers;
+-- a row that is at its default already, while the key moves on: the server updates it nevertheless
+ALTER TABLE orders DROP CONSTRAINT orders_payer_fkey, ADD FOREIGN KEY (payer) REFERENCES customers ON UPDATE SET DEFAULT;
+UPDATE orders SET payer = 0, version = version;
+INSERT INTO customers (id) VALUES (-1);
+UPDATE customers SET id = id + 1, version = version WHERE id IN (-1, 0);
+SELECT nr, payer, version FROM orders ORDER BY nr;
+-- what a trigger updates in a cascade is no part of it, though it touch a foreign key
+CREATE TABLE notes (nr int PRIMARY KEY, customer int REFERENCES customers ON UPDATE CASCADE);
+CREATE FUNCTION meddle() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE orders SET customer = NULL, nr = nr + 10; RETURN NEW; END $$;
+CREATE TRIGGER meddle BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION meddle();
+INSERT INTO notes VALUES (1, 2);
+CALL pg_temp.try($$ UPDATE customers SET id = 20, version = version WHERE id = 2 $$);
+DROP TABLE notes, orders, customers;
+DROP FUNCTION meddle;
+-- a trigger that takes the guard away while an UPDATE is under way: that goes on as it began
+CREATE TABLE orders (nr int PRIMARY KEY, version int);
+SELECT docstore.guard('orders', strict => true);
+INSERT INTO orders VALUES (1, 1);
+CREATE FUNCTION unguard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM docstore.unguard('orders'); RETURN NEW; END $$;
+CREATE TRIGGER a_unguard BEFORE UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION unguard();
+CALL pg_temp.try($$ UPDATE orders SET nr = 2 $$);
+CALL pg_temp.try($$ UPDATE orders SET version = 7 $$);
+DROP TABLE orders;
+DROP FUNCTION unguard;
 
 -- partitions: the root's columns have other numbers in them; those that come later, and rows that move
 CREATE TABLE parts (nr int, gone text, region text, version int, note text, PRIMARY KEY (nr, region)) PARTITION BY LIST (region);

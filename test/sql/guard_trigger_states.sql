@@ -90,6 +90,33 @@ SELECT docstore.guard('parts');
 SELECT * FROM faults;
 SELECT * FROM states WHERE "table"::text LIKE 'parts%' AND name = 'docstore_guard' ORDER BY "table"::text;
 
+-- replaced by whoever has TRIGGER on the table, with docstore's own function: for less, under a condition, for other columns
+ALTER TABLE invoices ADD id int;
+CREATE ROLE regress_docstore_triggers;
+GRANT TRIGGER ON shops, invoices TO regress_docstore_triggers;
+SET ROLE regress_docstore_triggers;
+CREATE OR REPLACE TRIGGER docstore_guard BEFORE INSERT OR UPDATE ON invoices
+	FOR EACH ROW WHEN (false) EXECUTE FUNCTION docstore_internal.guard_row('lock_version');
+CREATE OR REPLACE TRIGGER docstore_guard BEFORE INSERT OR UPDATE OF data ON shops FOR EACH ROW EXECUTE FUNCTION docstore_internal.guard_row('version');
+RESET ROLE;
+SELECT * FROM faults ORDER BY view, name;
+SELECT docstore.guard('invoices', 'lock_version'), docstore.guard('shops');
+SELECT * FROM faults ORDER BY view, name;
+CREATE OR REPLACE TRIGGER docstore_guard BEFORE INSERT ON invoices FOR EACH ROW EXECUTE FUNCTION docstore_internal.guard_row('lock_version', 'strict');
+CREATE OR REPLACE TRIGGER docstore_guard_delete AFTER UPDATE OF id ON shops FOR EACH ROW EXECUTE FUNCTION docstore_internal.guard_delete();
+SELECT * FROM faults ORDER BY view, name;
+SELECT docstore.guard('invoices', 'lock_version', strict => true), docstore.guard('shops');
+SELECT * FROM faults ORDER BY view, name;
+CREATE OR REPLACE TRIGGER docstore_guard_delete AFTER DELETE OR UPDATE OF version ON parts FOR EACH ROW EXECUTE FUNCTION docstore_internal.guard_delete();
+CREATE OR REPLACE TRIGGER docstore_guard_truncate BEFORE TRUNCATE ON parts EXECUTE FUNCTION docstore_internal.guard_truncate();
+SELECT * FROM faults ORDER BY view, name;
+SELECT docstore.guard('parts');
+SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname LIKE 'docstore_guard%' AND tgrelid = ANY ('{shops, invoices, parts, parts_low}'::regclass[])
+ORDER BY tgrelid::regclass::text, tgname;
+SELECT * FROM faults;
+DROP OWNED BY regress_docstore_triggers;
+DROP ROLE regress_docstore_triggers;
+
 -- DROP EXTENSION takes them away
 BEGIN;
 SET LOCAL client_min_messages = error;

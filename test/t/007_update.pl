@@ -46,6 +46,18 @@ for my $version (@older)
 	}) if $visible;
 	$node->safe_psql($database, q{SELECT docstore.guard('by_hand'), docstore.create_log('ledger', notify => true)});
 	is($node->safe_psql($database, $functions), ($visible ? 'docstore' : 'docstore_internal') . ' guard_delete guard_row guard_truncate notify_log replicate_event', "$version: guards and logs can be made");
+	if ($visible)
+	{
+		# Whoever owns the extension can make a schema of his own a member of it: that is not docstore's either.
+		$node->safe_psql($database, q{
+			ALTER EXTENSION docstore ADD SCHEMA docstore_internal;
+			CREATE TABLE of_others (nr int, version int);
+			SELECT docstore.guard('of_others');
+			INSERT INTO of_others VALUES (1);
+			DROP TABLE of_others;
+			ALTER EXTENSION docstore DROP SCHEMA docstore_internal;
+		});
+	}
 	is($node->safe_psql($database, 'SELECT name FROM docstore.guarded UNION ALL SELECT name FROM docstore.logs'), "public.by_hand\npublic.ledger", "$version: the views show them");
 	if ($visible)
 	{
