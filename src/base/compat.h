@@ -102,6 +102,14 @@ is_validated_not_null(Oid relid, AttrNumber column)
 	(TupleDescCompactAttr(desc, number)->attnullability == ATTNULLABLE_INVALID)
 #endif
 
+/* 18 refuses changes of tables whose replica identity has generated columns that are not published. */
+#if PG_VERSION_NUM < 180000
+#define gencols_valid_for(published, command) true
+#else
+#define gencols_valid_for(published, command) \
+	((command) == CMD_DELETE ? (published)->gencols_valid_for_delete : (published)->gencols_valid_for_update)
+#endif
+
 /* 18 can be asked for a primary key that is deferrable. */
 #if PG_VERSION_NUM < 180000
 #define RelationGetPrimaryKeyIndex(table, deferrable_too) (RelationGetPrimaryKeyIndex) (table)

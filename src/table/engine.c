@@ -103,6 +103,8 @@ can_publish(Relation rel, CmdType command)
 	PublicationDesc published;
 
 	RelationBuildPublicationDesc(rel, &published);
+	if (!gencols_valid_for(&published, command))
+		return false;
 	if (command == CMD_DELETE)
 		return (has_identity || !published.pubactions.pubdelete) &&
 			published.rf_valid_for_delete && published.cols_valid_for_delete;
