@@ -127,13 +127,13 @@ ds_trigger_find(Oid relid, const char *name, const char *function, DsTrigger *tr
 Oid
 ds_trigger_table(Oid trigger)
 {
-	DsTrigger	found;
+	DsTrigger	found = {.parent = trigger};
 
-	for (Oid each = trigger; OidIsValid(each); each = found.parent)
+	while (OidIsValid(found.parent))
 	{
 		ScanKeyData key;
 
-		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(each));
+		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(found.parent));
 		if (!find(TriggerOidIndexId, 1, &key, &found))
 			return InvalidOid;
 	}
