@@ -4,12 +4,15 @@
 The variables PGHOST, PGUSER, PGDATABASE and so on say where to, as they do for psql. The database needs the extension, and gets
 a collection "shops".
 """
+# begin README
 import json
 import random
 import time
 
 import psycopg
 from psycopg.types.json import Jsonb
+
+# end README
 
 
 # begin README

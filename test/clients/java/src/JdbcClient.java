@@ -181,7 +181,7 @@ class JdbcClient {
     }
 
     // begin upsert
-    /** A parameter of type jsonb is a text with a cast; no cast is needed for the id, nor for the version. */
+    /** A parameter of type jsonb is a text with a cast; no cast is needed for an id that is a String, nor for the version. */
     static long upsert(Connection db, String id, Object data, long expected) throws SQLException {
         try (var select = db.prepareStatement("SELECT docstore.upsert('cafes', ?, ?::jsonb, ?)")) {
             var row = bind(select, id, JsonMapper.shared().writeValueAsString(data), expected).executeQuery();
