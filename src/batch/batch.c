@@ -84,6 +84,7 @@ may_be_too_low(const DsBatch *batch)
 	{
 		const DsTarget *target = batch->targets[i];
 
+		CHECK_FOR_INTERRUPTS();
 		if (target->head != NULL || target->collection == other ||
 			ds_rule_of(target)->if_absent != DS_INSERT_MANY)
 			continue;
@@ -106,6 +107,7 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 		const DsTarget *target = batch->targets[i];
 		int64		expected = target->expected;
 
+		CHECK_FOR_INTERRUPTS();
 		if (target->head != NULL && target->head->may_create && target->head->must_be_there)
 			continue;
 		if (expected == DS_ANY_VERSION || expected == DS_SOME_VERSION)
@@ -126,6 +128,7 @@ refuse_distributed(const DsBatch *batch)
 	{
 		const DsTarget *target = batch->targets[i];
 
+		CHECK_FOR_INTERRUPTS();
 		if (target->collection == last)
 			continue;
 		last = target->collection;

@@ -106,8 +106,11 @@ count_mentions(const DsBatch *batch)
 	int			count = 0;
 
 	for (int i = 0; i < batch->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		if (batch->items[i].log != NULL)
 			count += 1 + batch->items[i].scope_count;
+	}
 	return count;
 }
 
@@ -239,7 +242,10 @@ ds_targets_gather(DsBatch *batch)
 	int			documents = 0;
 
 	for (int i = 0; i < batch->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
 		documents += batch->items[i].log == NULL;
+	}
 	if (mentioned > 0)
 	{
 		Mention    *mentions = palloc_extended(mul_size(mentioned, sizeof(Mention)), MCXT_ALLOC_HUGE);
