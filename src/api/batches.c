@@ -140,7 +140,7 @@ static void
 answer_again(const DsRequest *request, Jsonb *changes, Rows *result)
 {
 	int			count = ds_result_count(request->result);
-	DsRequestTables		retry;
+	DsRequestTables retry;
 
 	if (count < 0)
 		ds_request_refuse_result(request);
@@ -257,7 +257,7 @@ require_element(bool is_null, const char *name, int item)
 static DsArray
 read_expected(FunctionCallInfo fcinfo, int count)
 {
-	DsArray	expected = {0};
+	DsArray		expected = {0};
 
 	if (PG_ARGISNULL(3))
 		return expected;
@@ -278,9 +278,9 @@ static void
 read_items(FunctionCallInfo fcinfo, DsBatch *batch)
 {
 	DsCollection *collection = palloc(sizeof(DsCollection));
-	DsArray	ids = ds_array_read(PG_GETARG_ARRAYTYPE_P(1), "ids");
-	DsArray	data = ds_array_read(PG_GETARG_ARRAYTYPE_P(2), "data");
-	DsArray	expected = read_expected(fcinfo, ids.count);
+	DsArray		ids = ds_array_read(PG_GETARG_ARRAYTYPE_P(1), "ids");
+	DsArray		data = ds_array_read(PG_GETARG_ARRAYTYPE_P(2), "data");
+	DsArray		expected = read_expected(fcinfo, ids.count);
 
 	require_length(data.count, "data", ids.count);
 	ds_collection_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, collection);

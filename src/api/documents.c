@@ -36,8 +36,7 @@ typedef struct Call
 static void
 begin(FunctionCallInfo fcinfo, int expected_argument, Call *call)
 {
-	int64		expected = PG_ARGISNULL(expected_argument) ? DS_NO_VERSION
-		: PG_GETARG_INT64(expected_argument);
+	int64		expected = PG_ARGISNULL(expected_argument) ? DS_NO_VERSION : PG_GETARG_INT64(expected_argument);
 
 	ds_argument_require(PG_ARGISNULL(0), "collection");
 	ds_argument_require(PG_ARGISNULL(1), "id");

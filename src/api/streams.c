@@ -105,7 +105,7 @@ Datum
 ds_append(PG_FUNCTION_ARGS)
 {
 	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
-	Call call;
+	Call		call;
 	DsItem	   *item;
 	JsonbValue	given;
 
@@ -143,7 +143,7 @@ ds_append(PG_FUNCTION_ARGS)
 Datum
 ds_create_stream(PG_FUNCTION_ARGS)
 {
-	Call call;
+	Call		call;
 	JsonbValue	properties;
 
 	ds_call_require_writable("docstore.create_stream()");
@@ -170,7 +170,7 @@ ds_create_stream(PG_FUNCTION_ARGS)
 Datum
 ds_set_properties(PG_FUNCTION_ARGS)
 {
-	Call call;
+	Call		call;
 	JsonbValue	properties;
 
 	ds_call_require_writable("docstore.set_properties()");
@@ -200,7 +200,7 @@ ds_set_properties(PG_FUNCTION_ARGS)
 Datum
 ds_close_stream(PG_FUNCTION_ARGS)
 {
-	Call call;
+	Call		call;
 
 	ds_call_require_writable("docstore.close_stream()");
 	begin(fcinfo, DS_CLOSE_STREAM_ITEM, &call);

@@ -37,8 +37,8 @@ has_guard(Oid schema)
 {
 	HeapTuple	function = SearchSysCache3(PROCNAMEARGSNSP, CStringGetDatum("guard_row"),
 										   PointerGetDatum(buildoidvector(NULL, 0)), ObjectIdGetDatum(schema));
-	bool		result = HeapTupleIsValid(function) &&
-		((Form_pg_proc) GETSTRUCT(function))->prolang == ClanguageId;
+	bool		result = (HeapTupleIsValid(function) &&
+						  ((Form_pg_proc) GETSTRUCT(function))->prolang == ClanguageId);
 
 	if (HeapTupleIsValid(function))
 		ReleaseSysCache(function);

@@ -490,7 +490,7 @@ write_locked(DsBatch *batch)
 static DsAttempt
 write_items(DsBatch *batch, bool may_try_again)
 {
-	DsAttempt		result;
+	DsAttempt	result;
 
 	if (any_target(batch, has_other_unique))
 	{

@@ -211,8 +211,8 @@ run(DsBatch *batch, bool raise)
 	SPI_connect();
 	for (; result == DS_AGAIN; batch->tries++)
 	{
-		bool		may_try_again = batch->tries + 1 < MAX_TRIES &&
-			(batch->in_subtransaction || batch->target_count == 1);
+		bool		may_try_again = (batch->tries + 1 < MAX_TRIES &&
+									 (batch->in_subtransaction || batch->target_count == 1));
 
 		CHECK_FOR_INTERRUPTS();
 		result = batch->in_subtransaction

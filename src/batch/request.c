@@ -67,12 +67,14 @@ typedef enum Statement
 #define OF_REQUEST " WHERE role OPERATOR(pg_catalog.=) $1 AND request_id OPERATOR(pg_catalog.=) $2"
 
 /* The first parameter is always the role. */
-static const struct
+typedef struct Parameterised
 {
 	const char *sql;
 	int			parameters;
 	Oid			types[MAX_PARAMETERS];
-}			statements[STATEMENTS] = {
+} Parameterised;
+
+static const Parameterised statements[STATEMENTS] = {
 	[FIND] = {
 		"SELECT changes_hash, result FROM docstore.requests" OF_REQUEST,
 		2, {REGROLEOID, UUIDOID}

@@ -349,8 +349,8 @@ write_document(const DsCollection *collection, Datum id, const Change *change,
 	}
 
 	/*
-	 * The id is taken by a document that the caller may not see: the
-	 * expectation "absent" fails, and that is all that it may know.
+	 * The id is taken by a document that the caller may not see: the expectation "absent" fails, and that is all that
+	 * it may know.
 	 */
 	if (expected == DS_NO_VERSION && ds_row_security_applies(collection))
 	{

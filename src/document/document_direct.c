@@ -110,10 +110,10 @@ ds_document_direct_upsert(const DsCollection *collection, Datum id, Datum data, 
 						  DsOutcome *outcome)
 {
 	bool		may_update = expected != DS_NO_VERSION && ds_engine_updates(collection);
-	bool		may_insert = (expected == DS_NO_VERSION || expected == DS_ANY_VERSION) &&
-		ds_engine_inserts(collection);
+	bool		may_insert = ((expected == DS_NO_VERSION || expected == DS_ANY_VERSION) &&
+							  ds_engine_inserts(collection));
 	bool		is_done = false;
-	DsDirect		direct;
+	DsDirect	direct;
 
 	memset(outcome, 0, sizeof(DsOutcome));
 	if (expected == DS_NO_VERSION ? !may_insert : !may_update)

@@ -194,9 +194,8 @@ ds_feed_find_horizon(const DsCollection *events, Snapshot snapshot)
 	rel = table_open(events->relid, NoLock);
 
 	/*
-	 * Look at events that are not committed first: there can be many.  If the
-	 * last of them is this cluster's, its generation is the one that all have
-	 * that are written here after those of other clusters.
+	 * Look at events that are not committed first: there can be many.  If the last of them is this cluster's, its
+	 * generation is the one that all have that are written here after those of other clusters.
 	 */
 	if (latest_is_of_this_cluster(rel, events->event.feed, SnapshotAny, &generation, &next) ||
 		latest_is_of_this_cluster(rel, events->event.feed, snapshot, &generation, &next))
@@ -214,8 +213,8 @@ static XLogRecPtr
 end_of_wal(void)
 {
 	XLogRecPtr	next = GetXLogInsertRecPtr();
-	uint32		header = XLogSegmentOffset(next, wal_segment_size) < XLOG_BLCKSZ
-		? SizeOfXLogLongPHD : SizeOfXLogShortPHD;
+	uint32		header = (XLogSegmentOffset(next, wal_segment_size) < XLOG_BLCKSZ
+						  ? SizeOfXLogLongPHD : SizeOfXLogShortPHD);
 
 	return next % XLOG_BLCKSZ == header ? next - header : next;
 }

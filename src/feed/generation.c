@@ -166,9 +166,9 @@ static bool
 is_latest_current(Relation events, Oid feed, Snapshot snapshot, int64 *generation)
 {
 	DsCursor	latest;
-	bool		found = ds_place_find(events, feed, snapshot, BackwardScanDirection,
-									  DS_ANY_GENERATION, 0, &latest) ||
-		find_in_heads(RelationGetRelid(events), snapshot, &latest);
+	bool		found = (ds_place_find(events, feed, snapshot, BackwardScanDirection,
+									   DS_ANY_GENERATION, 0, &latest) ||
+						 find_in_heads(RelationGetRelid(events), snapshot, &latest));
 
 	*generation = found ? latest.generation : 0;
 	/* The next id is read after the event was found, whose transaction had its id before. */

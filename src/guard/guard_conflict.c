@@ -90,7 +90,7 @@ typedef struct Refused
 {
 	const DsGuarded *guarded;
 	HeapTuple	row;
-	Oid			tables[TABLES];	/* its own, and the one that is guarded */
+	Oid			tables[TABLES]; /* its own, and the one that is guarded */
 	bool		seen[TABLES];
 } Refused;
 

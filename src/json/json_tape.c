@@ -125,8 +125,8 @@ decode_unicode(Reader *reader, char **to)
 	reader->at += 4;
 	if (is_utf16_surrogate_first(code))
 	{
-		int			second = reader->end - reader->at >= 6 && reader->at[0] == '\\' && reader->at[1] == 'u'
-			? hex4(reader->at + 2) : -1;
+		int			second = (reader->end - reader->at >= 6 && reader->at[0] == '\\' && reader->at[1] == 'u'
+							  ? hex4(reader->at + 2) : -1);
 
 		if (second < 0 || !is_utf16_surrogate_second(second))
 			return false;

@@ -56,6 +56,7 @@ ds_json_scan_step(const char *at)
 	const uint8x16_t bytes = vld1q_u8((const uint8_t *) at);
 	const uint8x16_t found = vorrq_u8(vorrq_u8(vceqq_u8(bytes, vdupq_n_u8('"')), vceqq_u8(bytes, vdupq_n_u8('\\'))),
 									  vcltq_u8(bytes, vdupq_n_u8(0x20)));
+
 	/* Four bits for each byte. */
 	uint64		mask = vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(found), 4)), 0);
 

@@ -227,8 +227,8 @@ ds_log_companion_of(Oid relid, const char *suffix)
 {
 	char	   *base = get_rel_name(relid);
 	char	   *name = base == NULL ? NULL : ds_log_companion(base, suffix);
-	Oid			found = name != NULL && strlen(name) < NAMEDATALEN
-		? get_relname_relid(name, get_rel_namespace(relid)) : InvalidOid;
+	Oid			found = (name != NULL && strlen(name) < NAMEDATALEN
+						 ? get_relname_relid(name, get_rel_namespace(relid)) : InvalidOid);
 
 	return OidIsValid(found) && ds_catalogue_owner(found) == ds_catalogue_owner(relid) ? found : InvalidOid;
 }

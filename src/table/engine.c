@@ -98,8 +98,8 @@ ds_engine_inserts(const DsCollection *collection)
 static bool
 can_publish(Relation rel, CmdType command)
 {
-	bool		has_identity = rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL ||
-		OidIsValid(RelationGetReplicaIndex(rel));
+	bool		has_identity = (rel->rd_rel->relreplident == REPLICA_IDENTITY_FULL ||
+								OidIsValid(RelationGetReplicaIndex(rel)));
 	PublicationDesc published;
 
 	RelationBuildPublicationDesc(rel, &published);

@@ -381,8 +381,8 @@ static List *
 attached_tables(Oid relid, bool *is_fixed)
 {
 	List	   *tables = get_rel_relispartition(relid) ? get_partition_ancestors(relid) : NIL;
-	List	   *parts = get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE
-		? find_all_inheritors(relid, NoLock, NULL) : list_make1_oid(relid);
+	List	   *parts = (get_rel_relkind(relid) == RELKIND_PARTITIONED_TABLE
+						 ? find_all_inheritors(relid, NoLock, NULL) : list_make1_oid(relid));
 	ListCell   *cell;
 
 	*is_fixed = list_length(tables) <= 1;
