@@ -1,3 +1,26 @@
 /* docstore 0.8.0 to 0.9.0 */
 
 \echo Use "ALTER EXTENSION docstore UPDATE TO '0.9.0'" to load this file. \quit
+
+-- Events have tags, and so have what reads them.
+DROP FUNCTION docstore.read_stream(regclass, text, bigint, int, boolean);
+
+CREATE FUNCTION docstore.read_stream(log regclass, stream text, from_version bigint DEFAULT 1, max_count int DEFAULT NULL, backwards boolean DEFAULT false)
+	RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb, metadata jsonb, event_id uuid,
+		source_type text, stream_type text, stream_id text, recorded_at timestamptz, tags text[])
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 500 ROWS 100
+	AS 'MODULE_PATHNAME', 'ds_read_stream';
+
+COMMENT ON FUNCTION docstore.read_stream(regclass, text, bigint, int, boolean) IS 'read the events of a stream in order, or backwards; from_version NULL is the end to begin at';
+
+DROP FUNCTION docstore.read_log(regclass, text, int, jsonb);
+
+CREATE FUNCTION docstore.read_log(log regclass, after text DEFAULT NULL, max_count int DEFAULT 1000, scope jsonb DEFAULT NULL)
+	RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb, metadata jsonb, event_id uuid,
+		source_type text, stream_type text, stream_id text, recorded_at timestamptz, tags text[], cursor text)
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 1000 ROWS 1000
+	AS 'MODULE_PATHNAME', 'ds_read_log';
+
+COMMENT ON FUNCTION docstore.read_log(regclass, text, int, jsonb) IS 'read the events of a log, or of a scope of it, that come after a cursor; none is ever skipped';
+
+COMMENT ON FUNCTION docstore.repair_log(regclass, boolean) IS 'give a log that an older version has made what it lacks, make its triggers again, and see to when they fire; with notify also that of its notifications';

@@ -218,7 +218,7 @@ CREATE FUNCTION docstore.repair_log(log regclass, notify boolean DEFAULT false) 
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_repair_log';
 
-COMMENT ON FUNCTION docstore.repair_log(regclass, boolean) IS 'make the triggers of a log again, and see to when they fire; with notify also that of its notifications';
+COMMENT ON FUNCTION docstore.repair_log(regclass, boolean) IS 'give a log that an older version has made what it lacks, make its triggers again, and see to when they fire; with notify also that of its notifications';
 
 CREATE FUNCTION docstore.append(log regclass, stream text, events jsonb, expected_version bigint DEFAULT docstore.any_version(), scopes jsonb DEFAULT NULL)
 	RETURNS TABLE (version bigint, log_position bigint)
@@ -254,7 +254,7 @@ COMMENT ON FUNCTION docstore.stream(regclass, text) IS 'look at a stream; no row
 
 CREATE FUNCTION docstore.read_stream(log regclass, stream text, from_version bigint DEFAULT 1, max_count int DEFAULT NULL, backwards boolean DEFAULT false)
 	RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb, metadata jsonb, event_id uuid,
-		source_type text, stream_type text, stream_id text, recorded_at timestamptz)
+		source_type text, stream_type text, stream_id text, recorded_at timestamptz, tags text[])
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 500 ROWS 100
 	AS 'MODULE_PATHNAME', 'ds_read_stream';
 
@@ -282,7 +282,7 @@ COMMENT ON FUNCTION docstore.tail(regclass, jsonb) IS 'the highest position of a
 
 CREATE FUNCTION docstore.read_log(log regclass, after text DEFAULT NULL, max_count int DEFAULT 1000, scope jsonb DEFAULT NULL)
 	RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb, metadata jsonb, event_id uuid,
-		source_type text, stream_type text, stream_id text, recorded_at timestamptz, cursor text)
+		source_type text, stream_type text, stream_id text, recorded_at timestamptz, tags text[], cursor text)
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 1000 ROWS 1000
 	AS 'MODULE_PATHNAME', 'ds_read_log';
 

@@ -53,6 +53,7 @@ typedef struct Reading
 {
 	const DsLog *log;
 	const DsScope *scope;
+	int			columns;		/* of the events, without the cursor */
 } Reading;
 
 static void
@@ -61,13 +62,14 @@ build_events(const void *context, DsStatementText *text)
 	const Reading *reading = context;
 	const Oid	types[] = {INT8OID, XID8OID, INT8OID, INT8OID, XID8OID, INT8OID};
 
-	text->sql = psprintf("SELECT " DS_LOG_READ_COLUMNS ", " DS_CURSOR_SQL " FROM ONLY %s AS e "
+	text->sql = psprintf("SELECT %s, " DS_CURSOR_SQL " FROM ONLY %s AS e "
 						 "WHERE " DS_CURSOR_ROW " OPERATOR(pg_catalog.>) ($1, $2, $3) "
 						 "AND (e.generation, e.transaction_id) OPERATOR(pg_catalog.<) ($4, $5) "
 						 "AND %s "
 						 "ORDER BY e.generation, e.transaction_id, e.log_position LIMIT $6",
+						 ds_log_read_columns(reading->log, reading->columns),
 						 ds_name_of(reading->log->events.relid),
-						 ds_scope_condition(reading->scope, SCOPE + 1));
+						 ds_scope_condition(reading->log, reading->scope, SCOPE + 1));
 	text->parameters = PARAMETERS;
 	text->in_order = true;
 	memcpy(text->types, types, sizeof(types));
@@ -135,7 +137,7 @@ read_scope(FunctionCallInfo fcinfo, DsScope *scope)
  *					 scope jsonb DEFAULT NULL)
  * RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb,
  *				  metadata jsonb, event_id uuid, source_type text, stream_type text,
- *				  stream_id text, recorded_at timestamptz, cursor text)
+ *				  stream_id text, recorded_at timestamptz, tags text[], cursor text)
  *
  * The events after a cursor that the statement sees and that nothing can still
  * come before; each has the cursor to go on from.  after NULL is where the log
@@ -149,7 +151,8 @@ ds_read_log(PG_FUNCTION_ARGS)
 	DsCursor	after;
 	DsHorizon	horizon;
 	DsScope		scope;
-	Reading		reading = {&log, &scope};
+	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
+	Reading		reading = {&log, &scope, 0};
 	Datum		values[PARAMETERS];
 	char		nulls[PARAMETERS];
 
@@ -158,6 +161,7 @@ ds_read_log(PG_FUNCTION_ARGS)
 	values[MAX_COUNT] = ds_log_max_count(fcinfo, 2, &nulls[MAX_COUNT]);
 	read_scope(fcinfo, &scope);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	reading.columns = set->setDesc->natts - 1;
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
 	/* Every event has a source: do not look for one without through the whole log. */
 	if (scope.source_filter == DS_NONE)
@@ -173,8 +177,8 @@ ds_read_log(PG_FUNCTION_ARGS)
 	values[HORIZON] = Int64GetDatum(horizon.generation);
 	values[HORIZON + 1] = FullTransactionIdGetDatum(horizon.transaction_id);
 	ds_scope_parameters(&scope, &values[SCOPE], &nulls[SCOPE]);
-	if (ds_plan_return(&log.events, (DsPlanKey) {.build = build_events, .form = ds_scope_shape(&scope)}, &reading,
-					   values, nulls, (ReturnSetInfo *) fcinfo->resultinfo) > 0)
+	if (ds_plan_return(&log.events, (DsPlanKey) {.build = build_events, .form = ds_scope_shape(&scope), .path = reading.columns},
+					   &reading, values, nulls, set) > 0)
 		ds_feed_flush();
 	SPI_finish();
 	return (Datum) 0;

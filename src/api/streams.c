@@ -262,6 +262,7 @@ typedef struct Reading
 {
 	const DsLog *log;
 	bool		backwards;
+	int			columns;
 } Reading;
 
 static void
@@ -269,9 +270,10 @@ build_events(const void *context, DsStatementText *text)
 {
 	const Reading *reading = context;
 
-	text->sql = psprintf("SELECT " DS_LOG_READ_COLUMNS " FROM ONLY %s AS e "
+	text->sql = psprintf("SELECT %s FROM ONLY %s AS e "
 						 "WHERE e.stream OPERATOR(pg_catalog.=) $1 AND e.version OPERATOR(pg_catalog.%s) $2 "
 						 "ORDER BY e.version%s LIMIT $3",
+						 ds_log_read_columns(reading->log, reading->columns),
 						 ds_name_of(reading->log->events.relid),
 						 reading->backwards ? "<=" : ">=", reading->backwards ? " DESC" : "");
 	text->parameters = PARAMETERS;
@@ -303,7 +305,7 @@ read_from(FunctionCallInfo fcinfo, bool backwards)
  *						max_count int DEFAULT NULL, backwards boolean DEFAULT false)
  * RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb,
  *				  metadata jsonb, event_id uuid, source_type text, stream_type text,
- *				  stream_id text, recorded_at timestamptz)
+ *				  stream_id text, recorded_at timestamptz, tags text[])
  *
  * The events that the statement sees, from from_version on and upwards, or
  * backwards and downwards: with from_version NULL from the last one.
@@ -314,7 +316,8 @@ Datum
 ds_read_stream(PG_FUNCTION_ARGS)
 {
 	DsLog		log;
-	Reading		reading = {&log, false};
+	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
+	Reading		reading = {&log, false, 0};
 	Datum		values[PARAMETERS];
 	char		nulls[PARAMETERS] = {' ', ' ', ' '};
 
@@ -326,11 +329,12 @@ ds_read_stream(PG_FUNCTION_ARGS)
 	values[1] = Int64GetDatum(read_from(fcinfo, reading.backwards));
 	values[2] = ds_log_max_count(fcinfo, 3, &nulls[2]);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	reading.columns = set->setDesc->natts;
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
 
 	SPI_connect();
-	ds_plan_return(&log.events, (DsPlanKey) {.build = build_events, .path = reading.backwards},
-				   &reading, values, nulls, (ReturnSetInfo *) fcinfo->resultinfo);
+	ds_plan_return(&log.events, (DsPlanKey) {.build = build_events, .form = reading.columns, .path = reading.backwards},
+				   &reading, values, nulls, set);
 	SPI_finish();
 	return (Datum) 0;
 }

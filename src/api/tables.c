@@ -101,9 +101,11 @@ require_owner(Oid relid)
  * docstore.repair_log(log regclass, notify boolean DEFAULT false) RETURNS void
  *
  * Makes the triggers of a log what they should be (trigger_state.c): that for
- * replication, and with notify that for notifications, too.  Changes nothing
- * where they are.  Raises 22023, 42P01, 42809, 42501 for others than the owner.
- * Locks: SHARE ROW EXCLUSIVE on the log's tables.
+ * replication, and with notify that for notifications, too.  Gives a log that
+ * an older version has made what it lacks.  Changes nothing where nothing is
+ * amiss.  Raises 22023, 42P01, 42809, 42501 for others than the owner.
+ * Locks: SHARE ROW EXCLUSIVE on the log's tables, ACCESS EXCLUSIVE where the
+ * log lacks something.
  */
 Datum
 ds_repair_log(PG_FUNCTION_ARGS)
@@ -117,8 +119,10 @@ ds_repair_log(PG_FUNCTION_ARGS)
 	ds_argument_require(PG_ARGISNULL(1), "notify");
 	relid = PG_GETARG_OID(0);
 	require_owner(relid);
-	ds_log_open(relid, ShareRowExclusiveLock, DS_ONLY_ITEM, &log);
+	ds_log_open(relid, ds_log_is_incomplete(relid) ? AccessExclusiveLock : ShareRowExclusiveLock,
+				DS_ONLY_ITEM, &log);
 
+	ds_log_complete(relid);
 	if (ds_trigger_log_fault(relid) != NULL)
 		ds_log_make_replicate_trigger(relid, ds_trigger_state(relid, DS_LOG_REPLICATE, "replicate_event") != DS_NO_TRIGGER);
 	notify = ds_trigger_state(relid, DS_LOG_NOTIFY, "notify_log");

@@ -105,7 +105,8 @@ static const DsKindRoutine kind = {
 	.describe = describe,
 	.is_outdated = is_outdated,
 	.carry_over = carry_over,
-	.left_empty = 1 << DS_EVENT_ID | 1 << DS_SOURCE_TYPE | 1 << DS_STREAM_TYPE | 1 << DS_STREAM_ID | 1 << DS_METADATA,
+	.left_empty = 1 << DS_EVENT_ID | 1 << DS_SOURCE_TYPE | 1 << DS_STREAM_TYPE | 1 << DS_STREAM_ID | 1 << DS_METADATA |
+	1 << DS_TAGS,
 	.only_inserted = true,
 	.found_by_name = true,
 	.row = "event",

@@ -5,11 +5,13 @@
 
 #include "base/compat.h"
 #include "base/errors.h"
+#include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "json/json.h"
 #include "lib/stringinfo.h"
 #include "mb/pg_wchar.h"
 #include "miscadmin.h"
+#include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/json.h"
 #include "utils/numeric.h"
@@ -124,6 +126,20 @@ Datum
 ds_json_text(const DsBytes *text)
 {
 	return PointerGetDatum(cstring_to_text_with_len(text->start, text->length));
+}
+
+/* Many of them as an array. */
+Datum
+ds_json_text_array(const DsBytes *texts, int count)
+{
+	Datum	   *values = palloc(mul_size(Max(count, 1), sizeof(Datum)));
+
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		values[i] = ds_json_text(&texts[i]);
+	}
+	return PointerGetDatum(construct_array(values, count, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
 /*

@@ -47,6 +47,7 @@ extern bool ds_json_is_encoded_twice(Jsonb *json);
 extern void ds_json_root(Jsonb *json, JsonbValue *value);
 extern bool ds_json_read_text(const JsonbValue *value, DsBytes *text);
 extern Datum ds_json_text(const DsBytes *text);
+extern Datum ds_json_text_array(const DsBytes *texts, int count);
 extern Jsonb *ds_json_copy(const void *bytes, int length);
 extern Datum ds_json_empty_object(void);
 

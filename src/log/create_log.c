@@ -8,7 +8,8 @@
  * The events have these indexes: (stream, version), by which streams are read;
  * (log_position), by which scopes are checked that name no source;
  * (generation, transaction_id, log_position), the order in which readers go on
- * (feed.c); and (stream, event_id) of those events that came with an id.
+ * (feed.c); (stream, event_id) of those events that came with an id; and the
+ * tags of those that have some.
  *
  * Two triggers may be on the table of events: docstore_internal.notify_log(),
  * when that is asked for, and docstore_internal.replicate_event(), which fires
@@ -26,6 +27,7 @@
 #include "fmgr.h"
 #include "log/create_log.h"
 #include "log/log.h"
+#include "table/catalogue.h"
 #include "table/collection.h"
 #include "table/create_collection.h"
 #include "table/plan.h"
@@ -83,6 +85,39 @@ ds_log_make_notify_trigger(Oid log, bool exists)
 			"EXECUTE FUNCTION %s.notify_log()", events, ds_internal_schema_name()));
 }
 
+/*
+ * Without a list of what is pending, which each search would have to go
+ * through: who checks a scope holds others up meanwhile.
+ */
+static void
+create_tags_index(const char *events)
+{
+	ds_plan_execute_utility(psprintf(
+		"CREATE INDEX ON %s USING gin (tags) WITH (fastupdate = off) WHERE tags IS NOT NULL", events));
+}
+
+/* Whether docstore.repair_log() has to add something to the tables of a log; it needs no lock. */
+bool
+ds_log_is_incomplete(Oid log)
+{
+	DsColumn	tags;
+
+	return !ds_catalogue_column(log, ds_log_event_columns[DS_TAGS], &tags);
+}
+
+/* Give a log that was made by an older version what those of this version have; its table is locked. */
+void
+ds_log_complete(Oid log)
+{
+	const char *events = ds_name_of(log);
+	DsColumn	tags;
+
+	if (ds_catalogue_column(log, ds_log_event_columns[DS_TAGS], &tags))
+		return;
+	ds_plan_execute_utility(psprintf("ALTER TABLE %s ADD COLUMN tags pg_catalog._text COLLATE \"C\"", events));
+	create_tags_index(events);
+}
+
 static void
 create_events(const char *events)
 {
@@ -101,11 +136,13 @@ create_events(const char *events)
 		"stream_id pg_catalog.text COLLATE \"C\", "
 		"data pg_catalog.jsonb" DS_COMPRESSION " NOT NULL, "
 		"metadata pg_catalog.jsonb" DS_COMPRESSION ", "
+		"tags pg_catalog._text COLLATE \"C\", "
 		"PRIMARY KEY (stream, version))", events));
 	ds_plan_execute_utility(psprintf(
 		"CREATE INDEX ON %s (generation, transaction_id, log_position)", events));
 	ds_plan_execute_utility(psprintf(
 		"CREATE UNIQUE INDEX ON %s (stream, event_id) WHERE event_id IS NOT NULL", events));
+	create_tags_index(events);
 }
 
 static void

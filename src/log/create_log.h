@@ -13,6 +13,8 @@
 
 extern RangeVar *ds_log_read_new_name(const char *name);
 extern Oid	ds_log_create(const RangeVar *name, bool notify);
+extern bool ds_log_is_incomplete(Oid log);
+extern void ds_log_complete(Oid log);
 extern void ds_log_make_replicate_trigger(Oid log, bool exists);
 extern void ds_log_make_notify_trigger(Oid log, bool exists);
 

@@ -37,6 +37,7 @@ const char *const ds_log_event_columns[DS_EVENT_COLUMNS] = {
 	[DS_STREAM_ID] = "stream_id",
 	[DS_DATA] = "data",
 	[DS_METADATA] = "metadata",
+	[DS_TAGS] = "tags",
 };
 
 const Oid	ds_log_event_types[DS_EVENT_COLUMNS] = {
@@ -53,6 +54,7 @@ const Oid	ds_log_event_types[DS_EVENT_COLUMNS] = {
 	[DS_STREAM_ID] = TEXTOID,
 	[DS_DATA] = JSONBOID,
 	[DS_METADATA] = JSONBOID,
+	[DS_TAGS] = TEXTARRAYOID,
 };
 
 /*
@@ -120,6 +122,20 @@ ds_log_recognise_streams(DsCollection *streams, StringInfo missing)
 	ds_kind_find_key(streams, "stream", missing);
 }
 
+/*
+ * The column for tags, which logs had none of before 0.9.0; docstore.repair_log()
+ * makes it.  Another column of that name is the user's.
+ */
+static AttrNumber
+find_tags(Oid relid)
+{
+	DsColumn	column;
+
+	return ds_catalogue_column(relid, ds_log_event_columns[DS_TAGS], &column) &&
+		column.type == TEXTARRAYOID && !column.is_generated && ds_catalogue_is_deterministic(column.collation)
+		? column.number : InvalidAttrNumber;
+}
+
 /* Find the indexes that readers and appenders go by. */
 static void
 inspect_event_indexes(DsCollection *events)
@@ -143,6 +159,10 @@ inspect_event_indexes(DsCollection *events)
 		else if (form->indisunique && ds_catalogue_index_is_on(index, ids, lengthof(ids)) &&
 				 ds_catalogue_index_is_where_not_null(index, events->columns[DS_EVENT_ID]))
 			events->event.ids = form->indexrelid;
+		else if (events->columns[DS_TAGS] != InvalidAttrNumber &&
+				 ds_catalogue_index_is_gin_on(index, events->columns[DS_TAGS]) &&
+				 (is_whole || ds_catalogue_index_is_where_not_null(index, events->columns[DS_TAGS])))
+			events->event.has_tags_index = true;
 		for (int i = 0; i < DS_EVENT_COLUMNS && is_whole; i++)
 			events->event.has_index[i] |=
 				ds_catalogue_index_is_on(index, (const AttrNumber[]) {events->columns[i], events->columns[DS_LOG_POSITION]}, 2);
@@ -155,13 +175,14 @@ ds_log_recognise_events(DsCollection *events, StringInfo missing)
 {
 	if (events->partitioned)
 		ds_kind_lacks(missing, "a single table: partitions have no common order");
-	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
+	for (int i = 0; i < DS_TAGS; i++)
 		events->columns[i] = i <= DS_TRANSACTION_ID && i != DS_RECORDED_AT
 			? require_filled_column(events->relid, ds_log_event_columns[i], ds_log_event_types[i], missing)
 			: require_column(events->relid, ds_log_event_columns[i], ds_log_event_types[i], missing);
 	if (missing->len > 0)
 		return;
 
+	events->columns[DS_TAGS] = find_tags(events->relid);
 	events->id_type = ds_id_type(TEXTOID);
 	events->id = events->columns[DS_STREAM];
 	events->version = events->columns[DS_VERSION];
@@ -191,6 +212,26 @@ refuse_unknown(const char *name, int item)
 {
 	ds_name_refuse_unknown("log", name, item,
 						   "Make it with docstore.create_log(), or check its spelling and the search_path.");
+}
+
+/* Whether events of a log can have tags. */
+bool
+ds_log_has_tags(const DsLog *log)
+{
+	return log->events.columns[DS_TAGS] != InvalidAttrNumber;
+}
+
+/*
+ * The columns of an event e that readers get, in SQL: so many of them, as the
+ * functions of versions before 0.9.0 return no tags.
+ */
+char *
+ds_log_read_columns(const DsLog *log, int count)
+{
+	return psprintf("e.log_position, e.stream, e.version, e.type, e.data, e.metadata, e.event_id, "
+					"e.source_type, e.stream_type, e.stream_id, e.recorded_at%s",
+					count < DS_LOG_READ_COLUMNS ? ""
+					: ds_log_has_tags(log) ? ", e.tags" : ", NULL::pg_catalog._text");
 }
 
 /* How many rows are wanted, as the parameter of a LIMIT; NULL is all of them. */

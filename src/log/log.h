@@ -57,15 +57,14 @@ typedef enum DsEventColumn
 	DS_STREAM_ID,
 	DS_DATA,
 	DS_METADATA,
+	DS_TAGS,					/* can be missing: logs had none before 0.9.0 */
 	DS_EVENT_COLUMNS
 } DsEventColumn;
 
 StaticAssertDecl(DS_EVENT_COLUMNS <= DS_MAX_COLUMNS, "a description has no room for the columns of an event");
 
-/* The columns of an event e that readers get, in SQL. */
-#define DS_LOG_READ_COLUMNS \
-	"e.log_position, e.stream, e.version, e.type, e.data, e.metadata, e.event_id, " \
-	"e.source_type, e.stream_type, e.stream_id, e.recorded_at"
+/* How many columns of an event readers get. */
+#define DS_LOG_READ_COLUMNS 12
 
 /* Copied to the caller by value; both tables are locked. */
 typedef struct DsLog
@@ -80,6 +79,8 @@ extern const Oid ds_log_event_types[DS_EVENT_COLUMNS];
 extern void ds_log_recognise_streams(DsCollection *streams, StringInfo missing);
 extern void ds_log_recognise_events(DsCollection *events, StringInfo missing);
 extern void ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log);
+extern bool ds_log_has_tags(const DsLog *log);
+extern char *ds_log_read_columns(const DsLog *log, int count);
 extern Datum ds_log_max_count(FunctionCallInfo fcinfo, int argument, char *null);
 extern Oid	ds_log_find(const char *name, LOCKMODE lock, int item);
 extern Oid	ds_log_consumers(Oid relid, LOCKMODE lock);

@@ -2,9 +2,9 @@
  * scope.c - filters over the events of a log: as JSON, and as SQL
  *
  * A scope is an object with the keys source, source_type, stream_type,
- * stream_id and types, each of them optional: keys are ANDed, the types are
- * ORed.  null asks for events without that tag, a key left out does not
- * filter.  The key expected says up to which position the caller has seen the
+ * stream_id, types and tags, each of them optional: keys are ANDed, and so are
+ * the tags; the types are ORed.  null asks for events without a value there, a
+ * key left out does not filter.  The key expected says up to which position the caller has seen the
  * scope, and strict that its last event must be just there.
  *
  * As SQL a scope is a condition on a row e of the events.  Its text depends on
@@ -19,12 +19,11 @@
 #include "conflict/expectation.h"
 #include "json/json.h"
 #include "lib/stringinfo.h"
-#include "miscadmin.h"
 #include "scope/scope.h"
-#include "utils/array.h"
+#include "stream/tags.h"
 
 #define HINT "A scope is like {\"source\": \"acc-1\", \"types\": [\"MoneyDeposited\"], \"expected\": 41}; " \
-	"further keys are \"source_type\", \"stream_type\", \"stream_id\" and \"strict\"."
+	"further keys are \"tags\", \"source_type\", \"stream_type\", \"stream_id\" and \"strict\"."
 
 #define ENCODED_TWICE "a JSON object is due, not a JSON string: the client seems to have encoded it twice"
 
@@ -68,6 +67,23 @@ read_types(int item, const JsonbValue *value, DsScope *scope)
 			refuse_scope(item, "\"types\" must hold JSON strings that are not empty");
 }
 
+static void
+read_tags(int item, const JsonbValue *value, DsScope *scope)
+{
+	const char *problem;
+
+	scope->tags_filter = DS_NONE;
+	if (value->type == jbvNull)
+		return;
+	problem = ds_tags_read(value, &scope->tags, &scope->tag_count);
+	if (problem != NULL)
+		refuse_scope(item, psprintf("%s, or null", problem));
+	if (scope->tag_count == 0)
+		refuse_scope(item, "\"tags\" must not be empty: leave it out for all events, or let it be null for those without tags");
+	ds_tags_require_short(scope->tags, scope->tag_count, psprintf("%sscope", ds_error_item_prefix(item)));
+	scope->tags_filter = DS_EQUAL;
+}
+
 /* Whether a value is a whole number that is not negative, or says that there is none. */
 static bool
 is_position(const JsonbValue *value)
@@ -101,6 +117,8 @@ read_member(int item, const JsonbValue *key, const JsonbValue *value, DsScope *s
 		scope->source_filter = read_filter(item, "source", value, &scope->source);
 	else if (ds_json_string_is(key, "types"))
 		read_types(item, value, scope);
+	else if (ds_json_string_is(key, "tags"))
+		read_tags(item, value, scope);
 	else if (ds_json_string_is(key, "expected"))
 		read_expected(item, value, scope);
 	else if (ds_json_string_is(key, "strict"))
@@ -111,10 +129,10 @@ read_member(int item, const JsonbValue *key, const JsonbValue *value, DsScope *s
 	}
 	else
 	{
-		for (int tag = 0; tag < DS_TAGS; tag++)
-			if (ds_json_string_is(key, ds_event_tags[tag]))
+		for (int attribute = 0; attribute < DS_ATTRIBUTES; attribute++)
+			if (ds_json_string_is(key, ds_event_attributes[attribute]))
 			{
-				scope->filters[tag] = read_filter(item, ds_event_tags[tag], value, &scope->tags[tag]);
+				scope->filters[attribute] = read_filter(item, ds_event_attributes[attribute], value, &scope->attributes[attribute]);
 				return;
 			}
 		refuse_scope(item, psprintf("unknown key %s", ds_json_quote(key)));
@@ -203,8 +221,9 @@ ds_scope_shape(const DsScope *scope)
 {
 	int			shape = scope->source_filter;
 
-	for (int tag = 0; tag < DS_TAGS; tag++)
-		shape = shape * 3 + scope->filters[tag];
+	for (int attribute = 0; attribute < DS_ATTRIBUTES; attribute++)
+		shape = shape * 3 + scope->filters[attribute];
+	shape = shape * 3 + scope->tags_filter;
 	return shape * 3 + (scope->type_count > 0) + (scope->type_count > FEW_TYPES);
 }
 
@@ -217,25 +236,38 @@ append_filter(StringInfo sql, const char *column, DsFilter filter, int parameter
 		appendStringInfo(sql, " AND e.%s OPERATOR(pg_catalog.=) $%d", column, parameter);
 }
 
+/* A log without a column for tags has no event with any. */
+static void
+append_tags(StringInfo sql, const DsLog *log, DsFilter filter, int parameter)
+{
+	if (!ds_log_has_tags(log))
+		appendStringInfoString(sql, filter == DS_EQUAL ? " AND false" : "");
+	else if (filter == DS_NONE)
+		appendStringInfoString(sql, " AND e.tags IS NULL");
+	else if (filter == DS_EQUAL)
+		appendStringInfo(sql, " AND e.tags OPERATOR(pg_catalog.@>) $%d", parameter);
+}
+
 /*
  * The condition that a row e of the events is in the scope.  It uses
  * DS_SCOPE_PARAMETERS parameters, of which the first has that number.
  */
 char *
-ds_scope_condition(const DsScope *scope, int first_parameter)
+ds_scope_condition(const DsLog *log, const DsScope *scope, int first_parameter)
 {
 	StringInfoData sql;
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "true");
 	append_filter(&sql, "stream", scope->source_filter, first_parameter);
-	for (int tag = 0; tag < DS_TAGS; tag++)
-		append_filter(&sql, ds_event_tags[tag], scope->filters[tag], first_parameter + 1 + tag);
+	for (int attribute = 0; attribute < DS_ATTRIBUTES; attribute++)
+		append_filter(&sql, ds_event_attributes[attribute], scope->filters[attribute], first_parameter + 1 + attribute);
 	if (scope->type_count > 0)
 		appendStringInfo(&sql, scope->type_count <= FEW_TYPES
 						 ? " AND e.type OPERATOR(pg_catalog.=) ANY ($%d)"
 						 : " AND (e.type OPERATOR(pg_catalog.=) ANY (SELECT u.type FROM pg_catalog.unnest($%d) AS u(type))) IS TRUE",
-						 first_parameter + 1 + DS_TAGS);
+						 first_parameter + 1 + DS_ATTRIBUTES);
+	append_tags(&sql, log, scope->tags_filter, first_parameter + 1 + DS_ATTRIBUTES + 1);
 	return sql.data;
 }
 
@@ -243,9 +275,10 @@ ds_scope_condition(const DsScope *scope, int first_parameter)
 void
 ds_scope_parameter_types(Oid *types)
 {
-	for (int i = 0; i < DS_SCOPE_PARAMETERS - 1; i++)
+	for (int i = 0; i < 1 + DS_ATTRIBUTES; i++)
 		types[i] = TEXTOID;
-	types[DS_SCOPE_PARAMETERS - 1] = TEXTARRAYOID;
+	for (int i = 1 + DS_ATTRIBUTES; i < DS_SCOPE_PARAMETERS; i++)
+		types[i] = TEXTARRAYOID;
 }
 
 static void
@@ -259,17 +292,11 @@ set_text(DsFilter filter, const DsBytes *text, Datum *value, char *null)
 void
 ds_scope_parameters(const DsScope *scope, Datum *values, char *nulls)
 {
-	Datum	   *types = palloc(sizeof(Datum) * Max(scope->type_count, 1));
-
 	set_text(scope->source_filter, &scope->source, &values[0], &nulls[0]);
-	for (int tag = 0; tag < DS_TAGS; tag++)
-		set_text(scope->filters[tag], &scope->tags[tag], &values[1 + tag], &nulls[1 + tag]);
-	for (int i = 0; i < scope->type_count; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		types[i] = ds_json_text(&scope->types[i]);
-	}
-	values[DS_SCOPE_PARAMETERS - 1] = PointerGetDatum(construct_array(types, scope->type_count, TEXTOID,
-																	  -1, false, TYPALIGN_INT));
-	nulls[DS_SCOPE_PARAMETERS - 1] = ' ';
+	for (int attribute = 0; attribute < DS_ATTRIBUTES; attribute++)
+		set_text(scope->filters[attribute], &scope->attributes[attribute], &values[1 + attribute], &nulls[1 + attribute]);
+	values[1 + DS_ATTRIBUTES] = ds_json_text_array(scope->types, scope->type_count);
+	nulls[1 + DS_ATTRIBUTES] = ' ';
+	values[1 + DS_ATTRIBUTES + 1] = ds_json_text_array(scope->tags, scope->tag_count);
+	nulls[1 + DS_ATTRIBUTES + 1] = ' ';
 }

@@ -23,16 +23,16 @@
 #include "stream/event.h"
 #include "utils/jsonb.h"
 
-/* What a scope says of a tag. */
+/* What a scope says of a column. */
 typedef enum DsFilter
 {
 	DS_ALL,						/* the key is left out */
-	DS_NONE,					/* null: events without that tag */
+	DS_NONE,					/* null: events without a value there */
 	DS_EQUAL
 } DsFilter;
 
-/* The parameters of a condition: source, the tags, types. */
-#define DS_SCOPE_PARAMETERS (1 + DS_TAGS + 1)
+/* The parameters of a condition: source, the attributes, types, tags. */
+#define DS_SCOPE_PARAMETERS (1 + DS_ATTRIBUTES + 2)
 
 typedef struct DsScope
 {
@@ -40,8 +40,11 @@ typedef struct DsScope
 	int			length;
 	DsFilter	source_filter;
 	DsBytes		source;
-	DsFilter	filters[DS_TAGS];
-	DsBytes		tags[DS_TAGS];
+	DsFilter	filters[DS_ATTRIBUTES];
+	DsBytes		attributes[DS_ATTRIBUTES];
+	DsFilter	tags_filter;	/* DS_EQUAL: events that have all of these */
+	int			tag_count;
+	DsBytes    *tags;
 	int			type_count;		/* 0: of any type */
 	DsBytes    *types;
 	bool		strict;
@@ -58,7 +61,7 @@ extern void ds_scope_read(const JsonbValue *given, int item, DsScope *scope);
 extern DsScope *ds_scopes_read(const JsonbValue *given, int item, int *count);
 extern char *ds_scope_to_cstring(const DsScope *scope);
 extern int	ds_scope_shape(const DsScope *scope);
-extern char *ds_scope_condition(const DsScope *scope, int first_parameter);
+extern char *ds_scope_condition(const DsLog *log, const DsScope *scope, int first_parameter);
 extern void ds_scope_parameter_types(Oid *types);
 extern void ds_scope_parameters(const DsScope *scope, Datum *values, char *nulls);
 

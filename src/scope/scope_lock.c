@@ -6,13 +6,15 @@
  * locks, too.  A scope with a source has the head of that stream.  For others,
  * each append takes these locks, and each scope one of them:
  *
- *	the log			every append; a scope that names no value of a tag
+ *	a tag			an append with an event that has it; a scope that names it
  *	stream_id		an append with that value; a scope that names it
  *	type			likewise, a scope one for each of its types
  *	stream_type		likewise
  *	source_type		likewise
+ *	the log			every append; a scope that names none of these
  *
- * Where a scope names several, the first in this order but for the log counts.
+ * A scope takes the first in this order that it names, of its tags the first,
+ * which all events have that it matches: the narrower, the fewer wait.
  * Appends do not stand in each other's way, nor do scopes (ROW EXCLUSIVE and
  * SHARE); an append and a scope do.  A call that appends and checks under one
  * lock takes it once, in a mode that conflicts with both.
@@ -50,9 +52,10 @@
 typedef enum Kind
 {
 	THE_LOG,
-	VALUE_OF_TAG,				/* and the tag's number */
-	TYPE = VALUE_OF_TAG + DS_TAGS,
-	ABSENCE
+	ATTRIBUTE,					/* and which one */
+	TYPE = ATTRIBUTE + DS_ATTRIBUTES,
+	ABSENCE,
+	TAG							/* the last: versions before 0.9.0 have the numbers of the others */
 } Kind;
 
 typedef struct DsScopeLock
@@ -143,7 +146,7 @@ is_same(const DsBytes *a, const DsBytes *b)
 	return a->length == b->length && memcmp(a->start, b->start, a->length) == 0;
 }
 
-/* An append takes the locks of the log and of each type and tag of its events. */
+/* An append takes the locks of the log and of all that its events say. */
 void
 ds_scope_locks_add_append(DsScopeLocks *locks, const DsAppend *append)
 {
@@ -156,36 +159,40 @@ ds_scope_locks_add_append(DsScopeLocks *locks, const DsAppend *append)
 		CHECK_FOR_INTERRUPTS();
 		if (before == NULL || !is_same(&event->type, &before->type))
 			add_lock(locks, append->log, TYPE, event->type.start, event->type.length, true);
-		for (int tag = 0; tag < DS_TAGS; tag++)
-			if (event->tags[tag].start != NULL &&
-				(before == NULL || before->tags[tag].start == NULL || !is_same(&event->tags[tag], &before->tags[tag])))
-				add_lock(locks, append->log, VALUE_OF_TAG + tag,
-						 event->tags[tag].start, event->tags[tag].length, true);
+		for (int attribute = 0; attribute < DS_ATTRIBUTES; attribute++)
+			if (event->attributes[attribute].start != NULL &&
+				(before == NULL || before->attributes[attribute].start == NULL || !is_same(&event->attributes[attribute], &before->attributes[attribute])))
+				add_lock(locks, append->log, ATTRIBUTE + attribute,
+						 event->attributes[attribute].start, event->attributes[attribute].length, true);
+		for (int tag = 0; tag < event->tag_count; tag++)
+			add_lock(locks, append->log, TAG, event->tags[tag].start, event->tags[tag].length, true);
 	}
 }
 
 static void
-add_tag(DsScopeLocks *locks, const DsLog *log, const DsScope *scope, DsTag tag)
+add_attribute(DsScopeLocks *locks, const DsLog *log, const DsScope *scope, DsAttribute attribute)
 {
-	add_lock(locks, log, VALUE_OF_TAG + tag, scope->tags[tag].start, scope->tags[tag].length, false);
+	add_lock(locks, log, ATTRIBUTE + attribute, scope->attributes[attribute].start, scope->attributes[attribute].length, false);
 }
 
 /* What a scope locks that names no source, as the head of this file says. */
 static void
 add_scope(DsScopeLocks *locks, const DsLog *log, const DsScope *scope)
 {
-	if (scope->filters[DS_TAG_STREAM_ID] == DS_EQUAL)
-		add_tag(locks, log, scope, DS_TAG_STREAM_ID);
+	if (scope->tags_filter == DS_EQUAL)
+		add_lock(locks, log, TAG, scope->tags[0].start, scope->tags[0].length, false);
+	else if (scope->filters[DS_ATTRIBUTE_STREAM_ID] == DS_EQUAL)
+		add_attribute(locks, log, scope, DS_ATTRIBUTE_STREAM_ID);
 	else if (scope->type_count > 0)
 		for (int i = 0; i < scope->type_count; i++)
 		{
 			CHECK_FOR_INTERRUPTS();
 			add_lock(locks, log, TYPE, scope->types[i].start, scope->types[i].length, false);
 		}
-	else if (scope->filters[DS_TAG_STREAM_TYPE] == DS_EQUAL)
-		add_tag(locks, log, scope, DS_TAG_STREAM_TYPE);
-	else if (scope->filters[DS_TAG_SOURCE_TYPE] == DS_EQUAL)
-		add_tag(locks, log, scope, DS_TAG_SOURCE_TYPE);
+	else if (scope->filters[DS_ATTRIBUTE_STREAM_TYPE] == DS_EQUAL)
+		add_attribute(locks, log, scope, DS_ATTRIBUTE_STREAM_TYPE);
+	else if (scope->filters[DS_ATTRIBUTE_SOURCE_TYPE] == DS_EQUAL)
+		add_attribute(locks, log, scope, DS_ATTRIBUTE_SOURCE_TYPE);
 	else
 		add_lock(locks, log, THE_LOG, NULL, 0, false);
 }

@@ -2,7 +2,7 @@
  * event.c - the events of an append: as JSON, and as rows
  *
  * An event is an object with the key type and, each of them optional, data,
- * metadata, event_id, source_type, stream_type and stream_id.  Everything
+ * metadata, event_id, tags, source_type, stream_type and stream_id.  Everything
  * about it is checked here, before anything is locked but the tables.
  *
  * Nothing is copied: an event points to the bytes of the caller's jsonb, and
@@ -16,14 +16,15 @@
 #include "json/json.h"
 #include "miscadmin.h"
 #include "stream/event.h"
+#include "stream/tags.h"
 #include "utils/builtins.h"
 #include "utils/hsearch.h"
 #include "utils/timestamp.h"
 
-const char *const ds_event_tags[DS_TAGS] = {
-	[DS_TAG_SOURCE_TYPE] = "source_type",
-	[DS_TAG_STREAM_TYPE] = "stream_type",
-	[DS_TAG_STREAM_ID] = "stream_id",
+const char *const ds_event_attributes[DS_ATTRIBUTES] = {
+	[DS_ATTRIBUTE_SOURCE_TYPE] = "source_type",
+	[DS_ATTRIBUTE_STREAM_TYPE] = "stream_type",
+	[DS_ATTRIBUTE_STREAM_ID] = "stream_id",
 };
 
 /* The event that is read, for messages. */
@@ -50,10 +51,24 @@ read_type(const Place *place, const JsonbValue *value, DsEvent *event)
 }
 
 static void
-read_tag(const Place *place, const char *key, const JsonbValue *value, DsBytes *tag)
+read_attribute(const Place *place, const char *key, const JsonbValue *value, DsBytes *attribute)
 {
-	if (value->type != jbvNull && !ds_json_read_text(value, tag))
+	if (value->type != jbvNull && !ds_json_read_text(value, attribute))
 		refuse_event(place, psprintf("\"%s\" must be a JSON string that is not empty, or null", key));
+}
+
+static void
+read_tags(const Place *place, const JsonbValue *value, DsEvent *event)
+{
+	const char *problem;
+
+	if (value->type == jbvNull)
+		return;
+	problem = ds_tags_read(value, &event->tags, &event->tag_count);
+	if (problem != NULL)
+		refuse_event(place, problem);
+	ds_tags_require_short(event->tags, event->tag_count,
+						  psprintf("%sevent %d", ds_error_item_prefix(place->item), place->event));
 }
 
 static void
@@ -131,16 +146,21 @@ read_member(Place *place, const JsonbValue *key, const JsonbValue *value, DsEven
 		read_event_id(place, value, event);
 		return;
 	}
-	for (int tag = 0; tag < DS_TAGS; tag++)
-		if (ds_json_string_is(key, ds_event_tags[tag]))
+	if (ds_json_string_is(key, "tags"))
+	{
+		read_tags(place, value, event);
+		return;
+	}
+	for (int attribute = 0; attribute < DS_ATTRIBUTES; attribute++)
+		if (ds_json_string_is(key, ds_event_attributes[attribute]))
 		{
-			read_tag(place, ds_event_tags[tag], value, &event->tags[tag]);
+			read_attribute(place, ds_event_attributes[attribute], value, &event->attributes[attribute]);
 			return;
 		}
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("%sevent %d: unknown key %s", ds_error_item_prefix(place->item), place->event, ds_json_quote(key)),
-			 errhint("An event has the keys \"type\", \"data\", \"metadata\", \"event_id\", \"source_type\", \"stream_type\" and \"stream_id\".")));
+			 errhint("An event has the keys \"type\", \"data\", \"metadata\", \"event_id\", \"tags\", \"source_type\", \"stream_type\" and \"stream_id\".")));
 }
 
 static void
@@ -253,6 +273,8 @@ ds_append_read(const JsonbValue *given, DsAppend *append)
 		DsEvent    *event = &append->events[place.event++];
 
 		read_event(&place, &walk.value, event);
+		if (event->tag_count > 0 && !ds_log_has_tags(append->log))
+			ds_tags_refuse_log(append->log, append->item);
 	}
 	require_distinct_ids(append);
 }
@@ -289,10 +311,13 @@ ds_event_form(const DsAppend *append, const DsEvent *event, Datum *values, bool 
 	nulls[DS_EVENT_ID] = !event->has_id;
 	values[DS_STREAM] = append->stream;
 	values[DS_TYPE] = text_or_null(&event->type, &nulls[DS_TYPE]);
-	values[DS_SOURCE_TYPE] = text_or_null(&event->tags[DS_TAG_SOURCE_TYPE], &nulls[DS_SOURCE_TYPE]);
-	values[DS_STREAM_TYPE] = text_or_null(&event->tags[DS_TAG_STREAM_TYPE], &nulls[DS_STREAM_TYPE]);
-	values[DS_STREAM_ID] = text_or_null(&event->tags[DS_TAG_STREAM_ID], &nulls[DS_STREAM_ID]);
+	values[DS_SOURCE_TYPE] = text_or_null(&event->attributes[DS_ATTRIBUTE_SOURCE_TYPE], &nulls[DS_SOURCE_TYPE]);
+	values[DS_STREAM_TYPE] = text_or_null(&event->attributes[DS_ATTRIBUTE_STREAM_TYPE], &nulls[DS_STREAM_TYPE]);
+	values[DS_STREAM_ID] = text_or_null(&event->attributes[DS_ATTRIBUTE_STREAM_ID], &nulls[DS_STREAM_ID]);
 	values[DS_DATA] = event->data.start == NULL ? ds_json_empty_object()
 		: object_or_null(&event->data, &nulls[DS_DATA]);
 	values[DS_METADATA] = object_or_null(&event->metadata, &nulls[DS_METADATA]);
+	nulls[DS_TAGS] = event->tag_count == 0;
+	if (!nulls[DS_TAGS])
+		values[DS_TAGS] = ds_json_text_array(event->tags, event->tag_count);
 }

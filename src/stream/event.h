@@ -5,6 +5,8 @@
  * stream has one.  It enforces
  *
  *	event.c			which keys an event has; no id twice in an append
+ *	tags.c			lists of tags, of events and of scopes; none that is too long
+ *					for an index, nor for a log without a column for them
  *	event_id.c		an append that is stored already is answered as it was
  *	store_events.c	the only writer of events; they take their positions when
  *					nothing can fail any more but the server
@@ -27,20 +29,22 @@
 #include "log/log.h"
 #include "utils/uuid.h"
 
-/* The tags of an event that are text; its source is the stream. */
-typedef enum DsTag
+/* What else an event says of itself, in a column each; its source is the stream. */
+typedef enum DsAttribute
 {
-	DS_TAG_SOURCE_TYPE,
-	DS_TAG_STREAM_TYPE,
-	DS_TAG_STREAM_ID,
-	DS_TAGS
-} DsTag;
+	DS_ATTRIBUTE_SOURCE_TYPE,
+	DS_ATTRIBUTE_STREAM_TYPE,
+	DS_ATTRIBUTE_STREAM_ID,
+	DS_ATTRIBUTES
+} DsAttribute;
 
 typedef struct DsEvent
 {
 	/* what the caller wants stored */
 	DsBytes		type;
-	DsBytes		tags[DS_TAGS];
+	DsBytes		attributes[DS_ATTRIBUTES];
+	int			tag_count;
+	DsBytes    *tags;			/* none twice */
 	DsBytes		data;			/* of a jsonb, without header */
 	DsBytes		metadata;
 	bool		has_id;
@@ -63,7 +67,7 @@ typedef struct DsAppend
 	uint64		transaction_id; /* that they get: feed.c */
 } DsAppend;
 
-extern const char *const ds_event_tags[DS_TAGS];
+extern const char *const ds_event_attributes[DS_ATTRIBUTES];
 
 extern void ds_append_read(const JsonbValue *given, DsAppend *append);
 extern bool ds_append_has_ids(const DsAppend *append);

@@ -11,6 +11,7 @@
 #include "access/xact.h"
 #include "base/compat.h"
 #include "base/errors.h"
+#include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "executor/spi.h"
 #include "fmgr.h"
@@ -23,6 +24,7 @@
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
+#include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/timestamp.h"
 
@@ -42,6 +44,7 @@ typedef struct Place
 typedef struct Chunk
 {
 	int			count;
+	bool		has_tags;		/* some of them */
 	Datum		values[DS_EVENT_COLUMNS][CHUNK_EVENTS];
 	bool		nulls[DS_EVENT_COLUMNS][CHUNK_EVENTS];
 } Chunk;
@@ -65,7 +68,9 @@ size_of(const DsEvent *event)
 {
 	Size		size = (Size) event->data.length + event->metadata.length + event->type.length;
 
-	for (int tag = 0; tag < DS_TAGS; tag++)
+	for (int attribute = 0; attribute < DS_ATTRIBUTES; attribute++)
+		size += event->attributes[attribute].length;
+	for (int tag = 0; tag < event->tag_count; tag++)
 		size += event->tags[tag].length;
 	return size;
 }
@@ -79,6 +84,7 @@ gather(Place *place, Chunk *chunk)
 	Size		bytes = 0;
 
 	chunk->count = 0;
+	chunk->has_tags = false;
 	while (chunk->count < CHUNK_EVENTS && bytes < CHUNK_BYTES &&
 		   (event = next_event(place, &append)) != NULL)
 	{
@@ -91,17 +97,39 @@ gather(Place *place, Chunk *chunk)
 			chunk->values[i][chunk->count] = values[i];
 			chunk->nulls[i][chunk->count] = nulls[i];
 		}
+		chunk->has_tags |= event->tag_count > 0;
 		chunk->count++;
 		bytes += size_of(event);
 	}
 	return chunk->count > 0;
 }
 
+/* What is stored: events of one log, by a statement that names the column tags or not. */
+typedef struct Storing
+{
+	const DsLog *log;
+	bool		has_tags;
+} Storing;
+
+/* The columns that the statement names: tags only where there are some, as a log and a privilege may lack the column. */
+static bool
+is_named(const Storing *storing, DsEventColumn column)
+{
+	return column != DS_TAGS || storing->has_tags;
+}
+
 /* The columns that the statement takes an array for: the server says when an event is stored. */
 static bool
-is_parameter(DsEventColumn column)
+is_parameter(const Storing *storing, DsEventColumn column)
 {
-	return column != DS_RECORDED_AT;
+	return column != DS_RECORDED_AT && is_named(storing, column);
+}
+
+/* The type of a column's values, in that array: there are no arrays of lists, but of what is written for a list. */
+static Oid
+parameter_type(DsEventColumn column)
+{
+	return column == DS_TAGS ? TEXTOID : ds_log_event_types[column];
 }
 
 /*
@@ -111,7 +139,8 @@ is_parameter(DsEventColumn column)
 static void
 build(const void *context, DsStatementText *text)
 {
-	const DsLog *log = context;
+	const Storing *storing = context;
+	const DsLog *log = storing->log;
 	StringInfoData columns;
 	StringInfoData values;
 	StringInfoData names;
@@ -126,15 +155,17 @@ build(const void *context, DsStatementText *text)
 		const char *comma = i > 0 ? ", " : "";
 		const char *name = ds_log_event_columns[i];
 
+		if (!is_named(storing, i))
+			continue;
 		appendStringInfo(&columns, "%s%s", comma, name);
-		if (!is_parameter(i))
+		if (!is_parameter(storing, i))
 		{
 			appendStringInfo(&values, "%spg_catalog.clock_timestamp()", comma);
 			continue;
 		}
-		appendStringInfo(&values, "%su.%s", comma, name);
+		appendStringInfo(&values, "%su.%s%s", comma, name, i == DS_TAGS ? "::pg_catalog._text" : "");
 		appendStringInfo(&names, "%s%s", comma, name);
-		text->types[text->parameters++] = get_array_type(ds_log_event_types[i]);
+		text->types[text->parameters++] = get_array_type(parameter_type(i));
 		appendStringInfo(&arrays, "%spg_catalog.unnest($%d)", comma, text->parameters);
 	}
 	text->sql = psprintf("INSERT INTO %s (%s) OVERRIDING SYSTEM VALUE SELECT %s FROM ROWS FROM (%s) AS u(%s)%s%s",
@@ -143,24 +174,40 @@ build(const void *context, DsStatementText *text)
 						 log->events.has_before_triggers ? columns.data : "");
 }
 
+/* The lists of tags as they are written. */
+static Datum *
+write_tags(const Chunk *chunk)
+{
+	Datum	   *written = palloc0(sizeof(Datum) * chunk->count);
+
+	for (int i = 0; i < chunk->count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (!chunk->nulls[DS_TAGS][i])
+			written[i] = CStringGetTextDatum(OidOutputFunctionCall(F_ARRAY_OUT, chunk->values[DS_TAGS][i]));
+	}
+	return written;
+}
+
 /* The parameters of the statement. */
 static void
-form_arrays(Chunk *chunk, Datum *arrays)
+form_arrays(const Storing *storing, Chunk *chunk, Datum *arrays)
 {
 	int			count = 0;
 
 	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
 	{
+		Oid			type = parameter_type(i);
 		int16		length;
 		bool		by_value;
 		char		align;
 
-		if (!is_parameter(i))
+		if (!is_parameter(storing, i))
 			continue;
-		get_typlenbyvalalign(ds_log_event_types[i], &length, &by_value, &align);
+		get_typlenbyvalalign(type, &length, &by_value, &align);
 		arrays[count++] = PointerGetDatum(
-			construct_md_array(chunk->values[i], chunk->nulls[i], 1, &chunk->count, (int[]) {1},
-							   ds_log_event_types[i], length, by_value, align));
+			construct_md_array(i == DS_TAGS ? write_tags(chunk) : chunk->values[i], chunk->nulls[i],
+							   1, &chunk->count, (int[]) {1}, type, length, by_value, align));
 	}
 }
 
@@ -175,16 +222,18 @@ refuse_trigger(const DsLog *log)
 
 /* Whether a row was stored as it was meant, but for what a trigger may change. */
 static bool
-is_as_meant(const Chunk *chunk, int row)
+is_as_meant(const Storing *storing, const Chunk *chunk, int row)
 {
 	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
 	{
 		bool		is_null;
-		Datum		value = ds_plan_value(row, i + 1, ds_log_event_types[i], &is_null);
-		Form_pg_attribute column = TupleDescAttr(SPI_tuptable->tupdesc, i);
+		Datum		value;
+		Form_pg_attribute column;
 
-		if (i == DS_RECORDED_AT || i == DS_DATA || i == DS_METADATA)
+		if (i == DS_RECORDED_AT || i == DS_DATA || i == DS_METADATA || !is_named(storing, i))
 			continue;
+		value = ds_plan_value(row, i + 1, ds_log_event_types[i], &is_null);
+		column = TupleDescAttr(SPI_tuptable->tupdesc, i);
 		if (is_null != chunk->nulls[i][row])
 			return false;
 		if (!is_null && !datum_image_eq(value, chunk->values[i][row], column->attbyval, column->attlen))
@@ -197,17 +246,20 @@ is_as_meant(const Chunk *chunk, int row)
 static void
 store_chunk(const DsLog *log, Chunk *chunk)
 {
+	/* A trigger could give tags to events that have none, whose locks nobody holds. */
+	Storing		storing = {log, chunk->has_tags || (log->events.has_before_triggers && ds_log_has_tags(log))};
 	Datum		arrays[DS_STATEMENT_MAX_PARAMETERS];
 	uint64		stored;
 
-	form_arrays(chunk, arrays);
-	stored = ds_plan_run(&log->events, (DsPlanKey) {.build = build}, log, DS_WRITE_BATCH, arrays, NULL);
+	form_arrays(&storing, chunk, arrays);
+	stored = ds_plan_run(&log->events, (DsPlanKey) {.build = build, .form = storing.has_tags}, &storing,
+						 DS_WRITE_BATCH, arrays, NULL);
 	if (stored != (uint64) chunk->count)
 		refuse_trigger(log);
 	for (int row = 0; log->events.has_before_triggers && row < chunk->count; row++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		if (!is_as_meant(chunk, row))
+		if (!is_as_meant(&storing, chunk, row))
 			refuse_trigger(log);
 	}
 	SPI_freetuptable(SPI_tuptable);

@@ -165,6 +165,16 @@ ds_catalogue_index_is_on(HeapTuple index, const AttrNumber *columns, int count)
 	return true;
 }
 
+/* Whether an index that can be used has the elements of just this column, an array. */
+bool
+ds_catalogue_index_is_gin_on(HeapTuple index, AttrNumber column)
+{
+	Form_pg_index form = (Form_pg_index) GETSTRUCT(index);
+
+	return form->indnkeyatts == 1 && form->indisvalid && form->indkey.values[0] == column &&
+		access_method(form->indexrelid) == GIN_AM_OID;
+}
+
 /* Whether an index has all rows. */
 bool
 ds_catalogue_index_is_whole(HeapTuple index)

@@ -29,6 +29,7 @@ extern bool ds_catalogue_is_deterministic(Oid collation);
 extern bool ds_catalogue_has_rules(Oid relid);
 extern List *ds_catalogue_indexes(Oid relid);
 extern bool ds_catalogue_index_is_on(HeapTuple index, const AttrNumber *columns, int count);
+extern bool ds_catalogue_index_is_gin_on(HeapTuple index, AttrNumber column);
 extern bool ds_catalogue_index_is_whole(HeapTuple index);
 extern bool ds_catalogue_index_is_where_not_null(HeapTuple index, AttrNumber column);
 extern Oid	ds_catalogue_root(Oid relid);

@@ -30,7 +30,7 @@ typedef enum DsDocumentColumn
 } DsDocumentColumn;
 
 /* No kind of table has more columns that are docstore's. */
-#define DS_MAX_COLUMNS 13
+#define DS_MAX_COLUMNS 14
 
 /*
  * A description, never a decision: nothing that is remembered depends on the
@@ -84,6 +84,7 @@ typedef struct DsCollection
 			Oid			positions;	/* the sequence that log_position takes its values from */
 			Oid			ids;	/* the index on stream, event_id, where there is one; else invalid */
 			Oid			feed;	/* the index on generation, transaction_id, log_position */
+			bool		has_tags_index; /* on the tags of all events that have some */
 			bool		has_index[DS_MAX_COLUMNS];	/* on that column and log_position */
 			int64		current_generation; /* see generation.c; 0: the server was in recovery */
 			int64		latest_generation;	/* of the latest event, 0: none; see feed.c */

@@ -115,10 +115,10 @@ set(const char *setting, const char *value)
 /*
  * Make the generic plan: by the primary key, for any number of rows, whatever
  * the caller has set.  Where rows are wanted in the order of an index, by that
- * one.
+ * one; where by a bitmap, by the index that can be used for no more than that.
  */
 static void
-plan_by_key(SPIPlanPtr plan, bool in_order, bool is_kept)
+plan_by_key(SPIPlanPtr plan, const DsStatementText *text, bool is_kept)
 {
 	static const char *const wanted[] = {"enable_indexscan", "enable_nestloop", "enable_tidscan"};
 	static const char *const unwanted[] = {
@@ -129,8 +129,13 @@ plan_by_key(SPIPlanPtr plan, bool in_order, bool is_kept)
 
 	for (size_t i = 0; i < lengthof(wanted); i++)
 		set(wanted[i], "on");
-	for (size_t i = in_order ? 0 : 1; i < lengthof(unwanted); i++)
+	for (size_t i = text->in_order ? 0 : 1; i < lengthof(unwanted); i++)
 		set(unwanted[i], "off");
+	if (text->by_bitmap)
+	{
+		set("enable_bitmapscan", "on");
+		set("enable_indexscan", "off");
+	}
 	ReleaseCachedPlan(SPI_plan_get_cached_plan(plan), is_kept ? CurrentResourceOwner : NULL);
 	AtEOXact_GUC(true, nest_level);
 }
@@ -157,14 +162,13 @@ begin_request(Request *request, Oid relid, DsPlanKey plan, const void *context)
 
 /* Prepare a statement; the plan lives as long as the SPI connection. */
 static SPIPlanPtr
-prepare(const Request *request, bool *in_order)
+prepare(const Request *request, DsStatementText *text)
 {
-	DsStatementText text = {0};
 	SPIPlanPtr	plan;
 
-	request->key.plan.build(request->context, &text);
-	*in_order = text.in_order;
-	plan = SPI_prepare_cursor(text.sql, text.parameters, text.types, CURSOR_OPT_GENERIC_PLAN);
+	memset(text, 0, sizeof(DsStatementText));
+	request->key.plan.build(request->context, text);
+	plan = SPI_prepare_cursor(text->sql, text->parameters, text->types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
 	require_table(plan, request->key.relid);
@@ -238,15 +242,15 @@ static SPIPlanPtr
 current_plan(const Request *request, KeptPlan *kept)
 {
 	SPIPlanPtr	plan;
-	bool		in_order;
+	DsStatementText text;
 
 	if (kept->plan != NULL && is_current(kept))
 		return kept->plan;
 
-	plan = prepare(request, &in_order);
+	plan = prepare(request, &text);
 	if (kept->uses > 1)
 	{
-		plan_by_key(plan, in_order, false);
+		plan_by_key(plan, &text, false);
 		return plan;
 	}
 
@@ -254,7 +258,7 @@ current_plan(const Request *request, KeptPlan *kept)
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_keepplan failed");
 	kept->plan = plan;
-	plan_by_key(plan, in_order, true);
+	plan_by_key(plan, &text, true);
 	kept->generation = plan_source(plan)->generation;
 	return plan;
 }

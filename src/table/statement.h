@@ -8,7 +8,7 @@
 
 #include "table/description.h"
 
-#define DS_STATEMENT_MAX_PARAMETERS 12
+#define DS_STATEMENT_MAX_PARAMETERS 24
 
 /*
  * Statements on one document take its id first, those on many an array of ids.
@@ -69,6 +69,7 @@ typedef struct DsStatementText
 	int			parameters;
 	Oid			types[DS_STATEMENT_MAX_PARAMETERS];
 	bool		in_order;		/* its rows are to come in the order of an index, never sorted */
+	bool		by_bitmap;		/* by an index that has no order, of which it names no other */
 } DsStatementText;
 
 extern const char *ds_statement_lock_clause(const DsCollection *collection, DsStatement statement);

@@ -10,12 +10,15 @@ CREATE FUNCTION pg_temp.pick(VARIADIC choices text[]) RETURNS text LANGUAGE sql 
 	SELECT choices[1 + floor(random() * cardinality(choices))::int] $$;
 CREATE FUNCTION pg_temp.random_event() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
 	SELECT jsonb_build_object('type', pg_temp.pick('T1', 'T2', 'T3', 'T4'), 'source_type', pg_temp.pick(NULL, 'S1', 'S2'), 'stream_type', pg_temp.pick(NULL, 'K1', 'K2', 'K3'))
-		|| CASE WHEN random() < 0.5 THEN jsonb_build_object('stream_id', pg_temp.pick('1', '2', NULL)) ELSE '{}' END $$;
+		|| CASE WHEN random() < 0.5 THEN jsonb_build_object('stream_id', pg_temp.pick('1', '2', NULL)) ELSE '{}' END
+		|| CASE WHEN random() < 0.5 THEN jsonb_build_object('tags', (SELECT jsonb_agg(pg_temp.pick('G1', 'G2', 'G3')) FROM generate_series(1, ceil(random() * 3)::int))) ELSE '{}' END $$;
 CREATE FUNCTION pg_temp.random_scope() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
 	SELECT CASE WHEN random() < 0.5 THEN '{}' ELSE jsonb_build_object('source', pg_temp.pick('a', 'b', 'c', 'd', 'nobody')) END
 		|| CASE WHEN random() < 0.6 THEN '{}' ELSE jsonb_build_object('source_type', pg_temp.pick(NULL, 'S1', 'S2', 'S3')) END
 		|| CASE WHEN random() < 0.6 THEN '{}' ELSE jsonb_build_object('stream_type', pg_temp.pick(NULL, 'K1', 'K2', 'K3')) END
 		|| CASE WHEN random() < 0.6 THEN '{}' ELSE jsonb_build_object('stream_id', pg_temp.pick(NULL, '1', '2', '3')) END
+		|| CASE WHEN random() < 0.6 THEN '{}' WHEN random() < 0.2 THEN '{"tags": null}' ELSE jsonb_build_object('tags',
+			(SELECT jsonb_agg(pg_temp.pick('G1', 'G2', 'G3', 'G4')) FROM generate_series(0, floor(random() * 2)::int))) END
 		|| CASE WHEN random() < 0.5 THEN '{}' ELSE jsonb_build_object('types',
 			(SELECT jsonb_agg(pg_temp.pick('T1', 'T2', 'T3', 'T4', 'T5')) FROM generate_series(0, floor(random() * 3)::int))) END $$;
 
@@ -26,6 +29,7 @@ CREATE FUNCTION pg_temp.tail(scope jsonb) RETURNS bigint LANGUAGE sql STABLE AS 
 		AND (NOT scope ? 'source_type' OR source_type IS NOT DISTINCT FROM scope ->> 'source_type')
 		AND (NOT scope ? 'stream_type' OR stream_type IS NOT DISTINCT FROM scope ->> 'stream_type')
 		AND (NOT scope ? 'stream_id' OR stream_id IS NOT DISTINCT FROM scope ->> 'stream_id')
+		AND (NOT scope ? 'tags' OR CASE WHEN scope -> 'tags' = 'null' THEN tags IS NULL ELSE to_jsonb(tags) @> (scope -> 'tags') END)
 		AND (NOT scope ? 'types' OR scope -> 'types' ? type) $$;
 CREATE FUNCTION pg_temp.holds(scope jsonb, tail bigint) RETURNS boolean LANGUAGE sql IMMUTABLE AS $$
 	SELECT CASE WHEN scope ->> 'expected' = 'none' THEN tail IS NULL

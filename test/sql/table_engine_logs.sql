@@ -34,7 +34,7 @@ INSERT INTO kinds (kind, altered) SELECT 'trigger ' || c, format('CREATE TRIGGER
 CREATE FUNCTION pg_temp.use(l regclass) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE
 	large jsonb := jsonb_build_object('big', (SELECT string_agg(md5(i::text), '') FROM generate_series(1, 400) i), 'long', repeat('x', 9000));
-	events jsonb := '[{"type": "A"}, {"type": "B", "data": {"n": 1}, "metadata": {"m": 2}, "event_id": "00000000-0000-0000-0000-000000000001", "source_type": "s", "stream_type": "t", "stream_id": "i"}]';
+	events jsonb := '[{"type": "A"}, {"type": "B", "data": {"n": 1}, "metadata": {"m": 2}, "event_id": "00000000-0000-0000-0000-000000000001", "source_type": "s", "stream_type": "t", "stream_id": "i", "tags": ["a", "b"]}]';
 	item jsonb := jsonb_build_object('op', 'append', 'log', l, 'events', events);
 BEGIN
 	PERFORM docstore.append(l, 'old', events, 1);
