@@ -70,7 +70,7 @@ refuse_detail(void)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("detail is not that of a version conflict"),
+			 errmsg("detail is not the DETAIL of a version conflict"),
 			 errhint(HINT)));
 }
 

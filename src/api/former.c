@@ -17,7 +17,7 @@ refuse(const char *function)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-			 errmsg("%s does nothing any more", function),
+			 errmsg("%s no longer does anything", function),
 			 errhint("Update the extension: ALTER EXTENSION docstore UPDATE.")));
 }
 

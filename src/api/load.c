@@ -141,7 +141,7 @@ wanted_ids(ArrayType *given, const DsIdType *type)
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_ARGUMENT),
 					 errmsg("%sid must not be NULL", ds_error_item_prefix(i + 1)),
-					 errhint("Leave ids that are not known out of the array.")));
+					 errhint("Leave unknown ids out of the array.")));
 		ids.values[i] = ds_id_from_text(type, DatumGetTextPP(ids.values[i]), i + 1);
 	}
 	count = drop_repeated(type, ids.values, ids.count);
@@ -264,6 +264,6 @@ ds_get(PG_FUNCTION_ARGS)
 				 errmsg("document \"%s\" of collection \"%s\" is not a JSON object",
 						ds_id_to_cstring(collection.id_type, id),
 						ds_name_of(collection.relid)),
-				 errhint("Only an object can carry its version; docstore.load() reads the others, too.")));
+				 errhint("Only a JSON object can carry its version. Use docstore.load() to read other documents.")));
 	PG_RETURN_JSONB_P(ds_metadata_add(data, collection.relid, collection.id_type, id, version));
 }

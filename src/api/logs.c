@@ -83,8 +83,8 @@ refuse_foreign(const DsLog *log)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("after is not a cursor of log \"%s\"", ds_name_of(log->events.relid)),
-			 errhint("Events that logical replication brings have an order of their own on each server: "
-					 "begin again with NULL, and pass over what is known.")));
+			 errhint("Events that come by logical replication have an order of their own on each server. "
+					 "Begin again with NULL, and skip the events that were processed already.")));
 }
 
 /* So would one from a future that never was. */
@@ -93,9 +93,9 @@ refuse_lost(const DsLog *log)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("after is a cursor at an event that log \"%s\" does not have", ds_name_of(log->events.relid)),
-			 errdetail("The event was lost in a failover, a crash or a recovery, or it was deleted while older ones were kept, or it is of another log."),
-			 errhint("Other events may have come in its place: begin again with a cursor from before that, or with NULL, and pass over what is known.")));
+			 errmsg("after points to an event that log \"%s\" does not have", ds_name_of(log->events.relid)),
+			 errdetail("The event was lost in a failover, a crash or a recovery, or it was deleted while older ones were kept, or the cursor is of another log."),
+			 errhint("Other events may have taken its place. Begin again with an earlier cursor, or with NULL, and skip the events that were processed already.")));
 }
 
 /* The argument after. */

@@ -295,8 +295,8 @@ read_from(FunctionCallInfo fcinfo, bool backwards)
 	if (from < 0)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("from_version must not be negative, as " INT64_FORMAT " is", from),
-				 errhint("Versions begin at 1; pass NULL for the first event, or backwards for the last one.")));
+				 errmsg("from_version must not be negative, but is " INT64_FORMAT, from),
+				 errhint("Versions begin at 1. Pass NULL to begin at the first event, or at the last one when reading backwards.")));
 	return from;
 }
 
@@ -377,7 +377,7 @@ check_versions(ArrayType *given)
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_ARGUMENT),
 					 errmsg("%sversion must not be NULL", ds_error_item_prefix(i + 1)),
-					 errhint("For all events of the stream leave the versions out.")));
+					 errhint("To erase all events of the stream, leave versions out.")));
 	}
 }
 

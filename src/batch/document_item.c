@@ -46,7 +46,7 @@ read_expected(const DsItem *item, const JsonbValue *given)
 	int64		expected = ds_expectation_from_json(given, item->number);
 
 	if (given == NULL && !may_leave_out(item->op))
-		ds_item_refuse(item->number, psprintf("\"expected\" is missing, which op \"%s\" needs",
+		ds_item_refuse(item->number, psprintf("op \"%s\" needs \"expected\"",
 											  ds_op_name(item->op)));
 	if (item->op == DS_DELETE_ITEM)
 		ds_expectation_refuse_absence(expected, item->number);

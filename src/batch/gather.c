@@ -152,7 +152,7 @@ refuse_twice(const DsItem *item, int other)
 			 errmsg("items %d and %d both have op \"%s\" for stream \"%s\" of log \"%s\"",
 					other, item->number, ds_op_name(item->op), TextDatumGetCString(item->id),
 					ds_name_of(item->log->events.relid)),
-			 errhint("Merge them into one item; only appends and asserts of a stream can be many in a batch.")));
+			 errhint("Merge them into one item. Only appends and asserts may name the same stream more than once in a batch.")));
 }
 
 /* What an item wants of its stream's head; once has the items with ops that it can have once only. */

@@ -70,7 +70,7 @@ ds_heads_refuse_nested(const DsBatch *batch)
 						(errcode(DS_ERRCODE_TRIGGER),
 						 errmsg("a trigger or function of a call appends to stream \"%s\" of log \"%s\", to which the call itself appends",
 								TextDatumGetCString(target->id), ds_name_of(target->head->log->events.relid)),
-						 errhint("Append in an AFTER trigger, which runs when the call has written everything, or to another stream.")));
+						 errhint("Append to another stream, or in an AFTER trigger, which runs when the call has written everything.")));
 		}
 }
 

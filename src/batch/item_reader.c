@@ -67,7 +67,7 @@ require_array(Jsonb *changes)
 			 errmsg("changes must be a JSON array of items%s",
 					is_string ? ", not a JSON string" : ""),
 			 is_string
-			 ? errhint("The client seems to have encoded the JSON twice: bind the array itself, or its text as type text cast to jsonb.")
+			 ? errhint("The client seems to have encoded the JSON twice. Bind the array itself, or bind its text as text and cast it to jsonb.")
 			 : errhint("Pass [{\"op\": \"upsert\", ...}, ...], with one item for each document.")));
 }
 

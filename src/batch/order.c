@@ -38,7 +38,7 @@ refuse_duplicate(const DsTarget *a, const DsTarget *b)
 					Min(a->item, b->item), Max(a->item, b->item),
 					ds_id_to_cstring(a->collection->id_type, a->id),
 					ds_name_of(a->collection->root)),
-			 errhint("Merge them into one item: a document has one new version in a batch.")));
+			 errhint("Merge them into one item. A batch can name a document only once.")));
 }
 
 /*

@@ -143,7 +143,7 @@ check_found(const DsRequest *request, bytea *hash)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("request %s was made with other changes", ds_request_id(request)),
-				 errhint("Send the same changes again to learn what became of them, or use a new request_id.")));
+				 errhint("Send the same changes again to get their result, or use a new request_id.")));
 	if (request->result == NULL)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
@@ -253,8 +253,8 @@ ds_request_answer(const DsRequest *request, Jsonb *result)
 	if (execute(ANSWER, DS_WRITE, values) != 1)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_TRIGGER),
-				 errmsg("request %s was deleted while it was executed", ds_request_id(request)),
-				 errhint("Let no trigger delete rows of docstore.requests.")));
+				 errmsg("request %s was deleted while it was being executed", ds_request_id(request)),
+				 errhint("Triggers must not delete rows of docstore.requests.")));
 	SPI_finish();
 }
 
@@ -265,7 +265,7 @@ ds_request_refuse_result(const DsRequest *request)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("the stored result of request %s is damaged", ds_request_id(request)),
-			 errhint("Somebody has changed it in docstore.requests: delete that row.")));
+			 errhint("It was changed in docstore.requests. Delete that row.")));
 }
 
 /* The requests of a role, by the primary key, as a snapshot shows them. */

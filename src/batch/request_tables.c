@@ -87,5 +87,5 @@ ds_request_tables_require(DsRequestTables *retry, const text *target)
 				 errmsg("request %s was made with other changes", ds_request_id(retry->request)),
 				 errdetail("Item %d names \"%s\", which was table \"%s\" then and is \"%s\" now.",
 						   retry->item, name, text_to_cstring(target), retry->meant),
-				 errhint("Send it with the same search_path, or write the schema into the name of each table.")));
+				 errhint("Send it with the same search_path, or put the schema into the name of each table.")));
 }

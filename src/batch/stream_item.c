@@ -48,7 +48,7 @@ ds_stream_item_set_properties(DsItem *item, const JsonbValue *given)
 				 errmsg("%sproperties must be a JSON object%s", ds_error_item_prefix(item->number),
 						is_string ? ", not a JSON string" : ""),
 				 is_string
-				 ? errhint("The client seems to have encoded the JSON twice: bind the object itself, or its text as type text cast to jsonb.")
+				 ? errhint("The client seems to have encoded the JSON twice. Bind the object itself, or bind its text as text and cast it to jsonb.")
 				 : errhint("Pass {} for none.")));
 	item->data = given->val.binary.data;
 	item->data_length = given->val.binary.len;
@@ -89,8 +89,7 @@ static void
 require_key(const DsItem *item, const char *key, const JsonbValue *given)
 {
 	if (given == NULL)
-		ds_item_refuse_keys(item, psprintf("\"%s\" is missing, which op \"%s\" needs",
-										   key, ds_op_name(item->op)));
+		ds_item_refuse_keys(item, psprintf("op \"%s\" needs \"%s\"", ds_op_name(item->op), key));
 }
 
 static void
@@ -114,7 +113,7 @@ read_append(DsGiven *given, DsItem *item)
 	refuse_key(item, "scope", given->scope);
 	refuse_key(item, "properties", given->properties);
 	if (given->events == NULL)
-		refuse(item->number, "\"events\" is missing, which op \"append\" needs");
+		refuse(item->number, "op \"append\" needs \"events\"");
 	ds_stream_item_set_events(item, given->events);
 	if (given->expected != NULL)
 		read_expected(given->expected, item);

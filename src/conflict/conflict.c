@@ -40,17 +40,17 @@ check_conflict_sqlstate(char **newval, pg_attribute_unused() void **extra,
 
 	if (strlen(code) != 5 || strspn(code, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ") != 5)
 	{
-		GUC_check_errdetail("A SQLSTATE is five digits or upper-case letters.");
+		GUC_check_errdetail("An SQLSTATE consists of five digits or upper-case letters.");
 		return false;
 	}
 	if (strcmp(code, "40001") == 0)
 	{
-		GUC_check_errdetail("Clients replay 40001 blindly, and a stale version fails for ever.");
+		GUC_check_errdetail("Clients repeat a transaction after 40001, but a stale version would fail every time.");
 		return false;
 	}
 	if (code[0] == '0' && code[1] <= '2')
 	{
-		GUC_check_errdetail("Classes 00, 01 and 02 are no errors.");
+		GUC_check_errdetail("Classes 00, 01 and 02 do not stand for errors.");
 		return false;
 	}
 	return true;
@@ -69,7 +69,7 @@ ds_conflict_init(void)
 							   0,
 							   check_conflict_sqlstate, NULL, NULL);
 	DefineCustomIntVariable("docstore.max_violations",
-							"Violations that a conflict lists at most; its total counts all.",
+							"The most violations that a conflict lists; its total counts all.",
 							NULL,
 							&max_violations,
 							100, 1, 1000000,
@@ -105,7 +105,7 @@ ds_conflict_add_call(DsConflict *conflict, int items)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_TOO_MANY),
 				 errmsg("too many items in one transaction with deferred conflicts"),
-				 errhint("Commit now and then.")));
+				 errhint("Commit more often.")));
 }
 
 /* Whether further violations will be counted, but not listed. */
@@ -125,10 +125,10 @@ enum
 };
 
 static const char *const advice[] = {
-	[LOAD_ITEMS] = "Load the listed items again, apply the change to them, save again.",
-	[LOAD_ROW] = "Load the row again, apply the change to it, save again.",
+	[LOAD_ITEMS] = "Load the listed items again, apply the change to them, and save again.",
+	[LOAD_ROW] = "Load the row again, apply the change to it, and save again.",
 	[READ_SCOPE] = "Read the scope again and decide again.",
-	[LEAVE_STREAM] = "A closed stream takes no more events: append to another one.",
+	[LEAVE_STREAM] = "A closed stream takes no more events. Append to another one.",
 };
 
 static int

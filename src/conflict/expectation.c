@@ -78,7 +78,7 @@ expectation_from_number(const JsonbValue *number, int item)
 	char	   *digits = ds_json_digits(number);
 
 	if (digits == NULL)
-		refuse("of more digits than a bigint has", item);
+		refuse("with more digits than a bigint can have", item);
 	return expectation_from_digits(digits, digits, item);
 }
 
@@ -114,7 +114,7 @@ ds_expectation_from_json(const JsonbValue *expected, int item)
 	if (expected->type == jbvString)
 		return expectation_from_string(expected, item);
 
-	refuse("of a JSON type that is neither number nor string", item);
+	refuse("of a JSON type other than number and string", item);
 }
 
 /* What docstore.checks leaves of an expected version. */
@@ -133,7 +133,7 @@ ds_expectation_refuse_absence(int64 expected, int item)
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("%sa delete cannot expect absence", ds_error_item_prefix(item)),
 				 errhint("Pass the version that was loaded, -1 or \"any\" to delete whatever is there, "
-						 "or -2 or \"exists\" to insist that something is.")));
+						 "or -2 or \"exists\" to require that something is there.")));
 }
 
 /* Compare; actual counts only when present. */

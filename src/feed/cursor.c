@@ -63,7 +63,7 @@ ds_cursor_read(text *given, const char *name, DsCursor *cursor)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("invalid cursor in argument %s", name),
-				 errhint("Cursors come from the column cursor of docstore.read_log(); NULL is where a log begins.")));
+				 errhint("Pass a value of the column cursor of docstore.read_log(), or NULL for the beginning of the log.")));
 }
 
 /* The order of the feed, as the index has it. */

@@ -280,7 +280,7 @@ check_trigger_call(FunctionCallInfo fcinfo)
 		!TRIGGER_FIRED_FOR_ROW(call->tg_event) || TRIGGER_FIRED_BY_DELETE(call->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("docstore_internal.replicate_event() is called by its trigger only"),
+				 errmsg("docstore_internal.replicate_event() can only be called by its trigger"),
 				 errhint("docstore.create_log() makes the trigger.")));
 }
 

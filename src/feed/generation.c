@@ -89,8 +89,8 @@ next_generation(int64 latest)
 	if (number > HIGHEST_NUMBER)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_VERSION_OVERFLOW),
-				 errmsg("the latest event of the log is of the highest possible generation"),
-				 errhint("docstore gives no such generation: look for an event that was stored by other means, and delete it.")));
+				 errmsg("the latest event of the log has the highest possible generation"),
+				 errhint("docstore never assigns that generation. Look for an event that was stored by other means, and delete it.")));
 	return ((number * TIMELINES + own_timeline()) << 32) | own_mark();
 }
 

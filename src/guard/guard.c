@@ -37,7 +37,7 @@ ds_guard_require_version_column(Oid relid, const char *name, bool is_guarded)
 				(errcode(ERRCODE_DATATYPE_MISMATCH),
 				 errmsg("column \"%s\" of table \"%s\" cannot hold versions", name,
 						ds_name_of(relid)),
-				 errhint("The version is a smallint, integer or bigint that is not generated.")));
+				 errhint("A version column must be a smallint, integer or bigint, and must not be generated.")));
 }
 
 /* Raise 39P01: a trigger function that somebody calls by hand. */
@@ -46,7 +46,7 @@ ds_guard_refuse_call(const char *function)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-			 errmsg("docstore_internal.%s() is for the triggers of docstore.guard()", function),
+			 errmsg("docstore_internal.%s() can only be called by the triggers of docstore.guard()", function),
 			 errhint("Call docstore.guard() for the table.")));
 }
 

@@ -105,7 +105,7 @@ require_no_identity(Oid relid, const char *name)
 				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
 				 errmsg("\"%s\" cannot be guarded", ds_name_of(relid)),
 				 errdetail("Its column \"%s\" is GENERATED ALWAYS AS IDENTITY.", name),
-				 errhint("ALTER TABLE .. ALTER COLUMN .. DROP IDENTITY makes it a column that takes values.")));
+				 errhint("Use ALTER TABLE ... ALTER COLUMN ... DROP IDENTITY first.")));
 }
 
 /* The table whose guard a table has: itself, one that it is a partition of, or invalid. */
@@ -149,14 +149,14 @@ require_unguarded(Oid relid)
 					 errmsg("table \"%s\" is guarded already", ds_name_of(table)),
 					 table != guarded ? errdetail("It is a partition of table \"%s\", which is guarded.", ds_name_of(guarded))
 					 : table != relid ? errdetail("It is a partition of table \"%s\".", ds_name_of(relid)) : 0,
-					 table != relid ? errhint("Call docstore.unguard() for the partition: it is guarded with that table.")
+					 table != relid ? errhint("Call docstore.unguard() for the partition first. It is then guarded with that table.")
 					 : errhint("To name another version column, call docstore.unguard() first.")));
 		if (get_rel_relkind(table) == RELKIND_FOREIGN_TABLE)
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_NOT_A_COLLECTION),
 					 errmsg("\"%s\" cannot be guarded", ds_name_of(relid)),
 					 errdetail("Its partition \"%s\" is a foreign table.", ds_name_of(table)),
-					 errhint("Guard the table where it is, and the other partitions one by one.")));
+					 errhint("Guard the foreign table on its own server, and the other partitions one by one.")));
 	}
 }
 
@@ -275,7 +275,7 @@ require_own_guard(Oid relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_UNDEFINED_OBJECT),
 				 errmsg("table \"%s\" is not guarded", ds_name_of(relid)),
-				 errhint("docstore.guard() guards it.")));
+				 errhint("Use docstore.guard() to guard it.")));
 	if (guarded != relid)
 		ereport(ERROR,
 				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),

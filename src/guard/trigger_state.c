@@ -188,7 +188,7 @@ find_fault(Oid relid, const char *name, const char *function)
 		(state != TRIGGER_FIRES_ON_ORIGIN || strcmp(name, DS_GUARD) != 0))
 		return describe(relid, name, state);
 	return trigger.is_altered
-		? psprintf("trigger %s of %s does not fire for what docstore.guard() makes it for", name, ds_name_of(relid))
+		? psprintf("trigger %s of %s does not fire for the commands that docstore.guard() made it for", name, ds_name_of(relid))
 		: NULL;
 }
 

@@ -198,7 +198,7 @@ ds_json_require_object(Datum data, const char *name, int item)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("%s%s must be a JSON object, not a JSON string", ds_error_item_prefix(item), name),
-				 errhint("The client seems to have encoded the JSON twice: bind the object itself, or its text as type text cast to jsonb.")));
+				 errhint("The client seems to have encoded the JSON twice. Bind the object itself, or bind its text as text and cast it to jsonb.")));
 
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),

@@ -50,7 +50,7 @@ require_short(const char *name)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_NAME_TOO_LONG),
 				 errmsg("name \"%s\" is too long for a log", name),
-				 errdetail("Its other tables are called by its name and \"_streams\" or \"_consumers\"."),
+				 errdetail("The names of its other tables are its name with \"_streams\" and \"_consumers\" added."),
 				 errhint("Choose a name of at most %d bytes.", MAX_NAME)));
 }
 
@@ -209,7 +209,7 @@ ds_notify_log(PG_FUNCTION_ARGS)
 		!TRIGGER_FIRED_BY_INSERT(call->tg_event) || !TRIGGER_FIRED_FOR_STATEMENT(call->tg_event))
 		ereport(ERROR,
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
-				 errmsg("docstore_internal.notify_log() is called by its trigger only"),
+				 errmsg("docstore_internal.notify_log() can only be called by its trigger"),
 				 errhint("Pass notify => true to docstore.create_log().")));
 	Async_Notify("docstore", ds_name_of(RelationGetRelid(call->tg_relation)));
 	PG_RETURN_POINTER(NULL);

@@ -204,7 +204,7 @@ refuse_table(Oid relid, int item, const char *detail)
 			(errcode(DS_ERRCODE_NOT_A_LOG),
 			 errmsg("%s\"%s\" is not a log", ds_error_item_prefix(item), ds_name_of(relid)),
 			 errdetail("%s", detail),
-			 errhint("docstore.create_log() makes one.")));
+			 errhint("Use docstore.create_log() to make one.")));
 }
 
 pg_noreturn static void
@@ -247,7 +247,7 @@ ds_log_max_count(FunctionCallInfo fcinfo, int argument, char *null)
 	if (max_count < 0)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("max_count must not be negative, as %d is", max_count),
+				 errmsg("max_count must not be negative, but is %d", max_count),
 				 errhint("Pass NULL for all events.")));
 	return Int64GetDatum(max_count);
 }
@@ -344,8 +344,8 @@ ds_log_refuse_guard(Oid relid, const char *version_column)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
 				 errmsg("\"%s\" cannot be guarded", ds_name_of(relid)),
-				 errdetail("It is a table of a log, which counts the events of each stream in its versions."),
-				 errhint("Leave it as it is: docstore.append() and the other functions look after its versions.")));
+				 errdetail("It is a table of a log, whose versions count the events of each stream."),
+				 errhint("It needs no guard: docstore.append() and the other functions of logs maintain its versions.")));
 }
 
 /*
@@ -368,7 +368,7 @@ ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log)
 		refuse_table(relid, item, obstacle);
 	streams = lock_companion(relid, DS_LOG_STREAMS, lock, item);
 	if (!ds_collection_describe(streams, DS_STREAMS, &log->streams, &obstacle))
-		refuse_table(relid, item, psprintf("Its table \"%s\" will not do. %s",
+		refuse_table(relid, item, psprintf("Its table \"%s\" is not suitable. %s",
 										   ds_name_of(streams), obstacle));
 }
 

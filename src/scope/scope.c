@@ -25,7 +25,7 @@
 #define HINT "A scope is like {\"source\": \"acc-1\", \"types\": [\"MoneyDeposited\"], \"expected\": 41}; " \
 	"further keys are \"tags\", \"source_type\", \"stream_type\", \"stream_id\" and \"strict\"."
 
-#define ENCODED_TWICE "a JSON object is due, not a JSON string: the client seems to have encoded it twice"
+#define ENCODED_TWICE "a JSON string instead of a JSON object: the client seems to have encoded it twice"
 
 /* More types than these are not compared one by one, but looked up in a hash table. */
 #define FEW_TYPES 8
@@ -150,7 +150,7 @@ ds_scope_read(const JsonbValue *given, int item, DsScope *scope)
 
 	memset(scope, 0, sizeof(DsScope));
 	if (ds_json_object(given) == NULL)
-		refuse_scope(item, given->type == jbvString ? ENCODED_TWICE : "a JSON object is due");
+		refuse_scope(item, given->type == jbvString ? ENCODED_TWICE : "not a JSON object");
 	scope->given = given->val.binary.data;
 	scope->length = given->val.binary.len;
 

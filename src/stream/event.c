@@ -81,7 +81,7 @@ read_object(const Place *place, const char *key, const JsonbValue *value, DsByte
 						place->event, key,
 						value->type == jbvString ? ", not a JSON string" : ""),
 				 value->type == jbvString
-				 ? errhint("The client seems to have encoded the JSON twice: put the object itself into the event.")
+				 ? errhint("The client seems to have encoded the JSON twice. Put the object itself into the event.")
 				 : errhint("An event is like {\"type\": \"MoneyDeposited\", \"data\": {\"amount\": 10}}.")));
 	object->start = (const char *) value->val.binary.data;
 	object->length = value->val.binary.len;
@@ -191,7 +191,7 @@ require_events(const JsonbValue *given, int item)
 				 errmsg("%sevents must be a JSON array of events%s", ds_error_item_prefix(item),
 						is_string ? ", not a JSON string" : ""),
 				 is_string
-				 ? errhint("The client seems to have encoded the JSON twice: bind the array itself, or its text as type text cast to jsonb.")
+				 ? errhint("The client seems to have encoded the JSON twice. Bind the array itself, or bind its text as text and cast it to jsonb.")
 				 : errhint("Pass [{\"type\": \"MoneyDeposited\", \"data\": {\"amount\": 10}}, ...].")));
 	if (JsonContainerSize(events) == 0)
 		ereport(ERROR,

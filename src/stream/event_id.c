@@ -115,7 +115,7 @@ refuse_overlap(const DsAppend *append, HTAB *stored)
 					hash_get_num_entries(stored), append->count, TextDatumGetCString(append->stream)),
 			 errdetail("Stored already: %s%s.", ids.data,
 					   hash_get_num_entries(stored) > named ? ", ..." : ""),
-			 errhint("Send an append again just as it was, or give new events new ids.")));
+			 errhint("Send an append again exactly as it was, or give new events new ids.")));
 }
 
 /* Whether all events are stored in that order; they get their places then. */

@@ -41,5 +41,5 @@ ds_head_refuse_growth(const DsHead *head, Datum stream)
 			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
 			 errmsg("stream \"%s\" of log \"%s\" is at the highest possible version or revision",
 					TextDatumGetCString(stream), ds_name_of(head->log->events.relid)),
-			 errhint("Close it, and go on in another stream.")));
+			 errhint("Close it, and append to another stream.")));
 }

@@ -217,7 +217,7 @@ refuse_trigger(const DsLog *log)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_TRIGGER),
 			 errmsg("a trigger interfered with the events of log \"%s\"", ds_name_of(log->events.relid)),
-			 errhint("A BEFORE INSERT trigger on a log must return the row, with nothing changed but \"data\" and \"metadata\".")));
+			 errhint("A BEFORE INSERT trigger on a log must return the row, and may change only \"data\" and \"metadata\".")));
 }
 
 /* Whether a row was stored as it was meant, but for what a trigger may change. */

@@ -245,7 +245,7 @@ refuse_table(Oid relid, int item, const char *detail)
 			(errcode(DS_ERRCODE_NOT_A_COLLECTION),
 			 errmsg("%s\"%s\" is not a collection", ds_error_item_prefix(item), ds_name_of(relid)),
 			 errdetail("%s", detail),
-			 errhint("docstore.create_collection() makes a table that is one.")));
+			 errhint("Use docstore.create_collection() to make one.")));
 }
 
 pg_noreturn static void
@@ -318,7 +318,7 @@ refuse_altered(const DsCollection *collection)
 			 errmsg("table \"%s\" was %s while this call was using it",
 					former_name(collection),
 					is_there ? "altered" : "dropped"),
-			 errhint("Something that this call fires did it, a trigger or a function: let that leave the tables of the call as they are.")));
+			 errhint("A trigger or function that this call fired did it. Make it leave the tables of the call as they are.")));
 }
 
 /*

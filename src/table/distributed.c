@@ -104,8 +104,8 @@ ds_distributed_refuse_log(const DsCollection *events, const DsCollection *stream
 {
 	if (events->distributed || streams->distributed)
 		refuse("log", events->relid,
-			   "The events of a log have one order only in a table of their own.",
-			   "Undistribute its tables, with undistribute_table() of Citus.");
+			   "The events of a log have one order only in a table that is on one node.",
+			   "Undistribute its tables with undistribute_table() of Citus.");
 }
 
 /*
@@ -126,7 +126,7 @@ ds_distributed_refuse_floor(Oid relid)
 {
 	if (ds_distributed_is(relid))
 		refuse("collection", relid,
-			   "The floor of its versions is a sequence that the table owns, which has to be there before it is distributed.",
+			   "The floor of its versions is a sequence that the table owns. It must exist before the table is distributed.",
 			   "Undistribute the table, delete a document or call docstore.guard(), and distribute it again.");
 }
 
@@ -136,6 +136,6 @@ ds_distributed_refuse_guard(Oid relid)
 {
 	if (ds_distributed_is(relid))
 		refuse("table", relid,
-			   "Its rows are in other tables, where the triggers of the guard are not.",
-			   "Undistribute the table, or let docstore write it, which compares versions by itself.");
+			   "Its rows are in other tables, which do not have the triggers of the guard.",
+			   "Undistribute the table, or write it with docstore's functions, which compare versions themselves.");
 }

@@ -46,7 +46,7 @@ ds_engine_init(void)
 {
 	DefineCustomEnumVariable("docstore.engine",
 							 "How documents are written.",
-							 "\"sql\" always uses SQL statements; \"auto\" leaves the executor out where a table needs nothing of it.",
+							 "\"sql\" always uses SQL statements; \"auto\" bypasses the executor for tables that need nothing of it.",
 							 &engine,
 							 ENGINE_AUTO,
 							 engines,

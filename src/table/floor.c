@@ -117,9 +117,9 @@ require_create(Oid owner, Oid schema)
 	if (object_aclcheck(NamespaceRelationId, schema, GetUserId(), ACL_CREATE) != ACLCHECK_OK)
 		ereport(ERROR,
 				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
-				 errmsg("the owner of collection \"%s\" may not make the floor of its versions in schema \"%s\"",
+				 errmsg("the owner of collection \"%s\" may not create the floor of its versions in schema \"%s\"",
 						ds_name_of(owner), get_namespace_name(schema)),
-				 errdetail("The first delete makes a sequence, so that no version is ever given twice to documents of one id."),
+				 errdetail("The first delete creates a sequence, so that no version is ever given twice to documents of one id."),
 				 errhint("Grant the owner CREATE on the schema for as long as the first delete takes.")));
 }
 
@@ -256,7 +256,7 @@ require_sequence(Oid relid, LOCKMODE lock)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_SERIALIZATION),
 				 errmsg("the floor of collection \"%s\" was dropped during a delete", ds_name_of(relid)),
-				 errhint("Try again, and leave the sequence that the version column owns where it is.")));
+				 errhint("Try again, and do not drop the sequence that the version column owns.")));
 	return sequence;
 }
 
@@ -301,7 +301,7 @@ require_trust(Oid relid, int64 floor, int64 version)
 			(errcode(DS_ERRCODE_HIDDEN),
 			 errmsg("only the owner of collection \"%s\" can delete a document at so high a version",
 					ds_name_of(relid)),
-			 errdetail("New documents start above every version that was deleted, and nobody else may use up that many."),
+			 errdetail("New documents start above every deleted version, and nobody else may use up that many versions."),
 			 errhint("Have the owner delete it, or first set its version to a lower number with UPDATE.")));
 }
 

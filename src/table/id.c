@@ -135,7 +135,7 @@ ds_id_from_json(const DsIdType *type, const JsonbValue *given, int item)
 		if (digits == NULL)
 			ereport(ERROR,
 					(errcode(DS_ERRCODE_ID_SYNTAX),
-					 errmsg("%sid is a number of too many digits", ds_error_item_prefix(item)),
+					 errmsg("%sid is a number with too many digits", ds_error_item_prefix(item)),
 					 errhint("Ids of this collection are of type %s.", type->name)));
 		return id_input(type, digits, item);
 	}
@@ -145,7 +145,7 @@ ds_id_from_json(const DsIdType *type, const JsonbValue *given, int item)
 			 errmsg("%sid must be a JSON string%s", ds_error_item_prefix(item),
 					type->can_generate ? "" : " or number"),
 			 errhint("Ids of this collection are of type %s%s.", type->name,
-					 type->can_generate ? "; leave \"id\" out to get a new UUID" : "")));
+					 type->can_generate ? ". Leave \"id\" out to get a new UUID" : "")));
 }
 
 /* Make an id for an item that has none; 22023 when the type allows none. */
@@ -158,7 +158,7 @@ ds_id_generate(const DsIdType *type, int item)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("%s\"id\" is missing", ds_error_item_prefix(item)),
-				 errhint("Only collections with ids of type text or uuid make new ids; this one has %s.",
+				 errhint("Only collections with ids of type text or uuid can make new ids. The ids of this one are of type %s.",
 						 type->name)));
 
 	uuid = DirectFunctionCall1(gen_random_uuid, (Datum) 0);
@@ -199,8 +199,8 @@ require_fit(const char *what, Datum value, Oid relid, AttrNumber column, Size ro
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_TOO_LONG),
 			 errmsg("%s%s of %zu bytes is too long", ds_error_item_prefix(item), what, length),
-			 errdetail("It has to fit into an index, in %zu bytes after compression.", room - VARHDRSZ),
-			 errhint("Choose a shorter one, a hash of it say.")));
+			 errdetail("It must fit into an index, in %zu bytes after compression.", room - VARHDRSZ),
+			 errhint("Choose a shorter one, for example a hash of it.")));
 }
 
 /*
@@ -223,7 +223,7 @@ ds_id_of_stream(text *name, int item)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("%sstream must not be empty", ds_error_item_prefix(item)),
-				 errhint("Pass the name of a stream, \"acc-1\" say.")));
+				 errhint("Pass the name of a stream, such as \"acc-1\".")));
 	return PointerGetDatum(name);
 }
 

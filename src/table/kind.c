@@ -46,7 +46,7 @@ ds_kind_recognise(Oid relid, DsKind kind, DsCollection *table)
 	if (relkind != RELKIND_RELATION && relkind != RELKIND_PARTITIONED_TABLE)
 		return "It is not an ordinary or partitioned table.";
 	if (ds_catalogue_has_rules(relid))
-		return "It has rules, which do not go with ON CONFLICT and RETURNING.";
+		return "It has rules, which do not work with ON CONFLICT and RETURNING.";
 
 	initStringInfo(&missing);
 	memset(table, 0, sizeof(DsCollection));

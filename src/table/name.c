@@ -123,7 +123,7 @@ ds_name_read_new(const char *name, int most)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("name must not be empty"),
-				 errhint("Pass the name of the table to make, as in 'shops' or 'sales.shops'.")));
+				 errhint("Pass the name of the new table, such as 'shops' or 'sales.shops'.")));
 	result = ds_name_read(name, DS_ONLY_ITEM);
 	require_short(name, most);
 	return result;

@@ -101,7 +101,7 @@ require_table(SPIPlanPtr plan, Oid relid)
 	if (!list_member_oid(plan_source(plan)->relationOids, relid))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_SERIALIZATION),
-				 errmsg("table \"%s\" was renamed while it was used", ds_name_of(relid)),
+				 errmsg("table \"%s\" was renamed while it was in use", ds_name_of(relid)),
 				 errhint("The transaction might succeed if retried.")));
 }
 
@@ -502,7 +502,7 @@ ds_plan_datum(uint64 row, int column, Oid type)
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
 				 errmsg("a row has NULL in column \"%s\", which is NOT NULL",
 						NameStr(TupleDescAttr(SPI_tuptable->tupdesc, column - 1)->attname)),
-				 errhint("Its constraint was not validated: give the rows that break it a value.")));
+				 errhint("The constraint was not validated. Give the rows that violate it a value.")));
 	return value;
 }
 

@@ -48,8 +48,8 @@ ds_row_refuse_trigger(const DsCollection *collection, Datum id)
 			(errcode(DS_ERRCODE_TRIGGER),
 			 errmsg("a trigger interfered with the write of %s", describe_row(collection, id)),
 			 collection->kind == DS_STREAMS
-			 ? errhint("BEFORE triggers of streams must return the row, with stream and version as they are.")
-			 : errhint("BEFORE triggers of a collection must return the row, with id and version as they are.")));
+			 ? errhint("BEFORE triggers of streams must return the row, with stream and version unchanged.")
+			 : errhint("BEFORE triggers of a collection must return the row, with id and version unchanged.")));
 }
 
 /*
@@ -61,9 +61,9 @@ ds_row_refuse_interference(const DsCollection *collection, Datum id)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_TRIGGER),
-			 errmsg("a trigger or function that the call has run interfered with its write of %s",
+			 errmsg("a trigger or function run by the call interfered with its write of %s",
 					describe_row(collection, id)),
-			 errhint("Let no trigger, default, check or index of the tables that a call writes change what the same call writes.")));
+			 errhint("Triggers, defaults, checks and indexes of the tables that a call writes must not change what the same call writes.")));
 }
 
 /*
@@ -77,7 +77,7 @@ ds_row_refuse_unwritable(const DsCollection *collection, Datum id)
 	if (ds_row_security_applies(collection))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_HIDDEN),
-				 errmsg("row security keeps %s from being written", describe_row(collection, id)),
+				 errmsg("row security forbids the write of %s", describe_row(collection, id)),
 				 errhint("Ask the owner of the table for a policy that allows it, or use another id.")));
 	if (collection->has_before_triggers)
 		ds_row_refuse_trigger(collection, id);

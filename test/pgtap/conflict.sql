@@ -34,7 +34,7 @@ SELECT results_eq($$ SELECT item, op, target, id, reason, expected, actual FROM 
 SELECT is_empty('SELECT * FROM docstore.violations(NULL)', 'no DETAIL, no rows');
 SELECT isnt_empty($$ SELECT * FROM docstore.violations('pooler: {"total": 1, "violations": [{"item": 1, "expected": 1}]} (sent to client)') $$,
 	'it is found among other text');
-SELECT throws_ok('SELECT docstore.violations(''Key (id)=(a) already exists.'')', '22023', 'detail is not that of a version conflict');
+SELECT throws_ok('SELECT docstore.violations(''Key (id)=(a) already exists.'')', '22023', 'detail is not the DETAIL of a version conflict');
 
 -- load, change, save, again: a stale first try succeeds in the second
 CREATE FUNCTION increment(counter text, seen bigint) RETURNS bigint LANGUAGE plpgsql AS $$

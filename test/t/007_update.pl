@@ -79,7 +79,7 @@ for my $version (@older)
 	if ($version eq '0.4.0')
 	{
 		like($err, qr/cannot drop function docstore\.consumers\(regclass\)/, "$version: a view on consumers() keeps the old one from being dropped, as the README says");
-		like(($node->psql($database, 'SELECT docstore.item_data(1)'))[2], qr/does nothing any more/, "$version: what is gone says so");
+		like(($node->psql($database, 'SELECT docstore.item_data(1)'))[2], qr/no longer does anything/, "$version: what is gone says so");
 		$node->safe_psql($database, 'DROP VIEW read');
 		($status, $out, $err) = $node->psql($database, 'ALTER EXTENSION docstore UPDATE');
 	}

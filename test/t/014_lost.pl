@@ -40,7 +40,7 @@ sub is_refused
 {
 	my ($node, $cursor, $text) = @_;
 	like(($node->psql('postgres', "\\set VERBOSITY verbose\nSELECT docstore.read_log('ledger', '$cursor')"))[2],
-		qr/ERROR:  22023: after is a cursor at an event that log "public\.ledger" does not have.*HINT:  .*begin again/s, $text);
+		qr/ERROR:  22023: after points to an event that log "public\.ledger" does not have.*HINT:  .*Begin again/s, $text);
 	return;
 }
 
