@@ -11,7 +11,7 @@ CREATE FUNCTION docstore.read_stream(log regclass, stream text, from_version big
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 500 ROWS 100
 	AS 'MODULE_PATHNAME', 'ds_read_stream';
 
-COMMENT ON FUNCTION docstore.read_stream(regclass, text, bigint, int, boolean) IS 'read the events of a stream in order, or backwards; from_version NULL is the end to begin at';
+COMMENT ON FUNCTION docstore.read_stream(regclass, text, bigint, int, boolean) IS 'read the events of a stream in order, or backwards; with from_version NULL from the first event, or backwards from the last';
 
 DROP FUNCTION docstore.read_log(regclass, text, int, jsonb);
 
@@ -23,4 +23,4 @@ CREATE FUNCTION docstore.read_log(log regclass, after text DEFAULT NULL, max_cou
 
 COMMENT ON FUNCTION docstore.read_log(regclass, text, int, jsonb) IS 'read the events of a log, or of a scope of it, that come after a cursor; none is ever skipped';
 
-COMMENT ON FUNCTION docstore.repair_log(regclass, boolean) IS 'give a log that an older version has made what it lacks, make its triggers again, and see to when they fire; with notify also that of its notifications';
+COMMENT ON FUNCTION docstore.repair_log(regclass, boolean) IS 'add what a log of an older version lacks, make its triggers again, and set when they fire; with notify, also the one that sends notifications';

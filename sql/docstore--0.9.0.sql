@@ -29,13 +29,13 @@ CREATE FUNCTION docstore.any_version() RETURNS bigint
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	RETURN (-1)::bigint;
 
-COMMENT ON FUNCTION docstore.any_version() IS 'expected version: do not check, the caller does not care';
+COMMENT ON FUNCTION docstore.any_version() IS 'expected version: do not check';
 
 CREATE FUNCTION docstore.some_version() RETURNS bigint
 	LANGUAGE sql IMMUTABLE PARALLEL SAFE
 	RETURN (-2)::bigint;
 
-COMMENT ON FUNCTION docstore.some_version() IS 'expected version: the document is there, at whatever version';
+COMMENT ON FUNCTION docstore.some_version() IS 'expected version: the document is there, at any version';
 
 --
 -- Documents
@@ -121,7 +121,7 @@ CREATE FUNCTION docstore.try_save(changes jsonb)
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 2000 ROWS 10
 	AS 'MODULE_PATHNAME', 'ds_try_save';
 
-COMMENT ON FUNCTION docstore.try_save(jsonb) IS 'save a unit of work, or return what is in the way: a row for each item, and no error for a conflict';
+COMMENT ON FUNCTION docstore.try_save(jsonb) IS 'save a unit of work, or return the conflict: a row for each item, and no error';
 
 CREATE FUNCTION docstore.upsert_many(collection regclass, ids text[], data jsonb[],
 									 expected_versions bigint[])
@@ -139,13 +139,13 @@ CREATE FUNCTION docstore.parse("json" text) RETURNS jsonb
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 20
 	AS 'MODULE_PATHNAME', 'ds_parse';
 
-COMMENT ON FUNCTION docstore.parse(text) IS 'what json::jsonb is, several times faster';
+COMMENT ON FUNCTION docstore.parse(text) IS 'the same as json::jsonb, several times faster';
 
 CREATE FUNCTION docstore.parse_many("json" text[]) RETURNS jsonb[]
 	LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE COST 200
 	AS 'MODULE_PATHNAME', 'ds_parse_many';
 
-COMMENT ON FUNCTION docstore.parse_many(text[]) IS 'what json::jsonb[] is, several times faster';
+COMMENT ON FUNCTION docstore.parse_many(text[]) IS 'the same as json::jsonb[], several times faster';
 
 --
 -- Conflicts
@@ -180,10 +180,10 @@ CREATE TABLE docstore.requests (
 
 CREATE INDEX requests_created_at ON docstore.requests (created_at);
 
-COMMENT ON TABLE docstore.requests IS 'what calls of docstore.save() with a request_id have returned, of each role its own';
+COMMENT ON TABLE docstore.requests IS 'the results of calls of docstore.save() with a request_id, for each role its own';
 COMMENT ON COLUMN docstore.requests.role IS 'who made the call';
 COMMENT ON COLUMN docstore.requests.changes_hash IS 'SHA-256 of the changes, to tell a retry from another call';
-COMMENT ON COLUMN docstore.requests.result IS 'the rows returned; NULL while the call is executed';
+COMMENT ON COLUMN docstore.requests.result IS 'the rows returned; NULL while the call is being executed';
 
 -- Each role has its own requests, and cannot see that there are others.
 ALTER TABLE docstore.requests ENABLE ROW LEVEL SECURITY;
@@ -202,7 +202,7 @@ CREATE FUNCTION docstore.forget_requests(older_than interval) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 2000
 	AS 'MODULE_PATHNAME', 'ds_forget_requests';
 
-COMMENT ON FUNCTION docstore.forget_requests(interval) IS 'forget the own requests that are older; returns how many';
+COMMENT ON FUNCTION docstore.forget_requests(interval) IS 'delete the caller''s own requests that are older; returns how many';
 
 --
 -- Event logs and streams
@@ -218,7 +218,7 @@ CREATE FUNCTION docstore.repair_log(log regclass, notify boolean DEFAULT false) 
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_repair_log';
 
-COMMENT ON FUNCTION docstore.repair_log(regclass, boolean) IS 'give a log that an older version has made what it lacks, make its triggers again, and see to when they fire; with notify also that of its notifications';
+COMMENT ON FUNCTION docstore.repair_log(regclass, boolean) IS 'add what a log of an older version lacks, make its triggers again, and set when they fire; with notify, also the one that sends notifications';
 
 CREATE FUNCTION docstore.append(log regclass, stream text, events jsonb, expected_version bigint DEFAULT docstore.any_version(), scopes jsonb DEFAULT NULL)
 	RETURNS TABLE (version bigint, log_position bigint)
@@ -243,7 +243,7 @@ CREATE FUNCTION docstore.close_stream(log regclass, stream text, expected_versio
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500
 	AS 'MODULE_PATHNAME', 'ds_close_stream';
 
-COMMENT ON FUNCTION docstore.close_stream(regclass, text, bigint) IS 'let nobody append to a stream any more that is at the expected version; returns that version, NULL if "any" found none';
+COMMENT ON FUNCTION docstore.close_stream(regclass, text, bigint) IS 'close a stream that is at the expected version, so that nobody can append to it any more; returns that version, or NULL if "any" found no stream';
 
 CREATE FUNCTION docstore.stream(log regclass, stream text)
 	RETURNS TABLE (stream text, version bigint, revision bigint, properties jsonb, created_at timestamptz, closed_at timestamptz)
@@ -258,13 +258,13 @@ CREATE FUNCTION docstore.read_stream(log regclass, stream text, from_version big
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 500 ROWS 100
 	AS 'MODULE_PATHNAME', 'ds_read_stream';
 
-COMMENT ON FUNCTION docstore.read_stream(regclass, text, bigint, int, boolean) IS 'read the events of a stream in order, or backwards; from_version NULL is the end to begin at';
+COMMENT ON FUNCTION docstore.read_stream(regclass, text, bigint, int, boolean) IS 'read the events of a stream in order, or backwards; with from_version NULL from the first event, or backwards from the last';
 
 CREATE FUNCTION docstore.erase(log regclass, stream text, versions bigint[] DEFAULT NULL) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 2000
 	AS 'MODULE_PATHNAME', 'ds_erase';
 
-COMMENT ON FUNCTION docstore.erase(regclass, text, bigint[]) IS 'blank the data and metadata of events of a stream, of all of them without versions; they keep their place and type; returns how many';
+COMMENT ON FUNCTION docstore.erase(regclass, text, bigint[]) IS 'blank the data and metadata of events of a stream, or of all its events when versions is NULL; they keep their place and type; returns how many';
 
 --
 -- Scopes
@@ -294,13 +294,13 @@ CREATE FUNCTION docstore.log_status(log regclass)
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 1000 ROWS 1
 	AS 'MODULE_PATHNAME', 'ds_log_status';
 
-COMMENT ON FUNCTION docstore.log_status(regclass) IS 'how far readers of a log can go, how many events they have to wait for, how long already, and who holds them back';
+COMMENT ON FUNCTION docstore.log_status(regclass) IS 'how far readers of a log can read, how many events they are waiting for, for how long, and who holds them back';
 
 CREATE FUNCTION docstore.commit_cursor(log regclass, consumer text, cursor text, expected bigint) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500
 	AS 'MODULE_PATHNAME', 'ds_commit_cursor';
 
-COMMENT ON FUNCTION docstore.commit_cursor(regclass, text, text, bigint) IS 'store how far a consumer of a log has come, if what is stored is at the expected version; returns the new version';
+COMMENT ON FUNCTION docstore.commit_cursor(regclass, text, text, bigint) IS 'store the cursor of a consumer of a log, if the stored one is at the expected version; returns the new version';
 
 CREATE FUNCTION docstore.consumers(log regclass)
 	RETURNS TABLE (consumer text, version bigint, cursor text, updated_at timestamptz, behind bigint, state text)
@@ -317,13 +317,13 @@ CREATE FUNCTION docstore.guard(table_name regclass, version_column name DEFAULT 
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_guard';
 
-COMMENT ON FUNCTION docstore.guard(regclass, name, boolean) IS 'hold whoever writes a table by plain SQL to the rule of versions; strict: an UPDATE has to set the version';
+COMMENT ON FUNCTION docstore.guard(regclass, name, boolean) IS 'guard a table that plain SQL writes: compare and raise the version in each UPDATE; strict: an UPDATE has to set the version';
 
 CREATE FUNCTION docstore.unguard(table_name regclass) RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_unguard';
 
-COMMENT ON FUNCTION docstore.unguard(regclass) IS 'let a table be written freely again';
+COMMENT ON FUNCTION docstore.unguard(regclass) IS 'remove the guard of a table';
 
 --
 -- Internal: what triggers, the planner and the views below call
@@ -366,7 +366,7 @@ CREATE FUNCTION docstore_internal.replicate_event() RETURNS trigger
 	LANGUAGE c
 	AS 'MODULE_PATHNAME', 'ds_replicate_event';
 
-COMMENT ON FUNCTION docstore_internal.replicate_event() IS 'trigger of docstore.create_log: give an event that logical replication brings its place in the order of this server';
+COMMENT ON FUNCTION docstore_internal.replicate_event() IS 'trigger of docstore.create_log: give an event that comes by logical replication its place in the order of this server';
 
 CREATE FUNCTION docstore_internal.load_many_support(internal) RETURNS internal
 	LANGUAGE c STRICT
@@ -392,7 +392,7 @@ CREATE FUNCTION docstore_internal.log_tables(relation regclass) RETURNS oid[]
 	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 500
 	AS 'MODULE_PATHNAME', 'ds_log_tables';
 
-COMMENT ON FUNCTION docstore_internal.log_tables(regclass) IS 'internal: the tables of a log, NULL for what is none, for the views';
+COMMENT ON FUNCTION docstore_internal.log_tables(regclass) IS 'internal: the tables of a log, NULL if it is not one, for the views';
 
 CREATE FUNCTION docstore_internal.estimated_rows(relation regclass) RETURNS bigint
 	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 10
@@ -404,7 +404,7 @@ CREATE FUNCTION docstore_internal.table_size(relation regclass) RETURNS bigint
 	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 1000
 	AS 'MODULE_PATHNAME', 'ds_table_size';
 
-COMMENT ON FUNCTION docstore_internal.table_size(regclass) IS 'internal: the size of a table and its partitions, for the views; waits for nobody';
+COMMENT ON FUNCTION docstore_internal.table_size(regclass) IS 'internal: the size of a table and its partitions, for the views; waits for no lock';
 
 CREATE FUNCTION docstore_internal.trigger_state(enabled "char") RETURNS text
 	LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
@@ -416,7 +416,7 @@ CREATE FUNCTION docstore_internal.trigger_fault(relation regclass) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100
 	AS 'MODULE_PATHNAME', 'ds_trigger_fault';
 
-COMMENT ON FUNCTION docstore_internal.trigger_fault(regclass) IS 'internal: what is wrong with the triggers of a log or a guarded table, NULL when nothing is, for the views';
+COMMENT ON FUNCTION docstore_internal.trigger_fault(regclass) IS 'internal: what is wrong with the triggers of a log or a guarded table, NULL if nothing is, for the views';
 
 CREATE FUNCTION docstore_internal.conflict_sqlstate() RETURNS text
 	LANGUAGE c STABLE PARALLEL SAFE
@@ -446,7 +446,7 @@ WHERE c.relkind OPERATOR(pg_catalog.=) ANY ('{r,p}'::pg_catalog."char"[]) AND do
 		SELECT FROM pg_catalog.pg_partition_ancestors(c.oid) AS a
 		WHERE a.relid OPERATOR(pg_catalog.<>) c.oid AND docstore_internal.is_collection(a.relid)));
 
-COMMENT ON VIEW docstore.collections IS 'the collections of this database, partitions apart; those with the consumers of a log as well';
+COMMENT ON VIEW docstore.collections IS 'the collections of this database, without partitions; includes those that hold the consumers of a log';
 COMMENT ON COLUMN docstore.collections.name IS 'the qualified name, as in conflicts';
 COMMENT ON COLUMN docstore.collections.estimated_rows IS 'documents, as of the last VACUUM or ANALYZE; NULL before the first';
 COMMENT ON COLUMN docstore.collections.size IS 'in bytes, with indexes, TOAST and partitions';
@@ -519,7 +519,7 @@ CROSS JOIN LATERAL (
 WHERE t.tgname OPERATOR(pg_catalog.=) 'docstore_guard' AND t.tgfoid OPERATOR(pg_catalog.=) 'docstore_internal.guard_row()'::pg_catalog.regprocedure
 	AND t.tgparentid OPERATOR(pg_catalog.=) 0 AND NOT pg_catalog.pg_is_other_temp_schema(c.relnamespace);
 
-COMMENT ON VIEW docstore.guarded IS 'the tables that docstore.guard() guards; of a partitioned one, the table that was guarded';
+COMMENT ON VIEW docstore.guarded IS 'the tables that docstore.guard() guards; of a partitioned table, only the one that was guarded';
 COMMENT ON COLUMN docstore.guarded.name IS 'the qualified name, as in conflicts';
 COMMENT ON COLUMN docstore.guarded.estimated_rows IS 'as of the last VACUUM or ANALYZE; NULL before the first';
 COMMENT ON COLUMN docstore.guarded.size IS 'in bytes, with indexes, TOAST and partitions';
@@ -529,13 +529,13 @@ COMMENT ON COLUMN docstore.guarded.strict IS 'whether an UPDATE has to set the v
 CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) AS VALUES
 	(docstore_internal.conflict_sqlstate(), NULL, 'reload',
 		'the conflict: expected versions do not hold',
-		'what the hint says: load the listed items again, apply the change to them, save again; read a scope again; append to another stream than a closed one'),
+		'follow the hint: load the listed items again, apply the change to them, and save again; or read the scope again and decide again; or append to a stream that is not closed'),
 	('PT428', NULL, 'no',
-		'an UPDATE of a table whose guard is strict does not set the version',
+		'an UPDATE does not set the version of a table whose guard is strict',
 		'set it to the version that was read, or make the ORM do so'),
 	('22023', 'invalid_parameter_value', 'no',
-		'a bad argument: a NULL or empty id, data that is no object, an unknown op or key, a number or word that is no expected version, the same document twice, a scope without expected, a cursor that is none of this log or whose event is lost, a request_id that was used with other changes',
-		'correct the call; the message names the item'),
+		'a bad argument: a NULL or empty id, data that is not an object, an unknown op or key, a number or word that is not an expected version, the same document twice, a scope without expected, a cursor that is not of this log or whose event is lost, a request_id that was used with other changes',
+		'correct the call: the message names the item'),
 	('22P02', 'invalid_text_representation', 'no',
 		'an id that is not of the collection''s type',
 		'correct the id'),
@@ -546,8 +546,8 @@ CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) A
 		'a row with NULL in a column that docstore reads, whose NOT NULL constraint was not validated',
 		'give the row a value'),
 	('23505', 'unique_violation', 'no',
-		'an append of which some events are stored already, and others not; the DETAIL names them',
-		'send the append as it was, or give new events new ids'),
+		'an append of which some events are stored already, and others are not; the DETAIL names them',
+		'send the append exactly as it was, or give new events new ids'),
 	('25000', 'invalid_transaction_state', 'no',
 		'a write in a parallel query',
 		'mark the function that calls it PARALLEL UNSAFE'),
@@ -555,22 +555,22 @@ CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) A
 		'a write in a read-only transaction, or on a standby',
 		'write on the primary, in a READ WRITE transaction'),
 	('0A000', 'feature_not_supported', 'no',
-		'what docstore cannot do with a table that is distributed',
-		'what the hint says, most often to write its documents one by one'),
+		'something that docstore cannot do with a distributed table',
+		'follow the hint: most often, write its documents one by one'),
 	('27000', 'triggered_data_change_violation', 'no',
-		'a BEFORE trigger of the table undid the write, or changed id or version; of an event, anything but data and metadata; or what a call ran changed what the call itself writes',
-		'let the trigger return the row, with these as they are; change what the call writes in an AFTER trigger, or in another call'),
+		'a BEFORE trigger of the table undid the write, or changed id or version; or, of an event, anything but data and metadata; or a trigger or function that a call ran changed what the call itself writes',
+		'let the trigger return the row with these unchanged; change what the call writes in an AFTER trigger, or in another call'),
 	('39P01', 'trigger_protocol_violated', 'no',
-		'a function of the triggers of guards or logs, called by somebody else',
-		'call docstore.guard or docstore.create_log'),
+		'a trigger function of guards or logs was called by something else',
+		'call docstore.guard or docstore.create_log instead'),
 	('40001', 'serialization_failure', 'again',
-		'the transaction''s snapshot is too old to tell, or another rare case',
+		'the transaction''s snapshot is too old for the check, or another rare case',
 		'begin the transaction again'),
 	('40P01', 'deadlock_detected', 'again',
-		'the server''s own: a deadlock, which it has ended',
+		'the server''s own error: a deadlock, which it has ended',
 		'begin the transaction again'),
 	('42501', 'insufficient_privilege', 'no',
-		'a privilege is missing; row security lets you see the document and not write it; the table''s owner may not make the floor; a version that only the owner can delete',
+		'a privilege is missing; row security lets you see the document but not write it; the table''s owner may not create the floor; a version that only the owner can delete',
 		'ask the owner of the table'),
 	('42703', 'undefined_column', 'no',
 		'a table to guard has no such column',
@@ -580,36 +580,36 @@ CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) A
 		'shorten it'),
 	('2BP01', 'dependent_objects_still_exist', 'no',
 		'a table to unguard is guarded as a partition of another',
-		'unguard that one, or detach the partition'),
+		'unguard that table, or detach the partition'),
 	('42704', 'undefined_object', 'no',
 		'a table that is not guarded',
-		'nothing: it is free already'),
+		'none is needed: it has no guard'),
 	('42710', 'duplicate_object', 'no',
 		'a table that is guarded already, or one of its partitions',
-		'to name another column, unguard it first; so with the partition'),
+		'unguard it first to name another version column; unguard the partition, too'),
 	('42804', 'datatype_mismatch', 'no',
-		'a version column that is no smallint, integer or bigint',
+		'a version column that is not a smallint, integer or bigint',
 		'name another column'),
 	('42P01', 'undefined_table', 'no',
 		'no such table',
 		'check the name and the search_path'),
 	('42809', 'wrong_object_type', 'no',
-		'a table that is no collection, or no log, or cannot be guarded',
+		'a table that is not a collection or a log, or that cannot be guarded',
 		'the DETAIL says what it lacks'),
 	('55006', 'object_in_use', 'no',
 		'a trigger or function has altered or dropped a table of the very call that fired it',
-		'let it leave the tables of the call as they are'),
+		'make it leave the tables of the call as they are'),
 	('55P03', 'lock_not_available', 'again',
-		'the server''s own: a lock was not to be had within lock_timeout',
+		'the server''s own error: a lock was not available within lock_timeout',
 		'begin the transaction again'),
 	('54000', 'program_limit_exceeded', 'no',
 		'an id, or a name of a stream, that does not fit into an index; more than 2,147,483,647 items in one transaction with deferred conflicts',
-		'shorten it, or use a hash of it; commit now and then');
+		'shorten it, or use a hash of it; commit more often');
 
 COMMENT ON VIEW docstore.error_codes IS 'the SQLSTATEs that docstore raises';
-COMMENT ON COLUMN docstore.error_codes.sqlstate IS 'of the conflict, what the setting docstore.conflict_sqlstate says';
-COMMENT ON COLUMN docstore.error_codes.condition IS 'its name in PL/pgSQL; NULL for what is caught by its SQLSTATE';
-COMMENT ON COLUMN docstore.error_codes.retry IS 'reload: load, apply the change, save again; again: the same transaction once more; no: it would fail again';
+COMMENT ON COLUMN docstore.error_codes.sqlstate IS 'for the conflict, the value of docstore.conflict_sqlstate';
+COMMENT ON COLUMN docstore.error_codes.condition IS 'its name in PL/pgSQL; NULL where only the SQLSTATE can be caught';
+COMMENT ON COLUMN docstore.error_codes.retry IS 'reload: load again, apply the change, and save again; again: repeat the transaction; no: it would fail again';
 COMMENT ON COLUMN docstore.error_codes.meaning IS 'when it is raised';
 COMMENT ON COLUMN docstore.error_codes.remedy IS 'what to do';
 
