@@ -3,7 +3,7 @@
 
 heading "2. A batch of 20, and 3 of them are stale"
 
-say "Twenty more shops, saved with one call. Items that expect nothing can only create."
+say "Twenty more shops, saved with one call. Items without an expected version can only create."
 as ann <<'SQL'
 SELECT count(*) AS saved, max(version) AS version
 FROM docstore.save((
@@ -22,7 +22,7 @@ FROM docstore.load_many('shops', ARRAY(SELECT n::text FROM generate_series(101, 
 SQL
 )
 
-say "Ann loads them all, to let them open an hour earlier. Each of her items carries the version that she saw."
+say "Ann loads all of them, because they will open an hour earlier. Each of her items carries the version that she saw."
 as ann <<<"$load_and_change"
 
 say "Meanwhile Ben notes that three of them have wifi."

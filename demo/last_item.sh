@@ -11,7 +11,7 @@ SQL
 
 heading "5. One lamp is left, and two want it"
 
-say "Each order is a stream of its own. What they have in common is the lamp: all events about it have its name as a tag."
+say "Each order is a stream of its own. What the orders share is the lamp: all events about it carry its name as their stream_id."
 as ann <<'SQL'
 SELECT version FROM docstore.append('ledger', 'warehouse', '[{"type": "Delivered", "stream_id": "lamp", "data": {"count": 1}}]');
 SQL
@@ -26,7 +26,7 @@ as ann <<<"$left"
 as ben <<<"$left"
 seen=$(value "SELECT docstore.tail('ledger', '{\"stream_id\": \"lamp\"}')")
 
-say "Both order, at the same moment. They expect that nothing has happened to the lamp since."
+say "Both order it at the same moment. They expect that nothing has happened to the lamp since."
 show_statement ann "$(order ann)"
 show_statement ben "$(order ben)"
 order ann | ask ann >"$work/ann.answer" &

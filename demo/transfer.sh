@@ -3,7 +3,7 @@
 
 heading "4. A transfer between two accounts"
 
-say "An event log keeps what has happened, in streams: here an account is one. Ann has 100, Ben has nothing yet."
+say "An event log keeps what has happened, in streams. Here, each account is a stream. Ann has 100, Ben has nothing yet."
 as ann <<'SQL'
 SELECT docstore.create_log('ledger');
 SELECT * FROM docstore.append('ledger', 'ann', '[{"type": "Opened"}, {"type": "Deposited", "data": {"amount": 100}}]');
@@ -21,21 +21,21 @@ SELECT item, op, id, version FROM docstore.save('[
 SQL
 )
 
-say "Ann is about to send Ben 80. That depends on two things: nothing was withdrawn from her account, and his is not frozen.
-A scope for each says so. Meanwhile Ben gets money from somewhere else, which is not in the way."
+say "Ann is about to send 80 to Ben. That depends on two things: nothing has been withdrawn from her account, and his is not
+frozen. There is a scope for each. Meanwhile Ben receives money from somewhere else, which does not conflict with them."
 as ben <<'SQL'
 SELECT * FROM docstore.append('ledger', 'ben', '[{"type": "Deposited", "data": {"amount": 5}}]');
 SQL
 as ann <<<"$transfer"
 
-say "Both accounts have their event. Now Ben's account is frozen, and Ann's program sends the same again."
+say "Each account has its event. Now Ben's account is frozen, and Ann's program sends the same call again."
 as ben <<'SQL'
 SELECT * FROM docstore.append('ledger', 'ben', '[{"type": "Frozen"}]');
 SQL
 as ann <<<"$transfer"
 
-say "One conflict, both scopes: she has withdrawn already, and his account is frozen. Nothing was appended.
-A log is a table, so ask it as one:"
+say "One conflict names both scopes: 80 has been withdrawn from her account already, and his is frozen. Nothing was appended.
+A log is a table, so you can query it:"
 as ann <<'SQL'
 SELECT stream, version, type, data FROM ledger ORDER BY stream, version;
 SQL

@@ -25,13 +25,13 @@ as ben <<'SQL'
 SELECT docstore.upsert('shops', 'mozart', '{"name": "Mozart''s", "seats": 42}', 1) AS version;
 SQL
 
-say "Ann adds the wifi. She saw version 1 as well, so she does not know of Ben's seats."
+say "Ann adds wifi. She saw version 1, too, so she does not know about Ben's seats."
 as ann <<'SQL'
 SELECT docstore.upsert('shops', 'mozart', '{"name": "Mozart''s", "seats": 40, "wifi": true}', 1) AS version;
 SQL
 
 say "A conflict: nothing was written, and Ben's seats are safe. Ann loads the document again,
-and saves her change to what is there now. A patch has just what she changes."
+and saves her change to what is there now. A patch contains only what she changes."
 as ann <<'SQL'
 SELECT version, data FROM docstore.load('shops', 'mozart');
 SQL

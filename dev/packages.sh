@@ -61,7 +61,7 @@ install_without_services() {
 find_server() {
 	local config
 	if [ -n "${PG_CONFIG:-}" ]; then
-		command -v "$PG_CONFIG" >/dev/null || die "PG_CONFIG is no program that is there: $PG_CONFIG"
+		command -v "$PG_CONFIG" >/dev/null || die "PG_CONFIG is not a program: $PG_CONFIG"
 		pg_major=$("$PG_CONFIG" --version | sed 's/^[^0-9]*\([0-9]*\).*/\1/')
 	elif [ -n "${PG_MAJOR:-}" ]; then
 		pg_major=$PG_MAJOR
