@@ -69,6 +69,13 @@ CREATE FUNCTION docstore.merge_patch(target jsonb, patch jsonb) RETURNS jsonb
 
 COMMENT ON FUNCTION docstore.merge_patch(jsonb, jsonb) IS 'what a JSON merge patch (RFC 7396) makes of a target; a target that is NULL counts as {}';
 
+CREATE FUNCTION docstore.merge3(base jsonb, mine jsonb, theirs jsonb, rules jsonb DEFAULT '{}')
+	RETURNS TABLE (merged jsonb, conflicts jsonb)
+	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 50 ROWS 1
+	AS 'MODULE_PATHNAME', 'ds_merge3_sql';
+
+COMMENT ON FUNCTION docstore.merge3(jsonb, jsonb, jsonb, jsonb) IS 'what two edits of base, mine and theirs, make together, or all conflicts between them; rules say by path what is merged how';
+
 CREATE FUNCTION docstore.delete(collection regclass, id text, expected_version bigint)
 	RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500
@@ -276,31 +283,17 @@ CREATE FUNCTION docstore.tail(log regclass, scope jsonb) RETURNS bigint
 
 COMMENT ON FUNCTION docstore.tail(regclass, jsonb) IS 'the highest position of an event in a scope; NULL when there is none';
 
-CREATE FUNCTION docstore.read_scope(log regclass, scopes jsonb, after bigint DEFAULT NULL, max_count int DEFAULT NULL, backwards boolean DEFAULT false)
-	RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb, metadata jsonb, event_id uuid,
-		source_type text, stream_type text, stream_id text, recorded_at timestamptz, tags text[])
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 500 ROWS 100
-	AS 'MODULE_PATHNAME', 'ds_read_scope';
-
-COMMENT ON FUNCTION docstore.read_scope(regclass, jsonb, bigint, int, boolean) IS 'read the events of any of some scopes by position, or backwards, to decide by; after NULL is the end to begin at';
-
 --
 -- Reading a log, and consumers
 --
 
-CREATE FUNCTION docstore.read_log(log regclass, after text DEFAULT NULL, max_count int DEFAULT 1000, scope jsonb DEFAULT NULL, until text DEFAULT NULL)
+CREATE FUNCTION docstore.read_log(log regclass, after text DEFAULT NULL, max_count int DEFAULT 1000, scope jsonb DEFAULT NULL)
 	RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb, metadata jsonb, event_id uuid,
 		source_type text, stream_type text, stream_id text, recorded_at timestamptz, tags text[], cursor text)
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 1000 ROWS 1000
 	AS 'MODULE_PATHNAME', 'ds_read_log';
 
-COMMENT ON FUNCTION docstore.read_log(regclass, text, int, jsonb, text) IS 'read the events of a log, or of any of some scopes, that come after a cursor, and until another one; none is ever skipped';
-
-CREATE FUNCTION docstore.log_end(log regclass) RETURNS text
-	LANGUAGE c STABLE PARALLEL RESTRICTED COST 300
-	AS 'MODULE_PATHNAME', 'ds_log_end';
-
-COMMENT ON FUNCTION docstore.log_end(regclass) IS 'the cursor of the last event of a log that readers get by now, to read until there and go on from there';
+COMMENT ON FUNCTION docstore.read_log(regclass, text, int, jsonb) IS 'read the events of a log, or of a scope of it, that come after a cursor; none is ever skipped';
 
 CREATE FUNCTION docstore.log_status(log regclass)
 	RETURNS TABLE (safe_end text, waiting_events bigint, lag interval, blocked_by_pid int, blocked_by_prepared text, blocked_by_role name,

@@ -6,6 +6,12 @@
  *	json.c			values as the server has read them: objects, arrays, words
  *	merge_patch.c	a merge patch, RFC 7396: docstore.merge_patch(), which the
  *					statements that patch documents call on the row they lock
+ *	merge3.c		two edits of one value, merged: what both have changed in two
+ *					ways collides; docstore.merge3()
+ *	merge_rules.c, merge_set.c, merge_elements.c, merge_order.c
+ *					the rules by which a value is merged otherwise: sums, sets,
+ *					arrays whose elements have keys
+ *	json_compare.c	what is equal, and an order that is the same everywhere
  *	json_parse.c	text as jsonb, the very bytes that the server makes of it; what
  *					is unusual is left to the server
  *	json_tape.c, json_text.h, json_build.c, json_number.c

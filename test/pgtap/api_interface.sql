@@ -2,7 +2,7 @@
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION docstore;
-SELECT plan(64);
+SELECT plan(66);
 
 SELECT has_extension('docstore');
 SELECT has_schema('docstore');
@@ -10,7 +10,7 @@ SELECT schema_privs_are('docstore', 'public', ARRAY['USAGE']);
 
 SELECT has_function('docstore'::name, f.name::name, f.arguments::name[]) FROM (VALUES
 	('create_collection', '{text,regtype}'), ('upsert', '{regclass,text,jsonb,bigint}'), ('delete', '{regclass,text,bigint}'),
-	('patch', '{regclass,text,jsonb,bigint}'), ('merge_patch', '{jsonb,jsonb}'), ('get', '{regclass,text}'), ('put', '{jsonb}'),
+	('patch', '{regclass,text,jsonb,bigint}'), ('merge_patch', '{jsonb,jsonb}'), ('merge3', '{jsonb,jsonb,jsonb,jsonb}'), ('get', '{regclass,text}'), ('put', '{jsonb}'),
 	('load', '{regclass,text,bigint}'), ('load_many', '{regclass,text[]}'), ('upsert_many', '{regclass,text[],jsonb[],bigint[]}'),
 	('try_save', '{jsonb}'), ('violations', '{text}'), ('no_version', '{}'), ('any_version', '{}'), ('some_version', '{}'),
 	('guard', '{regclass,name,boolean}'), ('unguard', '{regclass}')
@@ -21,7 +21,7 @@ SELECT function_returns('docstore'::name, f.name::name, f.result) FROM (VALUES
 	('create_collection', 'regclass'), ('upsert', 'bigint'), ('delete', 'bigint'), ('patch', 'bigint'), ('put', 'jsonb'), ('upsert_many', 'bigint[]'), ('any_version', 'bigint')
 ) f(name, result);
 SELECT volatility_is('docstore'::name, f.name::name, f.volatility) FROM (VALUES
-	('upsert', 'volatile'), ('save', 'volatile'), ('load', 'stable'), ('load_many', 'stable'), ('get', 'stable'), ('put', 'volatile'), ('merge_patch', 'immutable'), ('violations', 'immutable'), ('no_version', 'immutable')
+	('upsert', 'volatile'), ('save', 'volatile'), ('load', 'stable'), ('load_many', 'stable'), ('get', 'stable'), ('put', 'volatile'), ('merge_patch', 'immutable'), ('merge3', 'immutable'), ('violations', 'immutable'), ('no_version', 'immutable')
 ) f(name, volatility);
 SELECT isnt_definer('docstore'::name, f.name::name) FROM (VALUES ('upsert'), ('save'), ('create_collection')) f(name);
 

@@ -96,6 +96,8 @@ CALL pg_temp.request('POST', 'upsert', '{"collection": "data.shops", "id": "a", 
 CALL pg_temp.request('POST', 'upsert', '{"collection": "data.orders", "id": 7, "data": {}, "expected_version": "-1"}');
 CALL pg_temp.request('POST', 'patch', '{"collection": "data.shops", "id": "a", "patch": {"opens": 8, "name": null}, "expected_version": -2}');
 CALL pg_temp.request('POST', 'merge_patch', '{"target": {"a": 1}, "patch": {"b": 2}}');
+CALL pg_temp.request('POST', 'merge3', '{"base": {"a": 1, "b": 1}, "mine": {"a": 2, "b": 1}, "theirs": {"a": 1, "b": 2}}');
+CALL pg_temp.request('POST', 'merge3', '{"base": {"a": 1}, "mine": {"a": 2}, "theirs": {}, "rules": {"/b": "set"}}');
 CALL pg_temp.request('POST', 'parse', '{"json": "{\"a\": [1, 2.50]}"}');
 CALL pg_temp.request('POST', 'parse_many', '{"json": ["1", null]}');
 CALL pg_temp.request('GET', 'load', '{"collection": "data.shops", "id": "a"}');
