@@ -15,13 +15,27 @@ COMMENT ON FUNCTION docstore.read_stream(regclass, text, bigint, int, boolean) I
 
 DROP FUNCTION docstore.read_log(regclass, text, int, jsonb);
 
-CREATE FUNCTION docstore.read_log(log regclass, after text DEFAULT NULL, max_count int DEFAULT 1000, scope jsonb DEFAULT NULL)
+CREATE FUNCTION docstore.read_log(log regclass, after text DEFAULT NULL, max_count int DEFAULT 1000, scope jsonb DEFAULT NULL, until text DEFAULT NULL)
 	RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb, metadata jsonb, event_id uuid,
 		source_type text, stream_type text, stream_id text, recorded_at timestamptz, tags text[], cursor text)
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 1000 ROWS 1000
 	AS 'MODULE_PATHNAME', 'ds_read_log';
 
-COMMENT ON FUNCTION docstore.read_log(regclass, text, int, jsonb) IS 'read the events of a log, or of a scope of it, that come after a cursor; none is ever skipped';
+COMMENT ON FUNCTION docstore.read_log(regclass, text, int, jsonb, text) IS 'read the events of a log, or of any of some scopes, that come after a cursor, and until another one; none is ever skipped';
+
+CREATE FUNCTION docstore.log_end(log regclass) RETURNS text
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 300
+	AS 'MODULE_PATHNAME', 'ds_log_end';
+
+COMMENT ON FUNCTION docstore.log_end(regclass) IS 'the cursor of the last event of a log that readers get by now, to read until there and go on from there';
+
+CREATE FUNCTION docstore.read_scope(log regclass, scopes jsonb, after bigint DEFAULT NULL, max_count int DEFAULT NULL, backwards boolean DEFAULT false)
+	RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb, metadata jsonb, event_id uuid,
+		source_type text, stream_type text, stream_id text, recorded_at timestamptz, tags text[])
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 500 ROWS 100
+	AS 'MODULE_PATHNAME', 'ds_read_scope';
+
+COMMENT ON FUNCTION docstore.read_scope(regclass, jsonb, bigint, int, boolean) IS 'read the events of any of some scopes by position, or backwards, to decide by; after NULL is the end to begin at';
 
 COMMENT ON FUNCTION docstore.repair_log(regclass, boolean) IS 'add what a log of an older version lacks, make its triggers again, and set when they fire; with notify, also the one that sends notifications';
 

@@ -1,7 +1,6 @@
 /*
- * logs.c - reading a log: read_log, the events after a cursor; tail, the
- * highest position in a scope; log_status, how far readers can go and why no
- * further
+ * logs.c - reading a log: read_log, the events after a cursor; log_end, as far
+ * as readers can go; log_status, and why no further
  *
  * Rows of read_log come in the order of the feed (feed.c), up to its horizon.  One
  * snapshot decides both what is visible and where the horizon is; with two,
@@ -27,192 +26,140 @@
 #include "funcapi.h"
 #include "json/json.h"
 #include "log/log.h"
-#include "scope/scope.h"
-#include "scope/tail.h"
+#include "scope/read_feed.h"
 #include "table/plan.h"
+#include "utils/builtins.h"
 #include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 #include "utils/xid8.h"
 
 PG_FUNCTION_INFO_V1(ds_read_log);
-PG_FUNCTION_INFO_V1(ds_tail);
 PG_FUNCTION_INFO_V1(ds_log_status);
-
-/* The parameters of read_log(): the cursor, the horizon, how many, and then the scope. */
-enum
-{
-	AFTER = 0,
-	HORIZON = AFTER + DS_CURSOR_PARAMETERS,
-	MAX_COUNT = HORIZON + 2,
-	SCOPE,
-	PARAMETERS = SCOPE + DS_SCOPE_PARAMETERS
-};
-
-typedef struct Reading
-{
-	const DsLog *log;
-	const DsScope *scope;
-	int			columns;		/* of the events, without the cursor */
-} Reading;
-
-static void
-build_events(const void *context, DsStatementText *text)
-{
-	const Reading *reading = context;
-	const Oid	types[] = {INT8OID, XID8OID, INT8OID, INT8OID, XID8OID, INT8OID};
-
-	text->sql = psprintf("SELECT %s, " DS_CURSOR_SQL " FROM ONLY %s AS e "
-						 "WHERE " DS_CURSOR_ROW " OPERATOR(pg_catalog.>) ($1, $2, $3) "
-						 "AND (e.generation, e.transaction_id) OPERATOR(pg_catalog.<) ($4, $5) "
-						 "AND %s "
-						 "ORDER BY e.generation, e.transaction_id, e.log_position LIMIT $6",
-						 ds_log_read_columns(reading->log, reading->columns),
-						 ds_name_of(reading->log->events.relid),
-						 ds_scope_condition(reading->log, reading->scope, SCOPE + 1));
-	text->parameters = PARAMETERS;
-	text->in_order = true;
-	memcpy(text->types, types, sizeof(types));
-	ds_scope_parameter_types(&text->types[SCOPE]);
-}
+PG_FUNCTION_INFO_V1(ds_log_end);
 
 /* A cursor of another log would skip events or bring them again. */
 pg_noreturn static void
-refuse_foreign(const DsLog *log)
+refuse_foreign(const DsLog *log, const char *argument)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("after is not a cursor of log \"%s\"", ds_name_of(log->events.relid)),
+			 errmsg("%s is not a cursor of log \"%s\"", argument, ds_name_of(log->events.relid)),
 			 errhint("Events that come by logical replication have an order of their own on each server. "
 					 "Begin again with NULL, and skip the events that were processed already.")));
 }
 
 /* So would one from a future that never was. */
 pg_noreturn static void
-refuse_lost(const DsLog *log)
+refuse_lost(const DsLog *log, const char *argument)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("after points to an event that log \"%s\" does not have", ds_name_of(log->events.relid)),
+			 errmsg("%s points to an event that log \"%s\" does not have", argument, ds_name_of(log->events.relid)),
 			 errdetail("The event was lost in a failover, a crash or a recovery, or it was deleted while older ones were kept, or the cursor is of another log."),
 			 errhint("Other events may have taken its place. Begin again with an earlier cursor, or with NULL, and skip the events that were processed already.")));
 }
 
-/* The argument after. */
-static void
-read_after(FunctionCallInfo fcinfo, const DsLog *log, DsCursor *after)
+/* Who stored a cursor that is ahead of what was read would skip what is in between. */
+pg_noreturn static void
+refuse_ahead(const DsLog *log)
 {
-	if (PG_ARGISNULL(1))
-	{
-		ds_cursor_begin(after);
-		return;
-	}
-	ds_cursor_read(PG_GETARG_TEXT_PP(1), "after", after);
-	switch (ds_cursor_check(log, after))
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("until is after the last event of log \"%s\" that can be read now", ds_name_of(log->events.relid)),
+			 errdetail("Events before it may be missing: on a standby that lags behind, or in a snapshot that is older than the cursor."),
+			 errhint("Call docstore.log_end() on the server that is read, before it is read.")));
+}
+
+/* The cursor in an argument. */
+static void
+read_cursor(text *given, const char *argument, const DsLog *log, DsCursor *cursor)
+{
+	ds_cursor_read(given, argument, cursor);
+	switch (ds_cursor_check(log, cursor))
 	{
 		case DS_CURSOR_GOOD:
 			break;
 		case DS_CURSOR_FOREIGN:
-			refuse_foreign(log);
+			refuse_foreign(log, argument);
 		case DS_CURSOR_LOST:
-			refuse_lost(log);
+			refuse_lost(log, argument);
 	}
 }
 
-/* The argument scope: what it expects is not looked at. */
+/* The range that the arguments after and until say. */
 static void
-read_scope(FunctionCallInfo fcinfo, DsScope *scope)
+read_range(FunctionCallInfo fcinfo, const DsLog *log, DsFeedRange *range)
+{
+	DsHorizon	horizon;
+	DsCursor	cursor;
+
+	ds_cursor_begin(&range->from);
+	if (!PG_ARGISNULL(1))
+	{
+		read_cursor(PG_GETARG_TEXT_PP(1), "after", log, &cursor);
+		range->from = ds_cursor_next_place(&cursor);
+	}
+	horizon = ds_feed_find_horizon(&log->events, GetActiveSnapshot());
+	range->to = (DsCursor) {horizon.generation, horizon.transaction_id, PG_INT64_MIN};
+	/* Functions of versions before 0.9.0 do not have the argument until. */
+	if (PG_NARGS() > 4 && !PG_ARGISNULL(4))
+	{
+		read_cursor(PG_GETARG_TEXT_PP(4), "until", log, &cursor);
+		if (!ds_cursor_is_reached(log, &cursor, &horizon))
+			refuse_ahead(log);
+		range->to = ds_cursor_next_place(&cursor);
+	}
+}
+
+/* The argument scope: NULL is the scope that has all events. */
+static DsScope *
+read_scopes(FunctionCallInfo fcinfo, int *count)
 {
 	JsonbValue	given;
 
-	memset(scope, 0, sizeof(DsScope));
 	if (PG_ARGISNULL(3))
-		return;
+	{
+		*count = 1;
+		return palloc0(sizeof(DsScope));
+	}
 	ds_json_root(PG_GETARG_JSONB_P(3), &given);
-	ds_scope_read(&given, DS_ONLY_ITEM, scope);
+	return ds_scopes_read_filters(&given, count);
 }
 
 /*
  * docstore.read_log(log regclass, after text DEFAULT NULL, max_count int DEFAULT 1000,
- *					 scope jsonb DEFAULT NULL)
+ *					 scope jsonb DEFAULT NULL, until text DEFAULT NULL)
  * RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb,
  *				  metadata jsonb, event_id uuid, source_type text, stream_type text,
  *				  stream_id text, recorded_at timestamptz, tags text[], cursor text)
  *
- * The events after a cursor that the statement sees and that nothing can still
- * come before; each has the cursor to go on from.  after NULL is where the log
- * begins, max_count NULL is all of them.  Raises 22023, 42P01, 42809.
- * Locks: ACCESS SHARE on the log's tables.
+ * The events after a cursor, up to and including the one at another, that the
+ * statement sees and that nothing can still come before; each has the cursor to
+ * go on from.  after NULL is where the log begins, until NULL as far as it goes,
+ * max_count NULL is all of them; scope may be an array, of which one is enough.
+ * Raises 22023, 42P01, 42809, 54000.  Locks: ACCESS SHARE on the log's tables.
  */
 Datum
 ds_read_log(PG_FUNCTION_ARGS)
 {
 	DsLog		log;
-	DsCursor	after;
-	DsHorizon	horizon;
-	DsScope		scope;
-	ReturnSetInfo *set = (ReturnSetInfo *) fcinfo->resultinfo;
-	Reading		reading = {&log, &scope, 0};
-	Datum		values[PARAMETERS];
-	char		nulls[PARAMETERS];
+	DsScope    *scopes;
+	int			count;
+	DsFeedRange range;
 
 	ds_argument_require(PG_ARGISNULL(0), "log");
-	memset(nulls, ' ', sizeof(nulls));
-	values[MAX_COUNT] = ds_log_max_count(fcinfo, 2, &nulls[MAX_COUNT]);
-	read_scope(fcinfo, &scope);
+	range.max_count = ds_log_max_count(fcinfo, 2, &range.no_max_count);
+	scopes = read_scopes(fcinfo, &count);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	reading.columns = set->setDesc->natts - 1;
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
-	/* Every event has a source: do not look for one without through the whole log. */
-	if (scope.source_filter == DS_NONE)
-	{
-		values[MAX_COUNT] = Int64GetDatum(0);
-		nulls[MAX_COUNT] = ' ';
-	}
 
 	SPI_connect();
-	read_after(fcinfo, &log, &after);
-	horizon = ds_feed_find_horizon(&log.events, GetActiveSnapshot());
-	ds_cursor_parameters(&after, &values[AFTER]);
-	values[HORIZON] = Int64GetDatum(horizon.generation);
-	values[HORIZON + 1] = FullTransactionIdGetDatum(horizon.transaction_id);
-	ds_scope_parameters(&scope, &values[SCOPE], &nulls[SCOPE]);
-	if (ds_plan_return(&log.events, (DsPlanKey) {.build = build_events, .form = ds_scope_shape(&scope), .path = reading.columns},
-					   &reading, values, nulls, set) > 0)
+	read_range(fcinfo, &log, &range);
+	if (ds_scopes_read_feed(&log, scopes, count, &range, (ReturnSetInfo *) fcinfo->resultinfo) > 0)
 		ds_feed_flush();
 	SPI_finish();
 	return (Datum) 0;
-}
-
-/*
- * docstore.tail(log regclass, scope jsonb) RETURNS bigint
- *
- * The highest position in the scope that the statement sees, NULL when there
- * is none; what the scope expects is not looked at, so that one object serves
- * to read and to append.  Raises 22023, 42P01, 42809.
- * Locks: ACCESS SHARE on the log's tables.
- */
-Datum
-ds_tail(PG_FUNCTION_ARGS)
-{
-	DsScope		scope;
-	DsLog		log;
-	JsonbValue	given;
-	int64		tail;
-	bool		found;
-
-	ds_argument_require(PG_ARGISNULL(0), "log");
-	ds_argument_require(PG_ARGISNULL(1), "scope");
-	ds_json_root(PG_GETARG_JSONB_P(1), &given);
-	ds_scope_read(&given, DS_ONLY_ITEM, &scope);
-	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
-
-	SPI_connect();
-	found = ds_scope_tail(&log, &scope, PG_INT64_MIN, &tail);
-	SPI_finish();
-	if (!found)
-		PG_RETURN_NULL();
-	PG_RETURN_INT64(tail);
 }
 
 /* The columns of log_status(). */
@@ -286,6 +233,27 @@ take(Row *status, int column, uint64 rows, int from)
 		status->values[column] = ds_plan_value(0, from, status_types[column], &status->nulls[column]);
 }
 
+/* The cursor of the last event below a horizon, in the caller's memory; NULL when there is none. */
+static char *
+find_safe_end(const DsLog *log, const DsHorizon *horizon)
+{
+	Datum		values[2] = {
+		Int64GetDatum(horizon->generation), FullTransactionIdGetDatum(horizon->transaction_id)
+	};
+	bool		is_null;
+	Datum		end;
+	char	   *result = NULL;
+
+	if (ds_plan_run(&log->events, (DsPlanKey) {.build = build_safe_end}, log, DS_READ, values, NULL) > 0)
+	{
+		end = ds_plan_value(0, 1, TEXTOID, &is_null);
+		result = SPI_palloc(VARSIZE_ANY_EXHDR(DatumGetPointer(end)) + 1);
+		text_to_cstring_buffer(DatumGetTextPP(end), result, VARSIZE_ANY_EXHDR(DatumGetPointer(end)) + 1);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return result;
+}
+
 /* Up to where events are safe, and how many wait since when; returns how many. */
 static int64
 find_events(const DsLog *log, const DsHorizon *horizon, Row *status)
@@ -294,11 +262,12 @@ find_events(const DsLog *log, const DsHorizon *horizon, Row *status)
 		Int64GetDatum(horizon->generation), FullTransactionIdGetDatum(horizon->transaction_id)
 	};
 	Interval   *lag = palloc0(sizeof(Interval));
+	char	   *end = find_safe_end(log, horizon);
 	Datum		since;
 	bool		none;
 
-	take(status, SAFE_END, ds_plan_run(&log->events, (DsPlanKey) {.build = build_safe_end}, log,
-									   DS_READ, values, NULL), 1);
+	status->nulls[SAFE_END] = end == NULL;
+	status->values[SAFE_END] = end == NULL ? (Datum) 0 : CStringGetTextDatum(end);
 	take(status, WAITING_EVENTS, ds_plan_run(&log->events, (DsPlanKey) {.build = build_waiting}, log,
 											 DS_READ, values, NULL), 1);
 	since = ds_plan_value(0, 2, TIMESTAMPTZOID, &none);
@@ -367,4 +336,31 @@ ds_log_status(PG_FUNCTION_ARGS)
 	tuplestore_putvalues(set->setResult, set->setDesc, status.values, status.nulls);
 	SPI_finish();
 	return (Datum) 0;
+}
+
+/*
+ * docstore.log_end(log regclass) RETURNS text
+ *
+ * The cursor of the last event that readers get by now, or the origin when
+ * there is none.  What comes later comes after it, so whoever has read until
+ * there goes on from there, whatever was in his scopes.
+ * Raises 22023, 42P01, 42809.  Locks: ACCESS SHARE on the log's tables.
+ */
+Datum
+ds_log_end(PG_FUNCTION_ARGS)
+{
+	DsLog		log;
+	DsHorizon	horizon;
+	char	   *end;
+
+	ds_argument_require(PG_ARGISNULL(0), "log");
+	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
+
+	SPI_connect();
+	horizon = ds_feed_find_horizon(&log.events, GetActiveSnapshot());
+	end = find_safe_end(&log, &horizon);
+	if (end != NULL)
+		ds_feed_flush();
+	SPI_finish();
+	PG_RETURN_TEXT_P(cstring_to_text(end != NULL ? end : DS_CURSOR_ORIGIN));
 }

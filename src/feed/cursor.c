@@ -4,6 +4,9 @@
  * A cursor is the place of an event in the order of the feed: its generation,
  * transaction_id and log_position, joined by "-".  To callers it is opaque.
  * There is one way to write a cursor, and nothing else is read as one.
+ *
+ * One more place has a cursor, the origin: that of a log without events.  Its
+ * generation is 0, which no event has, so that all events come after it.
  */
 #include "postgres.h"
 
@@ -63,7 +66,7 @@ ds_cursor_read(text *given, const char *name, DsCursor *cursor)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("invalid cursor in argument %s", name),
-				 errhint("Pass a value of the column cursor of docstore.read_log(), or NULL for the beginning of the log.")));
+				 errhint("Pass a value of the column cursor of docstore.read_log(), what docstore.log_end() returns, or NULL for the beginning of the log.")));
 }
 
 /* The order of the feed, as the index has it. */
@@ -84,6 +87,29 @@ ds_cursor_begin(DsCursor *cursor)
 	cursor->generation = PG_INT64_MIN;
 	cursor->transaction_id = InvalidFullTransactionId;
 	cursor->log_position = PG_INT64_MIN;
+}
+
+bool
+ds_cursor_is_origin(const DsCursor *cursor)
+{
+	return cursor->generation == 0 && cursor->log_position == 0 &&
+		!FullTransactionIdIsValid(cursor->transaction_id);
+}
+
+/* The first place after that of a cursor. */
+DsCursor
+ds_cursor_next_place(const DsCursor *cursor)
+{
+	DsCursor	next = *cursor;
+
+	if (next.log_position < PG_INT64_MAX)
+		next.log_position++;
+	else
+	{
+		next.log_position = PG_INT64_MIN;
+		next.transaction_id.value++;
+	}
+	return next;
 }
 
 /* As parameters, DS_CURSOR_PARAMETERS of them. */

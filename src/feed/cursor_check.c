@@ -130,6 +130,23 @@ has_position(const DsLog *log, int64 log_position)
 }
 
 /*
+ * Whether readers with the active snapshot get, sooner or later, all that comes
+ * up to a cursor: what they do not get by now they would miss if they went on
+ * from there.  So its event must be there for them, and below the horizon of
+ * that snapshot.  The cursor is good otherwise (ds_cursor_check()).
+ */
+bool
+ds_cursor_is_reached(const DsLog *log, const DsCursor *cursor, const DsHorizon *horizon)
+{
+	if (ds_cursor_is_origin(cursor))
+		return true;
+	return (cursor->generation < horizon->generation ||
+			(cursor->generation == horizon->generation &&
+			 FullTransactionIdPrecedes(cursor->transaction_id, horizon->transaction_id))) &&
+		ds_place_is_visible(&log->events, cursor);
+}
+
+/*
  * Check a cursor; what becomes of one that is not good is the caller's affair.
  * Of a cursor of this very server another event at its position tells nothing:
  * that may be what came in the place of one that was lost.  Callers are
@@ -141,7 +158,7 @@ ds_cursor_check(const DsLog *log, const DsCursor *cursor)
 	bool		has_gone;
 
 	ds_collection_look_again(&log->events);
-	if (ds_place_is_taken(&log->events, cursor))
+	if (ds_cursor_is_origin(cursor) || ds_place_is_taken(&log->events, cursor))
 		return DS_CURSOR_GOOD;
 	has_gone = is_lost(&log->events, cursor);
 	if (has_gone && ds_generation_is_of_this_cluster(cursor->generation))

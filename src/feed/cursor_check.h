@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "feed/cursor.h"
+#include "feed/feed.h"
 #include "log/log.h"
 
 /* What can be said of a cursor before anything is read. */
@@ -17,6 +18,7 @@ typedef enum DsCursorState
 	DS_CURSOR_LOST				/* its event is gone, and others may have come before it since */
 } DsCursorState;
 
+extern bool ds_cursor_is_reached(const DsLog *log, const DsCursor *cursor, const DsHorizon *horizon);
 extern DsCursorState ds_cursor_check(const DsLog *log, const DsCursor *cursor);
 
 #endif							/* DS_CURSOR_CHECK_H */

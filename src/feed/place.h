@@ -19,5 +19,7 @@
 extern bool ds_place_find(Relation events, Oid feed, Snapshot snapshot, ScanDirection direction,
 						  StrategyNumber strategy, int64 generation, DsCursor *place);
 extern bool ds_place_is_taken(const DsCollection *events, const DsCursor *place);
+extern bool ds_place_is_visible(const DsCollection *events, const DsCursor *place);
+extern int64 ds_place_find_version(const DsCollection *events, Datum stream, const DsCursor *place);
 
 #endif							/* DS_PLACE_H */

@@ -164,8 +164,12 @@ inspect_event_indexes(DsCollection *events)
 				 (is_whole || ds_catalogue_index_is_where_not_null(index, events->columns[DS_TAGS])))
 			events->event.has_tags_index = true;
 		for (int i = 0; i < DS_EVENT_COLUMNS && is_whole; i++)
-			events->event.has_index[i] |=
-				ds_catalogue_index_is_on(index, (const AttrNumber[]) {events->columns[i], events->columns[DS_LOG_POSITION]}, 2);
+		{
+			const AttrNumber by_feed[] = {events->columns[i], feed[0], feed[1], feed[2]};
+
+			events->event.has_index[i] |= ds_catalogue_index_is_on(index, (const AttrNumber[]) {events->columns[i], feed[2]}, 2);
+			events->event.has_feed_index[i] |= ds_catalogue_index_is_on(index, by_feed, lengthof(by_feed));
+		}
 	}
 }
 

@@ -30,6 +30,9 @@
 /* More types than these are not compared one by one, but looked up in a hash table. */
 #define FEW_TYPES 8
 
+/* As many scopes are read by one statement: planning it takes longer with each. */
+#define MOST_SCOPES 100
+
 pg_noreturn static void
 refuse_scope(int item, const char *problem)
 {
@@ -170,9 +173,9 @@ require_expected(const DsScope *scope, int item)
 				 errhint("Give the highest position in the scope that was seen, as docstore.tail() returns it, or \"none\".")));
 }
 
-/* Read an array of scopes, each of which says what it expects. */
-DsScope *
-ds_scopes_read(const JsonbValue *given, int item, int *count)
+/* Read an array of scopes, or the one that is given without. */
+static DsScope *
+read_scopes(const JsonbValue *given, int item, int *count)
 {
 	JsonbContainer *array = ds_json_array(given);
 	DsJsonWalk	walk;
@@ -183,7 +186,6 @@ ds_scopes_read(const JsonbValue *given, int item, int *count)
 		*count = 1;
 		scopes = palloc(sizeof(DsScope));
 		ds_scope_read(given, item, scopes);
-		require_expected(scopes, item);
 		return scopes;
 	}
 	if (given->type == jbvString)
@@ -195,12 +197,37 @@ ds_scopes_read(const JsonbValue *given, int item, int *count)
 	scopes = palloc(mul_size(Max(JsonContainerSize(array), 1), sizeof(DsScope)));
 	ds_json_walk_begin(&walk, array);
 	while (ds_json_walk_next(&walk))
-	{
-		DsScope    *scope = &scopes[(*count)++];
+		ds_scope_read(&walk.value, item, &scopes[(*count)++]);
+	return scopes;
+}
 
-		ds_scope_read(&walk.value, item, scope);
-		require_expected(scope, item);
-	}
+/* Read scopes that are checked: each says what it expects. */
+DsScope *
+ds_scopes_read(const JsonbValue *given, int item, int *count)
+{
+	DsScope    *scopes = read_scopes(given, item, count);
+
+	for (int i = 0; i < *count; i++)
+		require_expected(&scopes[i], item);
+	return scopes;
+}
+
+/* Read scopes whose events are wanted; what they expect is not looked at. */
+DsScope *
+ds_scopes_read_filters(const JsonbValue *given, int *count)
+{
+	DsScope    *scopes = read_scopes(given, DS_ONLY_ITEM, count);
+
+	if (*count == 0)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("the array of scopes is empty"),
+				 errhint("Pass {} for all events.")));
+	if (*count > MOST_SCOPES)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_TOO_MANY),
+				 errmsg("at most %d scopes can be read at once, but %d were given", MOST_SCOPES, *count),
+				 errhint("Read some of them at a time.")));
 	return scopes;
 }
 
@@ -268,6 +295,19 @@ ds_scope_condition(const DsLog *log, const DsScope *scope, int first_parameter)
 						 : " AND (e.type OPERATOR(pg_catalog.=) ANY (SELECT u.type FROM pg_catalog.unnest($%d) AS u(type))) IS TRUE",
 						 first_parameter + 1 + DS_ATTRIBUTES);
 	append_tags(&sql, log, scope->tags_filter, first_parameter + 1 + DS_ATTRIBUTES + 1);
+	return sql.data;
+}
+
+/* The condition that a row e is in any of some scopes, of whose parameters the first has that number. */
+char *
+ds_scopes_condition(const DsLog *log, const DsScope *scopes, int count, int first_parameter)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	for (int i = 0; i < count; i++)
+		appendStringInfo(&sql, "%s(%s)", i == 0 ? "" : " OR ",
+						 ds_scope_condition(log, &scopes[i], first_parameter + i * DS_SCOPE_PARAMETERS));
 	return sql.data;
 }
 

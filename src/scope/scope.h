@@ -10,6 +10,8 @@
  *	scope_check.c	a scope is looked at when everything is locked, in a snapshot
  *					that was taken after that
  *	tail.c			the highest position in a scope
+ *	read_feed.c		the events of scopes, in the order of the feed
+ *	read_events.c	likewise, by position
  *
  * It may call stream/ (events), log/, conflict/ (expected versions), table/,
  * json/ and base/.  It knows one append, and the scopes of one log, at a time.
@@ -59,9 +61,11 @@ typedef struct DsScope
 
 extern void ds_scope_read(const JsonbValue *given, int item, DsScope *scope);
 extern DsScope *ds_scopes_read(const JsonbValue *given, int item, int *count);
+extern DsScope *ds_scopes_read_filters(const JsonbValue *given, int *count);
 extern char *ds_scope_to_cstring(const DsScope *scope);
 extern int	ds_scope_shape(const DsScope *scope);
 extern char *ds_scope_condition(const DsLog *log, const DsScope *scope, int first_parameter);
+extern char *ds_scopes_condition(const DsLog *log, const DsScope *scopes, int count, int first_parameter);
 extern void ds_scope_parameter_types(Oid *types);
 extern void ds_scope_parameters(const DsScope *scope, Datum *values, char *nulls);
 

@@ -8,6 +8,10 @@
  * lookups disabled, since a plan that was made while the table was small would
  * otherwise scan it for as long as the session lives.
  *
+ * Where only the values tell which index leads to few rows, a statement is
+ * by_cost: it is parsed once, and planned for the values each time, with the
+ * caller's settings.
+ *
  * CAUTION: the server makes a stale plan again from its *text*, and the names
  * in it may mean another table by then (ALTER SCHEMA ... RENAME locks no
  * table).  So plans that are not current are thrown away here, and written
@@ -55,6 +59,7 @@ typedef struct KeptPlan
 {
 	TableKey	key;			/* hash key: must be first */
 	SPIPlanPtr	plan;			/* NULL: none */
+	bool		by_cost;		/* what is kept has been parsed, not planned */
 	int			generation;		/* the server's count of its plans, when it was planned here */
 	int			uses;			/* executions under way; a trigger can nest them */
 	dlist_node	recency;
@@ -69,29 +74,37 @@ plan_source(SPIPlanPtr plan)
 	return (CachedPlanSource *) linitial(SPI_plan_get_plan_sources(plan));
 }
 
-/*
- * Whether executing the plan now would use what was planned here as it is,
- * without parsing or planning anything again.  The tests are those of
- * plancache.c.
- */
+/* Whether the generic plan is the one that was planned here, and can be used as it is. */
 static bool
-is_current(const KeptPlan *kept)
+is_generic_current(const KeptPlan *kept)
 {
 	CachedPlanSource *source = plan_source(kept->plan);
 	CachedPlan *generic = source->gplan;
 
-	if (!source->is_valid || generic == NULL || !generic->is_valid ||
-		source->generation != kept->generation)
-		return false;
-	if (!SearchPathMatchesCurrentEnvironment(source->search_path))
-		return false;
-	if (source->dependsOnRLS &&
-		(source->rewriteRoleId != GetUserId() || source->rewriteRowSecurity != row_security))
+	if (generic == NULL || !generic->is_valid || source->generation != kept->generation)
 		return false;
 	if (generic->dependsOnRole && generic->planRoleId != GetUserId())
 		return false;
 	return !TransactionIdIsValid(generic->saved_xmin) ||
 		TransactionIdEquals(generic->saved_xmin, TransactionXmin);
+}
+
+/*
+ * Whether executing the plan now would use what was made here as it is, without
+ * parsing anything again, nor planning unless it is by_cost.  The tests are
+ * those of plancache.c.
+ */
+static bool
+is_current(const KeptPlan *kept)
+{
+	CachedPlanSource *source = plan_source(kept->plan);
+
+	if (!source->is_valid || !SearchPathMatchesCurrentEnvironment(source->search_path))
+		return false;
+	if (source->dependsOnRLS &&
+		(source->rewriteRoleId != GetUserId() || source->rewriteRowSecurity != row_security))
+		return false;
+	return kept->by_cost || is_generic_current(kept);
 }
 
 /* Names are looked up whenever a statement is parsed: they must have meant this table. */
@@ -122,14 +135,14 @@ plan_by_key(SPIPlanPtr plan, const DsStatementText *text, bool is_kept)
 {
 	static const char *const wanted[] = {"enable_indexscan", "enable_nestloop", "enable_tidscan"};
 	static const char *const unwanted[] = {
-		"enable_sort", "enable_seqscan", "enable_bitmapscan", "enable_hashjoin",
+		"enable_sort", "enable_incremental_sort", "enable_seqscan", "enable_bitmapscan", "enable_hashjoin",
 		"enable_mergejoin", "enable_material", "enable_memoize", "jit"
 	};
 	int			nest_level = NewGUCNestLevel();
 
 	for (size_t i = 0; i < lengthof(wanted); i++)
 		set(wanted[i], "on");
-	for (size_t i = text->in_order ? 0 : 1; i < lengthof(unwanted); i++)
+	for (size_t i = text->in_order ? 0 : 2; i < lengthof(unwanted); i++)
 		set(unwanted[i], "off");
 	if (text->by_bitmap)
 	{
@@ -145,7 +158,7 @@ typedef struct Request
 {
 	TableKey	key;
 	const void *context;		/* for who writes it */
-	DestReceiver *into;			/* of rows that an index has in order; NULL: SPI_tuptable */
+	DestReceiver *into;			/* NULL: SPI_tuptable */
 } Request;
 
 /* The key is compared byte by byte: there is nothing in its gaps. */
@@ -157,18 +170,18 @@ begin_request(Request *request, Oid relid, DsPlanKey plan, const void *context)
 	request->key.plan.build = plan.build;
 	request->key.plan.form = plan.form;
 	request->key.plan.path = plan.path;
+	request->key.plan.varies = plan.varies;
 	request->context = context;
 }
 
 /* Prepare a statement; the plan lives as long as the SPI connection. */
 static SPIPlanPtr
-prepare(const Request *request, DsStatementText *text)
+prepare(const Request *request, const DsStatementText *text)
 {
-	SPIPlanPtr	plan;
+	const Oid  *types = text->all_types != NULL ? text->all_types : text->types;
+	SPIPlanPtr	plan = SPI_prepare_cursor(text->sql, text->parameters, unconstify(Oid *, types),
+										  text->by_cost ? CURSOR_OPT_CUSTOM_PLAN : CURSOR_OPT_GENERIC_PLAN);
 
-	memset(text, 0, sizeof(DsStatementText));
-	request->key.plan.build(request->context, text);
-	plan = SPI_prepare_cursor(text->sql, text->parameters, text->types, CURSOR_OPT_GENERIC_PLAN);
 	if (plan == NULL)
 		elog(ERROR, "SPI_prepare_cursor failed: %s", SPI_result_code_string(SPI_result));
 	require_table(plan, request->key.relid);
@@ -242,15 +255,20 @@ static SPIPlanPtr
 current_plan(const Request *request, KeptPlan *kept)
 {
 	SPIPlanPtr	plan;
-	DsStatementText text;
+	DsStatementText text = {0};
+	bool		serves = kept->plan != NULL && is_current(kept);
 
-	if (kept->plan != NULL && is_current(kept))
+	if (serves && !request->key.plan.varies)
+		return kept->plan;
+	request->key.plan.build(request->context, &text);
+	if (serves && strcmp(plan_source(kept->plan)->query_string, text.sql) == 0)
 		return kept->plan;
 
 	plan = prepare(request, &text);
 	if (kept->uses > 1)
 	{
-		plan_by_key(plan, &text, false);
+		if (!text.by_cost)
+			plan_by_key(plan, &text, false);
 		return plan;
 	}
 
@@ -258,15 +276,17 @@ current_plan(const Request *request, KeptPlan *kept)
 	if (SPI_keepplan(plan) != 0)
 		elog(ERROR, "SPI_keepplan failed");
 	kept->plan = plan;
-	plan_by_key(plan, &text, true);
+	kept->by_cost = text.by_cost;
+	if (!text.by_cost)
+		plan_by_key(plan, &text, true);
 	kept->generation = plan_source(plan)->generation;
 	return plan;
 }
 
 /*
- * Where plan_cache_mode asks for custom plans, the server looks at it before it
- * looks at what a plan was prepared for.  So it is hidden until the plan is
- * chosen and the executor starts: whatever the statement runs sees the caller's.
+ * Where plan_cache_mode asks for custom or generic plans, the server looks at it
+ * before it looks at what a plan was prepared for.  So it is hidden until the plan
+ * is chosen and the executor starts: whatever the statement runs sees the caller's.
  */
 static int	hidden_mode = PLAN_CACHE_MODE_AUTO;
 static ExecutorStart_hook_type hidden_hook;
@@ -291,7 +311,7 @@ start_with_mode(QueryDesc *query, int flags)
 static void
 hide_mode(void)
 {
-	if (plan_cache_mode != PLAN_CACHE_MODE_FORCE_CUSTOM_PLAN)
+	if (plan_cache_mode == PLAN_CACHE_MODE_AUTO)
 		return;
 	hidden_mode = plan_cache_mode;
 	hidden_hook = ExecutorStart_hook;
@@ -385,7 +405,7 @@ ds_plan_run_on(Oid relid, DsPlanKey key, const void *context,
 /*
  * Put the rows of a statement into the result of a set-returning function,
  * whose columns they have.  They go there one by one, as there may be more
- * than memory holds, and come in the order of an index: nothing is sorted.
+ * than memory holds.
  * Reads what the active snapshot shows; returns how many there are.
  */
 uint64

@@ -29,6 +29,7 @@ typedef struct DsPlanKey
 	DsPlanBuild build;
 	int32		form;			/* which statement, which shape of a scope */
 	int32		path;			/* how it finds its rows: by place or not, by which column, in which direction */
+	bool		varies;			/* texts may share a key, which makes them take turns; else one has it */
 } DsPlanKey;
 
 extern uint64 ds_plan_execute(const DsCollection *collection, DsStatement statement,

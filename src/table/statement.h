@@ -68,8 +68,10 @@ typedef struct DsStatementText
 	char	   *sql;
 	int			parameters;
 	Oid			types[DS_STATEMENT_MAX_PARAMETERS];
+	const Oid  *all_types;		/* in place of these, where there may be more; else NULL */
 	bool		in_order;		/* its rows are to come in the order of an index, never sorted */
 	bool		by_bitmap;		/* by an index that has no order, of which it names no other */
+	bool		by_cost;		/* planned anew for the values of each execution, as the planner sees fit */
 } DsStatementText;
 
 extern const char *ds_statement_lock_clause(const DsCollection *collection, DsStatement statement);

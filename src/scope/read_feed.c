@@ -1,0 +1,322 @@
+/*
+ * read_feed.c - the events of scopes, in the order of the feed
+ *
+ * Each scope has walks that lead to its events, and to few others:
+ *
+ *	source			the stream, by its key: its versions are in the order of the
+ *					feed, so that a range of places is a range of versions
+ *	types, stream_id and the like
+ *					where the owner of the log has made an index on that column,
+ *					generation, transaction_id and log_position: one for each value
+ *
+ * One walk brings its events in order.  Of several each brings as many as are
+ * wanted, in case all come from there, and these are sorted; of an event that is
+ * in several scopes the first one brings it.
+ *
+ * Where a scope has no walk the feed is read as a whole, for all of them.  Then
+ * what does not match takes its time, too, but once: readers go on from where
+ * they have read until (docstore.log_end()).
+ */
+#include "postgres.h"
+
+#include "base/compat.h"
+#include "catalog/pg_type.h"
+#include "common/hashfn.h"
+#include "executor/spi.h"
+#include "feed/place.h"
+#include "lib/stringinfo.h"
+#include "miscadmin.h"
+#include "scope/read_feed.h"
+#include "table/plan.h"
+
+/* More walks than these are not worth it. */
+#define MOST_WALKS 32
+
+/* The parameters: the range, how many, then those of each scope, then those of each walk. */
+enum
+{
+	FROM = 1,
+	TO = FROM + DS_CURSOR_PARAMETERS,
+	MAX_COUNT = TO + DS_CURSOR_PARAMETERS,
+	SCOPES
+};
+
+/* Those of a walk: its value, and a range of versions. */
+enum
+{
+	VALUE,
+	FROM_VERSION,
+	TO_VERSION,
+	WALK_PARAMETERS
+};
+
+typedef struct Walk
+{
+	int			scope;
+	DsEventColumn column;		/* DS_STREAM: by the key */
+	const DsBytes *value;
+} Walk;
+
+typedef struct Question
+{
+	const DsLog *log;
+	const DsScope *scopes;
+	int			scope_count;
+	int			columns;		/* of the events, without the cursor */
+	int			walk_count;		/* 0: the feed as a whole */
+	Walk		walks[MOST_WALKS];
+} Question;
+
+/*
+ * Which walks there are
+ */
+
+static bool
+add_walk(Question *question, int scope, DsEventColumn column, const DsBytes *value)
+{
+	if (question->walk_count == MOST_WALKS)
+		return false;
+	question->walks[question->walk_count++] = (Walk) {scope, column, value};
+	return true;
+}
+
+/* A walk for each type, once, be it given twice. */
+static bool
+add_types(Question *question, int number)
+{
+	const DsScope *scope = &question->scopes[number];
+	int			first = question->walk_count;
+
+	for (int i = 0; i < scope->type_count; i++)
+	{
+		const DsBytes *type = &scope->types[i];
+		bool		is_there = false;
+
+		for (int w = first; w < question->walk_count && !is_there; w++)
+			is_there = question->walks[w].value->length == type->length &&
+				memcmp(question->walks[w].value->start, type->start, type->length) == 0;
+		if (!is_there && !add_walk(question, number, DS_TYPE, type))
+			return false;
+	}
+	return true;
+}
+
+/* Add the walks of a scope, by what leads to few events; false when there are none, or too many. */
+static bool
+add_scope(Question *question, int number)
+{
+	static const struct
+	{
+		DsAttribute attribute;
+		DsEventColumn column;
+	}			attributes[] = {
+		{DS_ATTRIBUTE_STREAM_ID, DS_STREAM_ID},
+		{DS_ATTRIBUTE_STREAM_TYPE, DS_STREAM_TYPE},
+		{DS_ATTRIBUTE_SOURCE_TYPE, DS_SOURCE_TYPE},
+	};
+	const DsScope *scope = &question->scopes[number];
+	const bool *has_index = question->log->events.event.has_feed_index;
+
+	if (scope->source_filter == DS_EQUAL)
+		return add_walk(question, number, DS_STREAM, &scope->source);
+	for (size_t i = 0; i < lengthof(attributes); i++)
+	{
+		/* Types come after stream_id. */
+		if (i == 1 && scope->type_count > 0 && has_index[DS_TYPE])
+			return add_types(question, number);
+		if (scope->filters[attributes[i].attribute] == DS_EQUAL && has_index[attributes[i].column])
+			return add_walk(question, number, attributes[i].column, &scope->attributes[attributes[i].attribute]);
+	}
+	return false;
+}
+
+static void
+choose_walks(Question *question)
+{
+	question->walk_count = 0;
+	for (int i = 0; i < question->scope_count; i++)
+		if (!add_scope(question, i))
+		{
+			question->walk_count = 0;
+			return;
+		}
+}
+
+/*
+ * As SQL
+ */
+
+static int
+first_of_scope(int scope)
+{
+	return SCOPES + scope * DS_SCOPE_PARAMETERS;
+}
+
+static int
+first_of_walk(const Question *question, int walk)
+{
+	return first_of_scope(question->scope_count) + walk * WALK_PARAMETERS;
+}
+
+/* The columns of an event e that a walk passes on, all that are docstore's. */
+static char *
+passed_on(const DsLog *log)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	for (int i = 0; i < DS_EVENT_COLUMNS; i++)
+		if (log->events.columns[i] != InvalidAttrNumber)
+			appendStringInfo(&sql, "%se.%s", sql.len == 0 ? "" : ", ", ds_log_event_columns[i]);
+	return sql.data;
+}
+
+/*
+ * A walk, with these columns of its events.  The value is one of a row, so that
+ * only the index on all columns of that row can bring its order; the scope is
+ * asked for in a way that leads into no index.
+ */
+static char *
+walk_sql(const Question *question, int number, const char *columns)
+{
+	const Walk *walk = &question->walks[number];
+	int			first = first_of_walk(question, number);
+	const char *column = ds_log_event_columns[walk->column];
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT %s FROM ONLY %s AS e WHERE (%s) IS TRUE ", columns, ds_name_of(question->log->events.relid),
+					 ds_scope_condition(question->log, &question->scopes[walk->scope], first_of_scope(walk->scope)));
+	if (walk->scope > 0)
+		appendStringInfo(&sql, "AND (%s) IS NOT TRUE ",
+						 ds_scopes_condition(question->log, question->scopes, walk->scope, SCOPES));
+	if (walk->column == DS_STREAM)
+		appendStringInfo(&sql, "AND e.stream OPERATOR(pg_catalog.=) $%d AND e.version OPERATOR(pg_catalog.>=) $%d "
+						 "AND e.version OPERATOR(pg_catalog.<) $%d ORDER BY e.version",
+						 first + VALUE, first + FROM_VERSION, first + TO_VERSION);
+	else
+		appendStringInfo(&sql, "AND (e.%s, e.generation, e.transaction_id, e.log_position) OPERATOR(pg_catalog.>=) ($%d, $1, $2, $3) "
+						 "AND (e.%s, e.generation, e.transaction_id, e.log_position) OPERATOR(pg_catalog.<) ($%d, $4, $5, $6) "
+						 "ORDER BY e.%s, e.generation, e.transaction_id, e.log_position",
+						 column, first + VALUE, column, first + VALUE, column);
+	appendStringInfo(&sql, " LIMIT $%d", MAX_COUNT);
+	return sql.data;
+}
+
+/* All walks, and their events sorted. */
+static char *
+walks_sql(const Question *question, const char *columns)
+{
+	const char *inner = passed_on(question->log);
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "SELECT %s FROM (", columns);
+	for (int i = 0; i < question->walk_count; i++)
+		appendStringInfo(&sql, "%s(%s)", i == 0 ? "" : " UNION ALL ", walk_sql(question, i, inner));
+	appendStringInfo(&sql, ") AS e ORDER BY e.generation, e.transaction_id, e.log_position LIMIT $%d", MAX_COUNT);
+	return sql.data;
+}
+
+/* The feed as a whole. */
+static char *
+feed_sql(const Question *question, const char *columns)
+{
+	return psprintf("SELECT %s FROM ONLY %s AS e "
+					"WHERE " DS_CURSOR_ROW " OPERATOR(pg_catalog.>=) ($1, $2, $3) "
+					"AND " DS_CURSOR_ROW " OPERATOR(pg_catalog.<) ($4, $5, $6) AND (%s) "
+					"ORDER BY e.generation, e.transaction_id, e.log_position LIMIT $%d",
+					columns, ds_name_of(question->log->events.relid),
+					ds_scopes_condition(question->log, question->scopes, question->scope_count, SCOPES), MAX_COUNT);
+}
+
+static int
+count_parameters(const Question *question)
+{
+	return first_of_walk(question, question->walk_count) - 1;
+}
+
+static void
+build(const void *context, DsStatementText *text)
+{
+	const Question *question = context;
+	const Oid	first_types[] = {INT8OID, XID8OID, INT8OID, INT8OID, XID8OID, INT8OID, INT8OID};
+	const char *columns = psprintf("%s, " DS_CURSOR_SQL, ds_log_read_columns(question->log, question->columns));
+	Oid		   *types;
+
+	text->sql = question->walk_count == 0 ? feed_sql(question, columns)
+		: question->walk_count == 1 ? walk_sql(question, 0, columns) : walks_sql(question, columns);
+	text->in_order = true;
+	text->parameters = count_parameters(question);
+	types = palloc(sizeof(Oid) * text->parameters);
+	memcpy(types, first_types, sizeof(first_types));
+	for (int i = 0; i < question->scope_count; i++)
+		ds_scope_parameter_types(&types[first_of_scope(i) - 1]);
+	for (int i = 0; i < question->walk_count; i++)
+	{
+		Oid		   *own = &types[first_of_walk(question, i) - 1];
+
+		own[VALUE] = TEXTOID;
+		own[FROM_VERSION] = own[TO_VERSION] = INT8OID;
+	}
+	text->all_types = types;
+}
+
+/* Equal for equal texts. */
+static DsPlanKey
+plan_key(const Question *question)
+{
+	uint32		shapes = 0;
+
+	for (int i = 0; i < question->scope_count; i++)
+		shapes = hash_combine(shapes, ds_scope_shape(&question->scopes[i]));
+	for (int i = 0; i < question->walk_count; i++)
+		shapes = hash_combine(shapes, question->walks[i].column);
+	return (DsPlanKey) {.build = build, .form = (int32) shapes, .path = question->columns, .varies = true};
+}
+
+/* The values of a walk's parameters; a range of places is one of versions in a stream. */
+static void
+set_walk(const Question *question, const Walk *walk, const DsFeedRange *range, Datum *values, char *nulls)
+{
+	values[VALUE] = ds_json_text(walk->value);
+	nulls[VALUE] = ' ';
+	nulls[FROM_VERSION] = nulls[TO_VERSION] = walk->column == DS_STREAM ? ' ' : 'n';
+	if (walk->column != DS_STREAM)
+		return;
+	values[FROM_VERSION] = Int64GetDatum(ds_place_find_version(&question->log->events, values[VALUE], &range->from));
+	values[TO_VERSION] = Int64GetDatum(ds_place_find_version(&question->log->events, values[VALUE], &range->to));
+}
+
+/*
+ * Put the events of any of these scopes in a range into the result of a
+ * function, each once, with their cursors; returns how many there are.  The
+ * active snapshot and the caller see them.  Callers are connected to SPI and
+ * have locked the log.
+ */
+uint64
+ds_scopes_read_feed(const DsLog *log, const DsScope *scopes, int count, const DsFeedRange *range, ReturnSetInfo *set)
+{
+	Question	question = {.log = log, .scopes = scopes, .scope_count = count, .columns = set->setDesc->natts - 1};
+	Datum	   *values;
+	char	   *nulls;
+
+	ds_collection_look_again(&log->events);
+	choose_walks(&question);
+	values = palloc0(sizeof(Datum) * count_parameters(&question));
+	nulls = palloc(count_parameters(&question));
+	memset(nulls, ' ', count_parameters(&question));
+	ds_cursor_parameters(&range->from, &values[FROM - 1]);
+	ds_cursor_parameters(&range->to, &values[TO - 1]);
+	values[MAX_COUNT - 1] = range->max_count;
+	nulls[MAX_COUNT - 1] = range->no_max_count;
+	for (int i = 0; i < count; i++)
+		ds_scope_parameters(&scopes[i], &values[first_of_scope(i) - 1], &nulls[first_of_scope(i) - 1]);
+	for (int i = 0; i < question.walk_count; i++)
+	{
+		int			own = first_of_walk(&question, i) - 1;
+
+		set_walk(&question, &question.walks[i], range, &values[own], &nulls[own]);
+	}
+	return ds_plan_return(&log->events, plan_key(&question), &question, values, nulls, set);
+}
