@@ -87,6 +87,8 @@ SELECT * FROM pg_temp.looks('[{"tags": ["t7", "all"]}, {"tags": ["t8"]}]');
 SELECT * FROM pg_temp.looks('{"tags": ["all"]}');
 SELECT * FROM pg_temp.looks('{"tags": ["all"]}', 19990);
 SELECT * FROM pg_temp.looks('{"tags": ["all"]}', NULL, 5, true);
+-- for one event that is not there it does not go back through all
+SELECT * FROM pg_temp.looks('{"tags": ["nobody"]}', NULL, 1, true);
 SET plan_cache_mode = 'force_generic_plan';
 SELECT * FROM pg_temp.looks('{"tags": ["all"]}', 19990);
 SELECT * FROM pg_temp.looks('{"tags": ["t7"]}');
