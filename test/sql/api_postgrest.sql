@@ -157,6 +157,11 @@ CALL pg_temp.request('POST', 'erase', '{"log": "data.ledger", "stream": "s", "ve
 CALL pg_temp.request('GET', 'read_stream', '{"log": "data.ledger", "stream": "s", "from_version": null, "max_count": 1, "backwards": "true"}');
 CALL pg_temp.settle();
 CALL pg_temp.request('POST', 'read_log', '{"log": "data.ledger", "scope": {"types": ["U"]}, "max_count": null}');
+CALL pg_temp.request('POST', 'create_log', '{"name": "data.empty"}');
+CALL pg_temp.request('GET', 'log_end', '{"log": "data.empty"}');
+SELECT format('{"log": "data.ledger", "scope": [{"types": ["None"]}, {"source": "s", "types": ["U"]}], "until": "%s"}', docstore.log_end('data.ledger')) AS body \gset
+CALL pg_temp.request('POST', 'read_log', :'body');
+CALL pg_temp.request('POST', 'read_scope', '{"log": "data.ledger", "scopes": {"types": ["U"]}, "after": 0, "max_count": 1}');
 CALL pg_temp.request('GET', 'tail', '{"log": "data.ledger", "scope": "{\"source\": \"s\"}"}');
 CALL pg_temp.request('GET', 'log_status', '{"log": "data.ledger"}');
 CREATE TEMP TABLE cursor AS SELECT max(cursor) AS cursor FROM docstore.read_log('data.ledger');
