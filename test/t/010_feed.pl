@@ -40,13 +40,40 @@ sub poll
 	}
 	return scalar @rows;
 }
+# One that wants the events of some streams: it reads until the end of the log, and goes on from there.
+my @wanted = ('s1', 's4', 'prepared');
+sub poll_wanted
+{
+	my ($reader, $node, $max_count, $database) = @_;
+	my $until = $node->safe_psql($database // 'postgres', q{SELECT docstore.log_end('ledger')});
+	my $after = defined $reader->{cursor} ? "'$reader->{cursor}'" : 'NULL';
+	my $scopes = '[' . join(', ', map { qq({"source": "$_"}) } @wanted) . ']';
+	my @rows = split /\n/, $node->safe_psql($database // 'postgres', "SELECT stream || '/' || version || '/' || log_position, cursor
+		FROM docstore.read_log('ledger', $after, $max_count, '$scopes', '$until')");
+	$reader->{cursor} = $until;
+	for my $row (@rows)
+	{
+		my ($event, $cursor) = split /\|/, $row;
+		push @{ $reader->{seen} }, $event;
+		$reader->{cursor} = $cursor if @rows == $max_count;
+	}
+	return scalar @rows;
+}
+sub is_exact_wanted
+{
+	my ($reader, $node, $text, $database) = @_;
+	while (poll_wanted($reader, $node, 10, $database)) { }
+	is_exact($reader, $node, "$text, of some streams", $database, "WHERE stream IN ('" . join("', '", @wanted) . "')");
+	is(poll({ cursor => $reader->{cursor}, seen => [] }, $node, 10, $database), 0, "$text, of some streams: at the end of the log");
+	return;
+}
 sub poll_all { my ($reader, $node, $database) = @_; while (poll($reader, $node, 50, $database)) { } return; }
 
 # Each event that is there was seen once, nothing else was, and each stream in its order.
 sub is_exact
 {
-	my ($reader, $node, $text, $database) = @_;
-	my @stored = split /\n/, $node->safe_psql($database // 'postgres', q{SELECT stream || '/' || version || '/' || log_position FROM ledger});
+	my ($reader, $node, $text, $database, $where) = @_;
+	my @stored = split /\n/, $node->safe_psql($database // 'postgres', q{SELECT stream || '/' || version || '/' || log_position FROM ledger } . ($where // ''));
 	my (%next, @disorder);
 	for my $event (@{ $reader->{seen} })
 	{
@@ -111,8 +138,13 @@ my $reader = new_reader();
 my $afar = new_reader();
 # One that reads page after page on the standby and on the primary in turn.
 my $traveller = new_reader();
+# Two that want few events.
+my $few = new_reader();
+my $few_afar = new_reader();
 my $committed = write_at_random($primary, 400, sub {
 	my ($step) = @_;
+	poll_wanted($few, $primary, 2) if $step % 3 == 0;
+	poll_wanted($few_afar, $standby, 2) if $step % 3 == 1;
 	poll($reader, $primary, 3) if $step % 2;
 	poll($afar, $standby, 5) if $step % 3 == 0;
 	poll($traveller, $step % 2 ? $standby : $primary, 4) if $step % 4 == 0;
@@ -128,6 +160,10 @@ is_exact($reader, $primary, 'primary');
 is_exact($afar, $standby, 'standby');
 is_exact($traveller, $standby, 'in turn');
 is_deeply($afar->{seen}, $reader->{seen}, 'both in the same order');
+cmp_ok(scalar @{ $few->{seen} }, '>', 10, 'one that wants some streams has read while others wrote');
+cmp_ok(scalar @{ $few_afar->{seen} }, '>', 10, 'and so has one on a standby');
+is_exact_wanted($few, $primary, 'primary');
+is_exact_wanted($few_afar, $standby, 'standby');
 is($standby->safe_psql('postgres', q{SELECT waiting_events, safe_end = '} . $reader->{cursor} . q{' FROM docstore.log_status('ledger')}),
 	'0|t', 'the status on a standby');
 
@@ -197,6 +233,7 @@ is($primary->safe_psql('postgres', q{SELECT blocked_by_prepared FROM docstore.lo
 $primary->safe_psql('postgres', q{COMMIT PREPARED 'order 7'});
 poll_all($reader, $primary);
 is_exact($reader, $primary, 'after a crash');
+is_exact_wanted($few, $primary, 'after a crash');
 # What a crash has ended while older transactions were prepared a standby learns with the next checkpoint, or in a few seconds.
 $primary->safe_psql('postgres', 'CHECKPOINT');
 $primary->wait_for_catchup($standby);
@@ -228,6 +265,8 @@ sub go_on_from_dump
 	my $middle = new_reader();
 	poll($middle, $from, 30, $from_database);
 	my $end = new_reader();
+	my $wanted = new_reader();
+	poll_wanted($wanted, $from, 20, $from_database);
 	poll_all($end, $from, $from_database);
 	is_exact($end, $from, "$text: before", $from_database);
 	my $consumed = copy_of($middle);
@@ -244,6 +283,7 @@ sub go_on_from_dump
 		poll_all($reader, $to, $database);
 		is_exact($reader, $to, "$text: after", $database);
 	}
+	is_exact_wanted($wanted, $to, "$text: after", $database);
 	is_deeply($middle->{seen}, $begin->{seen}, "$text: the same order from every cursor");
 	cmp_ok($count, '>', 10, "$text: new events were written");
 	return;
@@ -308,6 +348,7 @@ $standby->promote;
 write_at_random($standby, 100, sub { poll($reader, $standby, 3); });
 poll_all($_, $standby) for $reader, $afar, $traveller;
 is_exact($_, $standby, 'promoted standby') for $reader, $afar, $traveller;
+is_exact_wanted($_, $standby, 'promoted standby') for $few, $few_afar;
 $standby->stop;
 
 done_testing();

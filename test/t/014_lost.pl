@@ -64,16 +64,22 @@ $standby->stop;
 $primary->safe_psql('postgres', q{COMMIT PREPARED 'order'});
 append($primary, 'lost1', 'lost2');
 my ($seen, $lost) = read_log($primary);
+is($primary->safe_psql('postgres', q{SELECT docstore.log_end('ledger')}), $lost, 'promotion: the end of the log is the last cursor');
 is($seen, 'a prepared b lost1 lost2', 'promotion: a reader has seen what is lost then');
 is($primary->safe_psql('postgres', qq{SELECT docstore.commit_cursor('ledger', 'mail', '$lost', 0)}), '1', 'promotion: and so has a consumer');
 $primary->stop('immediate');
 
 $standby->start;
 is(events($standby, $lost), '', 'promotion: a standby cannot know what has not arrived');
+like(($standby->psql('postgres', qq{\\set VERBOSITY verbose\nSELECT docstore.read_log('ledger', until => '$lost')}))[2],
+	qr/ERROR:  22023: until is after the last event of log "public\.ledger" that can be read now.*standby that lags/s, 'promotion: but nobody reads until there');
+is($standby->safe_psql('postgres', q{SELECT stream FROM docstore.read_log('ledger', until => docstore.log_end('ledger'))}), 'a', 'promotion: until its own end, all that is safe');
 my $session = $standby->background_psql('postgres', on_error_die => 1);
 is($session->query_safe(q{SELECT count(*) FROM docstore.read_log('ledger')}), '1', 'promotion: a session that knows the log before');
 $standby->promote;
 is_refused($standby, $lost, 'promotion: a cursor from the lost future, before anything is appended');
+like(($standby->psql('postgres', qq{SELECT docstore.read_log('ledger', until => '$lost')}))[2],
+	qr/ERROR:  until points to an event that log "public\.ledger" does not have/, 'promotion: likewise to read until there');
 $session->query_safe(q{SELECT docstore.append('ledger', 'c', '[{"type": "T"}]')});
 $session->quit;
 is(generations($standby), '2', 'promotion: the timeline begins a generation, in that session, too');
@@ -142,6 +148,14 @@ $end =~ s/.*\n//;
 crash();
 append($crashing, 'f');
 is(events($crashing, $end), 'f', 'crash: so is what the status has named');
+for my $try (1 .. 5)
+{
+	$end = $crashing->safe_psql('postgres', qq{SELECT docstore.append('ledger', 'g$try', '[{"type": "T"}]'); SELECT docstore.log_end('ledger')});
+	$end =~ s/.*\n//;
+	crash();
+	append($crashing, "h$try");
+	is(events($crashing, $end), "h$try", 'crash: and what log_end() has returned');
+}
 is(generations($crashing), '1', 'crash: the generation stays');
 $crashing->stop;
 
