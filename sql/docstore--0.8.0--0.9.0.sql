@@ -39,6 +39,16 @@ COMMENT ON FUNCTION docstore.read_scope(regclass, jsonb, bigint, int, boolean) I
 
 COMMENT ON FUNCTION docstore.repair_log(regclass, boolean) IS 'add what a log of an older version lacks, make its triggers again, and set when they fire; with notify, also the one that sends notifications';
 
+-- A patch can say what the document is to contain.
+DROP FUNCTION docstore.patch(regclass, text, jsonb, bigint);
+
+CREATE FUNCTION docstore.patch(collection regclass, id text, patch jsonb, expected_version bigint, if_contains jsonb DEFAULT NULL)
+	RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500
+	AS 'MODULE_PATHNAME', 'ds_patch';
+
+COMMENT ON FUNCTION docstore.patch(regclass, text, jsonb, bigint, jsonb) IS 'merge a JSON merge patch (RFC 7396) into a document that is at the expected version, and contains what it is to contain; returns the new version';
+
 -- Edits that merge.
 CREATE FUNCTION docstore.merge3(base jsonb, mine jsonb, theirs jsonb, rules jsonb DEFAULT '{}')
 	RETURNS TABLE (merged jsonb, conflicts jsonb)

@@ -56,12 +56,12 @@ CREATE FUNCTION docstore.upsert(collection regclass, id text, data jsonb,
 
 COMMENT ON FUNCTION docstore.upsert(regclass, text, jsonb, bigint) IS 'create or overwrite a document that is at the expected version; returns the new version';
 
-CREATE FUNCTION docstore.patch(collection regclass, id text, patch jsonb, expected_version bigint)
+CREATE FUNCTION docstore.patch(collection regclass, id text, patch jsonb, expected_version bigint, if_contains jsonb DEFAULT NULL)
 	RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500
 	AS 'MODULE_PATHNAME', 'ds_patch';
 
-COMMENT ON FUNCTION docstore.patch(regclass, text, jsonb, bigint) IS 'merge a JSON merge patch (RFC 7396) into a document that is at the expected version; returns the new version';
+COMMENT ON FUNCTION docstore.patch(regclass, text, jsonb, bigint, jsonb) IS 'merge a JSON merge patch (RFC 7396) into a document that is at the expected version, and contains what it is to contain; returns the new version';
 
 CREATE FUNCTION docstore.merge_patch(target jsonb, patch jsonb) RETURNS jsonb
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 20

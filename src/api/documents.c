@@ -9,6 +9,7 @@
 #include "postgres.h"
 
 #include "base/errors.h"
+#include "document/condition.h"
 #include "document/document.h"
 #include "document/metadata.h"
 #include "document/outcome.h"
@@ -30,13 +31,20 @@ typedef struct Call
 	int64		expected;		/* what is left of it under docstore.checks */
 } Call;
 
+/* An expected version as it was given; NULL says absent. */
+static int64
+expected_argument(FunctionCallInfo fcinfo, int number)
+{
+	return PG_ARGISNULL(number) ? DS_NO_VERSION : PG_GETARG_INT64(number);
+}
+
 /*
  * Check the arguments and lock the table.  Raises 22023, 22P02, 42P01, 42809.
  */
 static void
-begin(FunctionCallInfo fcinfo, int expected_argument, Call *call)
+begin(FunctionCallInfo fcinfo, int expected_number, Call *call)
 {
-	int64		expected = PG_ARGISNULL(expected_argument) ? DS_NO_VERSION : PG_GETARG_INT64(expected_argument);
+	int64		expected = expected_argument(fcinfo, expected_number);
 
 	ds_argument_require(PG_ARGISNULL(0), "collection");
 	ds_argument_require(PG_ARGISNULL(1), "id");
@@ -78,11 +86,13 @@ ds_upsert(PG_FUNCTION_ARGS)
 
 /*
  * docstore.patch(collection regclass, id text, patch jsonb,
- *				  expected_version bigint) RETURNS bigint
+ *				  expected_version bigint, if_contains jsonb DEFAULT NULL)
+ * RETURNS bigint
  *
  * Merges the patch into the document (merge_patch.c), as it is when its row is
- * locked; an absent document counts as {}.  Returns the new version, errors
- * and locks as docstore.upsert().
+ * locked; an absent document counts as {}.  With if_contains it must be there,
+ * and contain that.  Returns the new version, errors and locks as
+ * docstore.upsert().
  */
 Datum
 ds_patch(PG_FUNCTION_ARGS)
@@ -90,13 +100,22 @@ ds_patch(PG_FUNCTION_ARGS)
 	Call		call;
 	DsOutcome	outcome;
 	Datum		patch;
+	Datum		condition = (Datum) 0;
+	int64		required = DS_NO_VERSION;
 
 	ds_call_require_writable("docstore.patch()");
 	ds_argument_require(PG_ARGISNULL(2), "patch");
 	patch = ds_json_require_object(PG_GETARG_DATUM(2), "patch", DS_ONLY_ITEM);
+	if (!PG_ARGISNULL(4))
+		condition = ds_json_require_object(PG_GETARG_DATUM(4), "if_contains", DS_ONLY_ITEM);
 	begin(fcinfo, 3, &call);
 
-	ds_document_patch(&call.collection, call.id, patch, call.expected, &outcome);
+	if (condition != (Datum) 0)
+		required = ds_expectation_with_condition(expected_argument(fcinfo, 3), DS_ONLY_ITEM);
+	if (condition != (Datum) 0 && ds_expectation_checks)
+		ds_condition_patch(&call.collection, call.id, patch, condition, required, &outcome);
+	else
+		ds_document_patch(&call.collection, call.id, patch, call.expected, &outcome);
 
 	if (!ds_outcome_settle(&outcome, "patch", &call.collection, call.id, call.expected))
 		PG_RETURN_NULL();
@@ -171,8 +190,7 @@ ds_delete(PG_FUNCTION_ARGS)
 	DsOutcome	outcome;
 
 	ds_call_require_writable("docstore.delete()");
-	ds_expectation_refuse_absence(PG_ARGISNULL(2) ? DS_NO_VERSION : PG_GETARG_INT64(2),
-								  DS_ONLY_ITEM);
+	ds_expectation_refuse_absence(expected_argument(fcinfo, 2), DS_ONLY_ITEM);
 	begin(fcinfo, 2, &call);
 
 	ds_document_delete(&call.collection, call.id, call.expected, &outcome);

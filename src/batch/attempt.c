@@ -291,6 +291,7 @@ lock_and_compare(DsBatch *batch, bool may_try_again)
 	int			found;
 
 	ds_step_run(batch, choose_lock, DS_WRITE_BATCH);
+	ds_findings_look_at_conditions(batch);
 	if (batch->heads != NIL)
 		ds_log_items_lock_absence(batch);
 	ds_log_items_look(batch);
@@ -454,6 +455,7 @@ lock_moved(DsBatch *batch)
 			ds_row_refuse_interference(target->collection, target->id);
 	}
 
+	ds_findings_look_at_conditions(batch);
 	ds_items_compare(batch);
 	for (int i = 0; i < batch->count; i++)
 	{

@@ -17,7 +17,9 @@ compare_document(DsItem *item)
 
 	item->failed = item->expected;
 	item->reason = target->is_taken ? DS_EXISTS
-		: ds_expectation_compare(item->expected, target->present, target->actual);
+		: ds_expectation_compare(target->expected, target->present, target->actual);
+	if (item->reason == DS_NO_REASON && target->fails_condition)
+		item->reason = DS_CONDITION;
 }
 
 /* A stream that was made empty has no events yet: "none" holds as well. */

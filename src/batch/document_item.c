@@ -1,11 +1,11 @@
 /*
  * document_item.c - the items of a batch that are about documents
  *
- *	upsert		collection, id, data, expected
+ *	upsert		collection, id, data, expected, if_contains
  *	put			data, which says all the rest: metadata.c
- *	patch		collection, id, data, expected
- *	delete		collection, id, expected
- *	assert		collection, id, expected
+ *	patch		collection, id, data, expected, if_contains
+ *	delete		collection, id, expected, if_contains
+ *	assert		collection, id, expected, if_contains
  *
  * The rules of item_reader.c apply.
  */
@@ -79,6 +79,21 @@ read_data(DsItem *item, JsonbValue *given)
 	item->data_length = given->val.binary.len;
 }
 
+/* What the document is to contain, unless docstore.checks is off. */
+static void
+read_condition(DsItem *item, JsonbValue *given, int64 expected)
+{
+	if (given == NULL)
+		return;
+	if (ds_json_object(given) == NULL)
+		ds_json_require_object(JsonbPGetDatum(JsonbValueToJsonb(given)), "if_contains", item->number);
+	(void) ds_expectation_with_condition(expected, item->number);
+	if (!ds_expectation_checks)
+		return;
+	item->condition = given->val.binary.data;
+	item->condition_length = given->val.binary.len;
+}
+
 pg_noreturn static void
 refuse_put_key(const DsItem *item, const char *key)
 {
@@ -98,6 +113,8 @@ read_metadata(const DsItem *item, DsGiven *given, DsMetadata *metadata)
 		refuse_put_key(item, "id");
 	if (given->expected != NULL)
 		refuse_put_key(item, "expected");
+	if (given->if_contains != NULL)
+		refuse_put_key(item, "if_contains");
 	require_data(item, given->data);
 
 	ds_metadata_read(given->data->val.binary.data, item->number, metadata);
@@ -122,4 +139,5 @@ ds_document_item_read(DsItemTables *tables, DsGiven *given, DsItem *item)
 	ds_collection_require_short_id(item->collection, item->id, item->number);
 	read_data(item, given->data);
 	item->expected = read_expected(item, given->expected);
+	read_condition(item, given->if_contains, ds_expectation_from_json(given->expected, item->number));
 }

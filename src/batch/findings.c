@@ -14,6 +14,9 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "batch/findings.h"
+#include "document/condition.h"
+#include "json/json.h"
+#include "miscadmin.h"
 #include "utils/snapmgr.h"
 
 /* Begin a try: nothing is found yet. */
@@ -26,11 +29,33 @@ ds_findings_forget(DsBatch *batch)
 
 		target->present = false;
 		target->is_missing = false;
+		target->fails_condition = false;
 		target->is_taken = false;
 		target->written = false;
 		target->moved = false;
 	}
 	batch->is_too_low = false;
+}
+
+/*
+ * Look whether documents contain what they are to contain.  It is looked at of
+ * those that are locked only: what turns up later is locked before it is written.
+ */
+void
+ds_findings_look_at_conditions(DsBatch *batch)
+{
+	for (int i = 0; i < batch->target_count; i++)
+	{
+		DsTarget   *target = batch->targets[i];
+		Jsonb	   *condition;
+
+		CHECK_FOR_INTERRUPTS();
+		if (target->condition == NULL || !target->present || target->written)
+			continue;
+		condition = ds_json_copy(target->condition, target->condition_length);
+		target->fails_condition = !ds_condition_holds(target->collection, target->id, JsonbPGetDatum(condition));
+		pfree(condition);
+	}
 }
 
 static int

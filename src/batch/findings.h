@@ -10,6 +10,7 @@
 #include "utils/snapshot.h"
 
 extern void ds_findings_forget(DsBatch *batch);
+extern void ds_findings_look_at_conditions(DsBatch *batch);
 extern int	ds_findings_look_at(DsBatch *batch, DsChooseStatement choose, Snapshot snapshot,
 								CommandId before);
 extern int	ds_findings_look_again(DsBatch *batch, DsChooseStatement choose);

@@ -45,7 +45,10 @@ set_document(DsTarget *target, const DsItem *item)
 	target->id = item->id;
 	target->item = item->number;
 	target->change = change_of(item->op);
-	target->expected = item->expected;
+	target->expected = item->condition == NULL ? item->expected
+		: ds_expectation_with_condition(item->expected, item->number);
+	target->condition = item->condition;
+	target->condition_length = item->condition_length;
 	target->data = item->data;
 	target->data_length = item->data_length;
 	target->has_metadata = item->op == DS_PUT_ITEM;

@@ -42,6 +42,8 @@ typedef struct DsItem
 	const void *data;			/* as given, or the properties: the bytes of a jsonb, without header */
 	int			data_length;
 	int64		expected;		/* what is left of it under docstore.checks */
+	const void *condition;		/* what a document is to contain, likewise; NULL: nothing is asked for */
+	int			condition_length;
 
 	/* the same, of an item of a log */
 	const DsLog *log;

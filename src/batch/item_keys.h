@@ -10,7 +10,7 @@
 #include "batch/item.h"
 #include "utils/jsonb.h"
 
-#define DS_ITEM_KEYS 12
+#define DS_ITEM_KEYS 13
 
 /* The values that an item gives; NULL: no such key. */
 typedef struct DsGiven
@@ -22,6 +22,7 @@ typedef struct DsGiven
 	JsonbValue *collection;
 	JsonbValue *id;
 	JsonbValue *data;
+	JsonbValue *if_contains;
 
 	/* of an item for a log */
 	JsonbValue *log;

@@ -5,7 +5,8 @@
  * and its kind do (document.c): one look or statement that compares and writes.
  * It is done here only for ordinary tables, where nobody can tell the
  * difference, and where it succeeds at once; anything that needs a second look,
- * and every conflict, is left to attempt.c, with nothing written.  So is what
+ * and every conflict, is left to attempt.c, with nothing written; and so is a
+ * condition.  So is what
  * the server would refuse: a batch is told of a conflict first, or of nothing
  * where there is nothing to delete.
  */
@@ -80,7 +81,7 @@ ds_one_document_write(DsBatch *batch)
 	if (batch->count != 1 || batch->items[0].log != NULL)
 		return false;
 	target = batch->targets[0];
-	if (!target->collection->is_plain || !write_at_once(target, &outcome))
+	if (!target->collection->is_plain || target->condition != NULL || !write_at_once(target, &outcome))
 		return false;
 	target->present = outcome.present;
 	target->actual = outcome.actual;

@@ -35,6 +35,8 @@ typedef struct DsTarget
 	/* what becomes of it */
 	DsChange	change;
 	int64		expected;		/* of a document; heads are compared with each of their items */
+	const void *condition;		/* what a document is to contain, or NULL */
+	int			condition_length;
 	const void *data;			/* the bytes of a jsonb, without header; NULL: a head that keeps its properties */
 	int			data_length;
 	bool		has_metadata;	/* the data, which is stored without it */
@@ -43,6 +45,7 @@ typedef struct DsTarget
 	bool		present;
 	bool		is_missing;		/* to an item, which expects it to be there */
 	bool		is_taken;		/* it was to be made, and somebody else has */
+	bool		fails_condition;	/* that is locked */
 	int64		actual;			/* the version found, when present */
 	ItemPointerData place;		/* of the row that is locked */
 	int			missed;			/* tries in succession that could not lock it, although it is there */

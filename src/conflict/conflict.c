@@ -120,6 +120,7 @@ enum
 {
 	LOAD_ITEMS,
 	LOAD_ROW,
+	DECIDE_AGAIN,
 	READ_SCOPE,
 	LEAVE_STREAM
 };
@@ -127,6 +128,7 @@ enum
 static const char *const advice[] = {
 	[LOAD_ITEMS] = "Load the listed items again, apply the change to them, and save again.",
 	[LOAD_ROW] = "Load the row again, apply the change to it, and save again.",
+	[DECIDE_AGAIN] = "A document does not contain what if_contains asks for. Load it again and decide again.",
 	[READ_SCOPE] = "Read the scope again and decide again.",
 	[LEAVE_STREAM] = "A closed stream takes no more events. Append to another one.",
 };
@@ -138,6 +140,8 @@ choose_advice(const DsViolation *violation)
 		return LEAVE_STREAM;
 	if (violation->reason == DS_SCOPE_REASON)
 		return READ_SCOPE;
+	if (violation->reason == DS_CONDITION)
+		return DECIDE_AGAIN;
 	return violation->kind == DS_KIND_ROW ? LOAD_ROW : LOAD_ITEMS;
 }
 

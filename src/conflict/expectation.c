@@ -124,6 +124,21 @@ ds_expectation_in_force(int64 expected)
 	return ds_expectation_checks ? expected : DS_ANY_VERSION;
 }
 
+/*
+ * What is expected where a condition is: that the document is there, if not at
+ * which version.  Where it may be absent there is nothing to ask: 22023.
+ */
+int64
+ds_expectation_with_condition(int64 expected, int item)
+{
+	if (expected == DS_NO_VERSION)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%sa document that is expected to be absent contains nothing", ds_error_item_prefix(item)),
+				 errhint("With if_contains, pass the version that was loaded, or -1 or \"any\" to check the condition only.")));
+	return expected == DS_ANY_VERSION ? DS_SOME_VERSION : expected;
+}
+
 /* A delete of something that is expected to be absent makes no sense. */
 void
 ds_expectation_refuse_absence(int64 expected, int item)
@@ -194,6 +209,8 @@ ds_reason_name(DsReason reason)
 			return "closed";
 		case DS_SCOPE_REASON:
 			return "scope";
+		case DS_CONDITION:
+			return "condition";
 	}
 	elog(ERROR, "unexpected reason %d", (int) reason);
 }

@@ -21,7 +21,8 @@ typedef enum DsReason
 	DS_MISSING,					/* expected there, is not */
 	DS_EXISTS,					/* expected absent, is there */
 	DS_CLOSED,					/* a stream that takes no more events */
-	DS_SCOPE_REASON				/* an event in the scope that was not expected, or not one that was */
+	DS_SCOPE_REASON,			/* an event in the scope that was not expected, or not one that was */
+	DS_CONDITION				/* there, and does not contain what it is to contain */
 } DsReason;
 
 extern bool ds_expectation_checks;	/* the setting docstore.checks */
@@ -30,6 +31,7 @@ extern void ds_expectation_init(void);
 extern int64 ds_expectation_from_sql(int64 expected, int item);
 extern int64 ds_expectation_from_json(const JsonbValue *expected, int item);
 extern int64 ds_expectation_in_force(int64 expected);
+extern int64 ds_expectation_with_condition(int64 expected, int item);
 extern void ds_expectation_refuse_absence(int64 expected, int item);
 extern DsReason ds_expectation_compare(int64 expected, bool present, int64 actual);
 extern bool ds_expectation_is_passed(int64 expected, int64 actual);

@@ -120,16 +120,9 @@ look(const DsCollection *collection, DsStatement lock, Datum id, int64 expected,
 		refuse_unseen(collection, id);
 }
 
-/* What becomes of a document: it is this data, or it is patched with it. */
-typedef struct Change
-{
-	Datum		data;
-	bool		is_patch;
-} Change;
-
 /* The data of a document that a change creates. */
 static Datum
-created_data(const Change *change)
+created_data(const DsDocumentChange *change)
 {
 	if (!change->is_patch)
 		return change->data;
@@ -137,7 +130,7 @@ created_data(const Change *change)
 }
 
 static bool
-update_exact(const DsCollection *collection, Datum id, const Change *change, int64 version,
+update_exact(const DsCollection *collection, Datum id, const DsDocumentChange *change, int64 version,
 			 DsOutcome *outcome)
 {
 	if (!write_one(collection, change->is_patch ? DS_PATCH : DS_UPDATE, id, change->data,
@@ -153,7 +146,7 @@ update_exact(const DsCollection *collection, Datum id, const Change *change, int
  * be known, also when the caller does not care.
  */
 static bool
-try_update(const DsCollection *collection, Datum id, const Change *change, int64 expected,
+try_update(const DsCollection *collection, Datum id, const DsDocumentChange *change, int64 expected,
 		   DsOutcome *outcome)
 {
 	if (expected > 0)
@@ -303,7 +296,7 @@ insert_beside_others(Insertion *insertion)
 }
 
 static bool
-try_insert(const DsCollection *collection, Datum id, const Change *change, int64 expected,
+try_insert(const DsCollection *collection, Datum id, const DsDocumentChange *change, int64 expected,
 		   int tries, DsOutcome *outcome)
 {
 	Insertion	insertion = {collection, DS_INSERT, .id = id, .outcome = outcome};
@@ -321,7 +314,7 @@ try_insert(const DsCollection *collection, Datum id, const Change *change, int64
 
 /* Create or change a document: what upserts and patches have in common. */
 static void
-write_document(const DsCollection *collection, Datum id, const Change *change,
+write_document(const DsCollection *collection, Datum id, const DsDocumentChange *change,
 			   int64 expected, DsOutcome *outcome)
 {
 	memset(outcome, 0, sizeof(DsOutcome));
@@ -372,7 +365,7 @@ void
 ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
 				   int64 expected, DsOutcome *outcome)
 {
-	Change		change = {.data = data};
+	DsDocumentChange change = {.data = data};
 
 	if (!ds_document_direct_upsert(collection, id, data, expected, outcome))
 	{
@@ -387,10 +380,44 @@ void
 ds_document_patch(const DsCollection *collection, Datum id, Datum patch,
 				  int64 expected, DsOutcome *outcome)
 {
-	Change		change = {.data = patch, .is_patch = true};
+	DsDocumentChange change = {.data = patch, .is_patch = true};
 
 	SPI_connect();
 	write_document(collection, id, &change, expected, outcome);
+	SPI_finish();
+}
+
+static void
+decide_locked(const DsCollection *collection, Datum id, int64 expected,
+			  DsDocumentDecide decide, void *context, DsOutcome *outcome)
+{
+	memset(outcome, 0, sizeof(DsOutcome));
+	for (int try = 0; try < MAX_TRIES; try++)
+	{
+		DsDocumentChange change = {0};
+
+		CHECK_FOR_INTERRUPTS();
+		look(collection, DS_LOCK_FOR_UPSERT, id, expected, outcome);
+		if (outcome->reason != DS_NO_REASON || !decide(collection, id, context, &change, outcome))
+			return;
+		if (outcome->actual == PG_INT64_MAX)
+			ds_row_refuse_growth(collection, id);
+		if (update_exact(collection, id, &change, outcome->actual, outcome))
+			return;
+	}
+	ds_row_refuse_unwritable(collection, id);
+}
+
+/*
+ * Lock a document that is expected to be there, and write what is decided under
+ * the lock, as ds_document_upsert().
+ */
+void
+ds_document_decide(const DsCollection *collection, Datum id, int64 expected,
+				   DsDocumentDecide decide, void *context, DsOutcome *outcome)
+{
+	SPI_connect();
+	decide_locked(collection, id, expected, decide, context, outcome);
 	SPI_finish();
 }
 

@@ -116,6 +116,11 @@ build_for_one(const DsCollection *c, DsStatement statement, DsStatementText *tex
 								 DOCUMENT_COLUMNS(c), ds_statement_target(c));
 			ds_statement_set_types(text, 2, (const Oid[]) {id, INT8OID});
 			break;
+		case DS_CONTAINS:
+			text->sql = psprintf("SELECT (t.data OPERATOR(pg_catalog.@>) $2) IS TRUE FROM %s WHERE " SAME_ID("$1"),
+								 ds_statement_target(c));
+			ds_statement_set_types(text, 2, (const Oid[]) {id, JSONBOID});
+			break;
 		default:
 			text->sql = psprintf("SELECT t.version FROM %s WHERE " SAME_ID("$1") " %s",
 								 ds_statement_target(c), ds_statement_lock_clause(c, statement));

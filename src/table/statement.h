@@ -38,6 +38,7 @@ typedef enum DsStatement
 	DS_DELETE,					/* version */
 	DS_DELETE_ANY,
 	DS_LOAD,					/* version not wanted: returns whole documents */
+	DS_CONTAINS,				/* json: returns whether the data contains it */
 
 	/* many documents, in the order of the array */
 	DS_FIND_MANY,

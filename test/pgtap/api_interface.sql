@@ -10,7 +10,7 @@ SELECT schema_privs_are('docstore', 'public', ARRAY['USAGE']);
 
 SELECT has_function('docstore'::name, f.name::name, f.arguments::name[]) FROM (VALUES
 	('create_collection', '{text,regtype}'), ('upsert', '{regclass,text,jsonb,bigint}'), ('delete', '{regclass,text,bigint}'),
-	('patch', '{regclass,text,jsonb,bigint}'), ('merge_patch', '{jsonb,jsonb}'), ('merge3', '{jsonb,jsonb,jsonb,jsonb}'), ('get', '{regclass,text}'), ('put', '{jsonb}'),
+	('patch', '{regclass,text,jsonb,bigint,jsonb}'), ('merge_patch', '{jsonb,jsonb}'), ('merge3', '{jsonb,jsonb,jsonb,jsonb}'), ('get', '{regclass,text}'), ('put', '{jsonb}'),
 	('load', '{regclass,text,bigint}'), ('load_many', '{regclass,text[]}'), ('upsert_many', '{regclass,text[],jsonb[],bigint[]}'),
 	('try_save', '{jsonb}'), ('violations', '{text}'), ('no_version', '{}'), ('any_version', '{}'), ('some_version', '{}'),
 	('guard', '{regclass,name,boolean}'), ('unguard', '{regclass}'),

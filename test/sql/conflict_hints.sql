@@ -35,6 +35,7 @@ INSERT INTO items VALUES
 	('properties', '{"op": "set_properties", "log": "ledger", "stream": "s", "properties": {}, "expected_revision": 2}'),
 	('closed', '{"op": "append", "log": "ledger", "stream": "ended", "events": [{"type": "x"}]}'),
 	('closed twice', '{"op": "close_stream", "log": "ledger", "stream": "ended", "expected": "any"}'),
+	('condition', '{"op": "patch", "collection": "shops", "id": "a", "data": {}, "expected": "any", "if_contains": {"open": true}}'),
 	('scope', '{"op": "append", "log": "ledger", "stream": "s", "events": [{"type": "x"}], "scopes": [{"expected": 1}]}'),
 	('asserted scope', '{"op": "assert", "log": "ledger", "scope": {"types": ["x"], "expected": "none"}}');
 CREATE FUNCTION pg_temp.saved(VARIADIC names text[]) RETURNS text RETURN format('SELECT docstore.save(%L)',
@@ -47,7 +48,7 @@ SELECT pg_temp.hint($$ SELECT docstore.upsert('shops', 'a', '{}') $$) AS single,
 	pg_temp.hint($$ UPDATE posts SET version = 4 $$) AS guarded;
 -- many, each sentence once
 SELECT pg_temp.hint(pg_temp.saved(VARIADIC string_to_array(names, ', ')))
-FROM unnest('{"stale, missing, stream", "stale, closed", "scope, asserted scope, missing", "closed, asserted scope", "closed, asserted scope, stale, missing"}'::text[]) names;
+FROM unnest('{"stale, missing, stream", "stale, closed", "scope, asserted scope, missing", "closed, asserted scope", "closed, asserted scope, stale, missing", "condition, missing", "condition, closed"}'::text[]) names;
 -- also for violations that are counted and not listed
 SET docstore.max_violations = 1;
 SELECT pg_temp.hint(pg_temp.saved('stale', 'closed'));
