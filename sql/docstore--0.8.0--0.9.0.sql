@@ -56,3 +56,9 @@ CREATE FUNCTION docstore.merge3(base jsonb, mine jsonb, theirs jsonb, rules json
 	AS 'MODULE_PATHNAME', 'ds_merge3_sql';
 
 COMMENT ON FUNCTION docstore.merge3(jsonb, jsonb, jsonb, jsonb) IS 'what two edits of base, mine and theirs, make together, or all conflicts between them; rules say by path what is merged how';
+
+CREATE FUNCTION docstore.mark(log regclass) RETURNS text
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 100
+	AS 'MODULE_PATHNAME', 'ds_mark';
+
+COMMENT ON FUNCTION docstore.mark(regclass) IS 'what the calling statement sees of a log, for the key "seen" of scopes: take it first, then read';

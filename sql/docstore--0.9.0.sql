@@ -291,6 +291,12 @@ CREATE FUNCTION docstore.read_scope(log regclass, scopes jsonb, after bigint DEF
 
 COMMENT ON FUNCTION docstore.read_scope(regclass, jsonb, bigint, int, boolean) IS 'read the events of any of some scopes by position, or backwards, to decide by; after NULL is the end to begin at';
 
+CREATE FUNCTION docstore.mark(log regclass) RETURNS text
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 100
+	AS 'MODULE_PATHNAME', 'ds_mark';
+
+COMMENT ON FUNCTION docstore.mark(regclass) IS 'what the calling statement sees of a log, for the key "seen" of scopes: take it first, then read';
+
 --
 -- Reading a log, and consumers
 --

@@ -98,6 +98,7 @@ put_row(Rows *result, const DsItem *item, bool written)
 		values[COLUMN_REASON] = CStringGetTextDatum(ds_reason_name(item->reason));
 	nulls[COLUMN_REASON] = item->reason == DS_NO_REASON;
 	values[COLUMN_EXPECTED] = Int64GetDatum(item->log != NULL ? item->failed : item->expected);
+	nulls[COLUMN_EXPECTED] = item->failed_seen;
 	values[COLUMN_ACTUAL] = Int64GetDatum(item->actual);
 	nulls[COLUMN_ACTUAL] = !item->present;
 

@@ -123,6 +123,7 @@ compare_scopes(DsItem *item)
 			continue;
 		item->reason = DS_SCOPE_REASON;
 		item->failed = scope->expected;
+		item->failed_seen = scope->seen != NULL;
 		item->present = scope->has_tail;
 		item->actual = scope->tail;
 	}
@@ -133,6 +134,7 @@ void
 ds_item_compare(DsItem *item)
 {
 	item->reason = DS_NO_REASON;
+	item->failed_seen = item->target == NULL && item->scopes[0].seen != NULL;
 	item->failed = item->target == NULL ? item->scopes[0].expected : item->expected;
 	if (item->target != NULL)
 		compare_target(item);

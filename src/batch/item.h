@@ -58,6 +58,7 @@ typedef struct DsItem
 	/* how it stands, see compare.c */
 	DsReason	reason;
 	int64		failed;			/* the expectation that reason is about: a version, revision or position */
+	bool		failed_seen;	/* or a mark, which is no number */
 	bool		present;
 	int64		actual;			/* what was found in its place, when present */
 	bool		written;		/* or deleted */

@@ -65,6 +65,7 @@ add_scope_violation(const DsItem *item, const DsScope *scope, DsConflict *confli
 		.relid = item->log->events.relid,
 		.reason = DS_SCOPE_REASON,
 		.expected = scope->expected,
+		.seen = scope->seen,
 		.actual_known = scope->has_tail,
 		.actual = scope->tail,
 	};

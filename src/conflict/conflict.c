@@ -192,8 +192,11 @@ append_violation(StringInfo json, int item, const DsViolation *violation)
 	else
 		append_member(json, "id", violation->id);
 	append_member(json, "reason", ds_reason_name(violation->reason));
-	appendStringInfo(json, ", \"expected\": %s, \"actual\": ",
-					 ds_expectation_to_json(violation->expected));
+	if (violation->seen != NULL)
+		append_member(json, "seen", violation->seen);
+	else
+		appendStringInfo(json, ", \"expected\": %s", ds_expectation_to_json(violation->expected));
+	appendStringInfoString(json, ", \"actual\": ");
 	if (violation->actual_known)
 		appendStringInfo(json, INT64_FORMAT "}", violation->actual);
 	else

@@ -44,6 +44,7 @@ typedef struct DsViolation
 	const char *scope;			/* in place of an id: as it was given */
 	DsReason	reason;
 	int64		expected;
+	const char *seen;			/* of a scope, in place of expected: the mark */
 	bool		actual_known;	/* there, and visible to the caller */
 	int64		actual;
 } DsViolation;

@@ -10,6 +10,8 @@
  *	cursor.c		a cursor is the place of an event; there is one way to write it
  *	cursor_check.c	a cursor from which events would be skipped is refused
  *	place.c			looks into the index on the order
+ *	mark.c			what a snapshot shows of a log, as the server itself would say;
+ *					what cannot be told is not shown
  *
  * It may call log/, table/ and base/.  Where a cursor is kept is the caller's
  * affair: in the client, or in a collection (docstore.commit_cursor()).

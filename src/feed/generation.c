@@ -20,6 +20,7 @@
 #include "access/tableam.h"
 #include "access/transam.h"
 #include "access/xlog.h"
+#include "access/xlogrecovery.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/pg_class.h"
@@ -51,11 +52,17 @@ own_mark(void)
 	return (uint32) (identifier ^ (identifier >> 32));
 }
 
-/* The timeline that this server writes, as generations have it. */
+/* The timeline that this server writes, or replays, as generations have it. */
 static int
 own_timeline(void)
 {
-	return (GetWALInsertionTimeLine() - 1) % TIMELINES;
+	TimeLineID	timeline;
+
+	if (RecoveryInProgress())
+		(void) GetXLogReplayRecPtr(&timeline);
+	else
+		timeline = GetWALInsertionTimeLine();
+	return (timeline - 1) % TIMELINES;
 }
 
 static int
@@ -73,7 +80,7 @@ ds_generation_is_of_this_cluster(int64 generation)
 	return (uint32) generation == own_mark();
 }
 
-/* Whether they are of the timeline that this server writes, too.  Not during recovery. */
+/* Whether they are of the timeline of this server, too. */
 static bool
 is_current(int64 generation)
 {
@@ -177,22 +184,27 @@ is_latest_current(Relation events, Oid feed, Snapshot snapshot, int64 *generatio
 }
 
 /*
- * The generation of what is appended to a log now; 0 during recovery, when
- * nothing can be.
+ * The generation of what is appended to a log now, on a standby as far as it
+ * has come.
  *
  * Events that are not committed count first, as there can be many.  But those
  * of another cluster must be: sessions that looked before, and after a restore
  * that failed, have to come to the same answer.
  */
 int64
-ds_generation_find(Relation events, Oid feed)
+ds_generation_look(Relation events, Oid feed)
 {
 	int64		generation;
 
-	if (RecoveryInProgress())
-		return 0;
 	if (is_latest_current(events, feed, SnapshotAny, &generation) ||
 		is_latest_current(events, feed, SnapshotSelf, &generation))
 		return generation;
 	return next_generation(generation);
+}
+
+/* The same; 0 during recovery, when nothing can be appended. */
+int64
+ds_generation_find(Relation events, Oid feed)
+{
+	return RecoveryInProgress() ? 0 : ds_generation_look(events, feed);
 }

@@ -4,8 +4,9 @@
  * A scope is an object with the keys source, source_type, stream_type,
  * stream_id, types and tags, each of them optional: keys are ANDed, and so are
  * the tags; the types are ORed.  null asks for events without a value there, a
- * key left out does not filter.  The key expected says up to which position the caller has seen the
- * scope, and strict that its last event must be just there.
+ * key left out does not filter.  The key seen is the mark that the caller has
+ * read with; in its place expected says up to which position the caller has
+ * seen the scope, and strict that its last event must be just there.
  *
  * As SQL a scope is a condition on a row e of the events.  Its text depends on
  * which keys there are, its shape, and the values are parameters, so that
@@ -23,7 +24,7 @@
 #include "stream/tags.h"
 
 #define HINT "A scope is like {\"source\": \"acc-1\", \"types\": [\"MoneyDeposited\"], \"expected\": 41}; " \
-	"further keys are \"tags\", \"source_type\", \"stream_type\", \"stream_id\" and \"strict\"."
+	"further keys are \"tags\", \"source_type\", \"stream_type\", \"stream_id\" and \"strict\", and \"seen\" in place of \"expected\"."
 
 #define ENCODED_TWICE "a JSON string instead of a JSON object: the client seems to have encoded it twice"
 
@@ -112,6 +113,20 @@ read_expected(int item, const JsonbValue *value, DsScope *scope)
 	scope->has_expected = true;
 }
 
+static void
+read_seen(int item, const JsonbValue *value, DsScope *scope)
+{
+	DsBytes		text;
+
+	if (ds_json_read_text(value, &text))
+		scope->seen = pnstrdup(text.start, text.length);
+	if (scope->seen == NULL || !ds_mark_parse(scope->seen, &scope->mark))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("%sscope: \"seen\" must be a mark", ds_error_item_prefix(item)),
+				 errhint("Use docstore.mark() to take one. Take it first, then read.")));
+}
+
 /* Take the value of one key of a scope. */
 static void
 read_member(int item, const JsonbValue *key, const JsonbValue *value, DsScope *scope)
@@ -124,11 +139,14 @@ read_member(int item, const JsonbValue *key, const JsonbValue *value, DsScope *s
 		read_tags(item, value, scope);
 	else if (ds_json_string_is(key, "expected"))
 		read_expected(item, value, scope);
+	else if (ds_json_string_is(key, "seen"))
+		read_seen(item, value, scope);
 	else if (ds_json_string_is(key, "strict"))
 	{
 		if (value->type != jbvBool)
 			refuse_scope(item, "\"strict\" must be true or false");
 		scope->strict = value->val.boolean;
+		scope->has_strict = true;
 	}
 	else
 	{
@@ -160,17 +178,20 @@ ds_scope_read(const JsonbValue *given, int item, DsScope *scope)
 	ds_json_walk_begin(&walk, scope->given);
 	while (ds_json_walk_next(&walk))
 		read_member(item, &walk.key, &walk.value, scope);
+	if (scope->seen != NULL && (scope->has_expected || scope->has_strict))
+		refuse_scope(item, "\"seen\" goes without \"expected\" and \"strict\"");
 }
 
 /* Refuse a scope that does not say up to where it has been seen. */
 static void
 require_expected(const DsScope *scope, int item)
 {
-	if (!scope->has_expected)
+	if (!scope->has_expected && scope->seen == NULL)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%sscope: \"expected\" is missing", ds_error_item_prefix(item)),
-				 errhint("Give the highest position in the scope that was seen, as docstore.tail() returns it, or \"none\".")));
+				 errmsg("%sscope: \"seen\" or \"expected\" is missing", ds_error_item_prefix(item)),
+				 errhint("Pass as \"seen\" the mark that docstore.mark() returned before the scope was read. "
+						 "Or pass as \"expected\" the highest position that was seen, as docstore.tail() returns it, or \"none\".")));
 }
 
 /* Read an array of scopes, or the one that is given without. */

@@ -12,8 +12,9 @@
  *	tail.c			the highest position in a scope
  *	read_feed.c		the events of scopes, in the order of the feed
  *	read_events.c	likewise, by position
+ *	unseen.c		the same of the events that a mark does not show
  *
- * It may call stream/ (events), log/, conflict/ (expected versions), table/,
+ * It may call stream/ (events), feed/ (marks), log/, conflict/ (expected versions), table/,
  * json/ and base/.  It knows one append, and the scopes of one log, at a time.
  */
 #ifndef DS_SCOPE_H
@@ -21,6 +22,7 @@
 
 #include "postgres.h"
 
+#include "feed/mark.h"
 #include "log/log.h"
 #include "stream/event.h"
 #include "utils/jsonb.h"
@@ -49,9 +51,12 @@ typedef struct DsScope
 	DsBytes    *tags;
 	int			type_count;		/* 0: of any type */
 	DsBytes    *types;
+	bool		has_strict;
 	bool		strict;
 	bool		has_expected;
 	int64		expected;		/* a position, 0: no event at all */
+	char	   *seen;			/* in its place a mark, as text */
+	DsMark		mark;
 
 	/* what was found, when it was checked */
 	bool		violated;

@@ -13,6 +13,7 @@
 #include "miscadmin.h"
 #include "scope/scope_check.h"
 #include "scope/tail.h"
+#include "scope/unseen.h"
 #include "utils/snapmgr.h"
 
 /* Find the tail of a scope in what one snapshot shows, if it is above that position. */
@@ -41,12 +42,30 @@ refuse_newer(const DsLog *log, const DsScope *scope, int64 above)
 		ds_error_raise_old_snapshot();
 }
 
+/*
+ * An event that the mark does not show violates a scope, at whichever level:
+ * the caller has decided by the mark, not by the transaction's snapshot.
+ */
+static void
+check_seen(const DsLog *log, DsScope *scope)
+{
+	PushActiveSnapshot(GetLatestSnapshot());
+	scope->has_tail = ds_scope_unseen(log, scope, &scope->mark, PG_INT64_MIN, &scope->tail);
+	PopActiveSnapshot();
+	scope->violated = scope->has_tail;
+}
+
 /* An event above what is expected violates a scope; a strict one, also no event just there. */
 static void
 check(const DsLog *log, DsScope *scope)
 {
 	int64		above = scope->strict ? PG_INT64_MIN : scope->expected;
 
+	if (scope->seen != NULL)
+	{
+		check_seen(log, scope);
+		return;
+	}
 	scope->has_tail = find_tail(log, scope, above, GetLatestSnapshot(), &scope->tail);
 	if (IsolationUsesXactSnapshot())
 		refuse_newer(log, scope, above);

@@ -14,6 +14,7 @@
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "executor/spi.h"
+#include "feed/mark.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
@@ -309,6 +310,7 @@ ds_events_take_positions(DsAppend *append)
 		CHECK_FOR_INTERRUPTS();
 		append->events[i].position = nextval_internal(append->log->events.event.positions, false);
 	}
+	ds_mark_note_position(append->log->events.relid, append->events[append->count - 1].position);
 }
 
 /*
