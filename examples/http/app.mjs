@@ -29,13 +29,13 @@ export function createApp(pool) {
   // begin README
   /** Writes as the request's If-Match or If-None-Match expects, and gives the new version. */
   async function write(request, sql, values = []) {
-    // ['3'] for If-Match: "3", [docstore.no_version()] for If-None-Match: *; without either of them status 428.
+    // ['3'] for If-Match: "3", [docstore.no_version()] for If-None-Match: *; with neither, status 428.
     let [expected, ...others] = expectedVersions(request);
     while (expected !== undefined) {
       try {
         return (await pool.query(sql, [request.params.id, ...values, expected])).rows[0].version;
       } catch (error) {
-        // If-Match: "3", "4" is content with either of them: on to the one that is there.
+        // If-Match: "3", "4" accepts either of them: try the one that is there.
         const actual = String(violationsOf(error)?.[0]?.actual);
         if (!others.includes(actual)) throw error;
         expected = actual;
@@ -53,7 +53,7 @@ export function createApp(pool) {
     response.json(inOrder(shop));
   }
 
-  /** The conflict, for who has to choose: what was expected, what is there, and what the shop looks like by now. */
+  /** The conflict, for the person who has to choose: what was expected, what is there, and what the shop looks like now. */
   async function preconditionFailed(violations, request, response) {
     const current = await load(request.params.id);
     if (!current && request.method !== 'PUT') throw notThere();
@@ -83,7 +83,7 @@ export function createApp(pool) {
     response.status(204).end();
   }
 
-  /** GET: 304 and no body for who has it already. Of a version that is known, only the number leaves the database. */
+  /** GET: 304 and no body for a client that has it already. Then only the number of the version leaves the database. */
   async function get(request, response) {
     const known = knownVersions(request);
     const { rows: [shop] } = await pool.query(
@@ -136,7 +136,7 @@ export function createApp(pool) {
   return app;
 }
 
-/** A handler whose promise Express 4 understands as well; Express 5 does so by itself. */
+/** Makes Express 4 understand a handler's promise; Express 5 does so by itself. */
 const answering = (handler) => (request, response, next) => handler(request, response).catch(next);
 
 const otherMethods = (allowed) => (request, response) => {

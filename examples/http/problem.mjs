@@ -1,4 +1,4 @@
-// What goes wrong, as application/problem+json (RFC 9457). Nothing of a statement is in it: what only we should know goes to stderr.
+// What goes wrong, as application/problem+json (RFC 9457). It contains nothing of a statement: what only we should know goes to stderr.
 import { STATUS_CODES } from 'node:http';
 
 import pg from 'pg';

@@ -12,7 +12,7 @@ const FIRST_SHOP = {
 };
 
 const pool = new pg.Pool({ max: 10, connectionTimeoutMillis: 5_000, statement_timeout: 10_000, application_name: 'docstore-http-example' });
-// A connection that breaks while nobody uses it; the pool makes another one.
+// A connection that breaks while nobody uses it: the pool makes another one.
 pool.on('error', (error) => console.error(`idle connection: ${error.code ?? error.name}: ${error.message}`));
 
 /** The collection and a shop in it, unless they are there. */
@@ -30,7 +30,7 @@ function shutDown(server) {
   // A connection that is in use now ends with its answer.
   server.keepAliveTimeout = 1;
   server.prependListener('request', (_, response) => response.shouldKeepAlive = false);
-  // Who does not finish within 5 seconds is cut off.
+  // Requests that do not finish within 5 seconds are cut off.
   setTimeout(() => server.closeAllConnections(), 5_000).unref();
 }
 

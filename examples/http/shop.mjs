@@ -30,7 +30,7 @@ export function mistakes(shop, { patch = false } = {}) {
     else if (patch && value === null && !REQUIRED.includes(member)) continue;
     else if (!MEMBERS[member][0](value)) found.push({ member, detail: MEMBERS[member][1] });
   }
-  // A change without a name would stand under the name of whoever made the last one.
+  // A change without a name would be shown under the name of whoever made the last one.
   for (const member of patch ? ['changedBy'] : REQUIRED) {
     if (!Object.hasOwn(shop, member)) found.push({ member, detail: 'is missing' });
   }

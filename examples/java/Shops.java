@@ -37,7 +37,7 @@ public class Shops {
             } catch (PSQLException error) {
                 if (!AGAIN.contains(error.getSQLState()) || attempt == attempts)
                     throw error;
-                // Only what is stale is loaded and changed again.
+                // Load and change only what is stale again.
                 if ("PT409".equals(error.getSQLState()))
                     shops.keySet().removeAll(stale(db, error.getServerErrorMessage().getDetail(), ids));
             }
@@ -49,7 +49,7 @@ public class Shops {
         return ids.stream().filter(id -> !shops.containsKey(id)).toArray(String[]::new);
     }
 
-    /** The ids in the DETAIL of a conflict, without a JSON library; all ids, when it lists only some. */
+    /** The ids in the DETAIL of a conflict, without a JSON library; all ids, if it lists only some. */
     static Collection<String> stale(Connection db, String detail, Collection<String> all) throws SQLException {
         Set<String> ids = new HashSet<>();
         int total = 0;
@@ -65,7 +65,7 @@ public class Shops {
     }
     // end README
 
-    /** Load, change, save: and the conflict for who saves the same version again. */
+    /** Load, change, save; and a conflict, when the same version is saved again. */
     static void oneShop(Connection db) throws SQLException {
         query(db, "SELECT docstore.upsert('shops', 'mozarts', '{\"name\": \"Mozart''s\", \"opens\": 8}')");
         Shop shop;

@@ -1,6 +1,6 @@
 // Changes 20 coffee shops with docstore and pg (node-postgres), while somebody else changes 3 of them.
 //
-// It needs "npm install pg". The variables PGHOST, PGUSER, PGDATABASE and so on say where to, as they do for psql. The database
+// It needs "npm install pg". The variables PGHOST, PGUSER, PGDATABASE and so on say where to connect, as for psql. The database
 // needs the extension, and gets a collection "shops".
 import pg from 'pg';
 
@@ -12,19 +12,19 @@ async function changeShops(client, ids, change, attempts = 10) {
   for (let attempt = 1; ; attempt++) {
     const shops = await client.query("SELECT id, version, data FROM docstore.load_many('shops', $1)", [missing()]);
     for (const { id, version, data } of shops.rows) {
-      // pg returns a bigint as a string, which an item takes as it is.
+      // pg returns a bigint as a string, which an item accepts.
       items.set(id, { op: 'upsert', collection: 'shops', id, data: await change(data), expected: version });
     }
     if (missing().length > 0) throw new Error(`not there: ${missing().join(', ')}`);
     try {
-      // As a JSON text: of a JavaScript array pg would make a PostgreSQL array.
+      // As a JSON text: pg would turn a JavaScript array into a PostgreSQL array.
       const changes = JSON.stringify([...items.values()]);
       return (await client.query('SELECT id, version FROM docstore.save($1)', [changes])).rows;
     } catch (error) {
       if (!['PT409', '40001', '40P01'].includes(error.code) || attempt === attempts) throw error;
       if (error.code === 'PT409') {
         const { total, violations } = JSON.parse(error.detail);
-        // Only these are loaded and changed again; all, when the conflict lists only some.
+        // Load and change only these again; or all, if the conflict lists only some.
         const stale = violations.length === total ? violations.map((violation) => violation.id) : ids;
         for (const id of stale) items.delete(id);
       }
@@ -34,7 +34,7 @@ async function changeShops(client, ids, change, attempts = 10) {
 }
 // end README
 
-/** Load, change, save: and the conflict for who saves the same version again. */
+/** Load, change, save; and a conflict, when the same version is saved again. */
 async function oneShop(client) {
   await client.query("SELECT docstore.upsert('shops', 'mozarts', $1)", [{ name: "Mozart's", opens: 8 }]);
   const { version, data } = (await client.query("SELECT version, data FROM docstore.load('shops', 'mozarts')")).rows[0];

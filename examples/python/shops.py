@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Changes 20 coffee shops with docstore and psycopg 3, while somebody else changes 3 of them.
 
-The variables PGHOST, PGUSER, PGDATABASE and so on say where to, as they do for psql. The database needs the extension, and gets
+The variables PGHOST, PGUSER, PGDATABASE and so on say where to connect, as for psql. The database needs the extension, and gets
 a collection "shops".
 """
 # begin README
@@ -36,7 +36,7 @@ def change_shops(connection, ids, change, attempts=10):
             if error.sqlstate == "PT409":
                 conflict = json.loads(error.diag.message_detail)
                 stale = [violation["id"] for violation in conflict["violations"]]
-                # Only these are loaded and changed again; all, when the conflict lists only some.
+                # Load and change only these again; or all, if the conflict lists only some.
                 for shop in stale if len(stale) == conflict["total"] else ids:
                     items.pop(shop, None)
         time.sleep(random.uniform(0, min(1, 0.01 * 2 ** attempt)))

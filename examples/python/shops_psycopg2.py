@@ -32,7 +32,7 @@ def change_shops(connection, ids, change, attempts=10):
             if error.pgcode == "PT409":
                 conflict = json.loads(error.diag.message_detail)
                 stale = [violation["id"] for violation in conflict["violations"]]
-                # Only these are loaded and changed again; all, when the conflict lists only some.
+                # Load and change only these again; or all, if the conflict lists only some.
                 for shop in stale if len(stale) == conflict["total"] else ids:
                     items.pop(shop, None)
         time.sleep(random.uniform(0, min(1, 0.01 * 2 ** attempt)))

@@ -21,7 +21,7 @@ const db = drizzle({ client: new pg.Pool() });
 // end setup
 
 // begin violations
-/** What docstore's conflict names, as data; any other error goes on its way. */
+/** The violations of docstore's conflict, as data; raises any other error again. */
 function violations(error) {
   if (error.cause?.code !== 'PT409') throw error;
   return JSON.parse(error.cause.detail).violations;
@@ -31,12 +31,12 @@ function violations(error) {
 // begin entity
 const GONE = 'the shop was changed or deleted by somebody else';
 
-/** Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned. */
+/** Saves a shop with the version that was loaded. The guard compares it and stores the next one, which is returned. */
 async function saveShop(db, shop) {
   return one(await db.update(shops).set(shop).where(eq(shops.id, shop.id)).returning());
 }
 
-/** An UPDATE says which version it saw, a DELETE has to ask for it. */
+/** An UPDATE sends the version that it saw. A DELETE must have it in its WHERE clause. */
 async function deleteShop(db, { id, version }) {
   return one(await db.delete(shops).where(and(eq(shops.id, id), eq(shops.version, version))).returning());
 }
@@ -48,10 +48,10 @@ function one([row]) {
 // end entity
 
 // begin retry
-/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+/** Somebody else was faster: the conflict, a serialization failure, a deadlock. */
 const again = ['PT409', '40001', '40P01'];
 
-/** Runs work(), which loads, changes and saves, and again when somebody else was faster. */
+/** Runs work(), which loads, changes and saves, and repeats it when somebody else was faster. */
 async function retried(work, attempts = 10) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -129,7 +129,7 @@ async function twoSessions() {
 /** Documents by docstore's functions. */
 async function functions() {
   // begin upsert
-  // Drizzle hands the driver what it is given: JSON as a text, since pg would make a PostgreSQL array of an array.
+  // Drizzle passes values on to pg, which would turn an array into a PostgreSQL array: pass JSON as a text.
   const upsert = async (id, data, expected = null) => (
     await db.execute(sql`SELECT docstore.upsert('cafes', ${id}, ${JSON.stringify(data)}, ${expected}) AS version`)).rows[0].version;
   // end upsert

@@ -30,14 +30,14 @@ class Migration20260101000000 extends Migration {
 const orm = await MikroORM.init({
   clientUrl: process.env.DATABASE_URL,
   entities: [Shop],
-  useBatchUpdates: false, // one UPDATE for several rows would not ask for their versions
+  useBatchUpdates: false, // one UPDATE for several rows would not compare their versions
   extensions: [Migrator],
   migrations: { migrationsList: [Migration20260101000000], snapshot: false, silent: true },
 });
 // end setup
 
 // begin entity
-/** em.remove() does not ask for the version, nativeDelete() asks for what it is given. */
+/** em.remove() does not compare the version. nativeDelete() compares what it is given. */
 async function remove(em, shop) {
   const rows = await em.nativeDelete(Shop, { id: shop.id, version: shop.version });
   if (rows === 0) throw OptimisticLockError.lockFailed(shop);
@@ -45,7 +45,7 @@ async function remove(em, shop) {
 // end entity
 
 // begin violations
-/** What docstore's conflict names, as data; any other error goes on its way. */
+/** The violations of docstore's conflict, as data; raises any other error again. */
 function violations(error) {
   if (error.code !== 'PT409') throw error;
   return JSON.parse(error.detail).violations;
@@ -53,10 +53,10 @@ function violations(error) {
 // end violations
 
 // begin retry
-/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+/** Somebody else was faster: the conflict, a serialization failure, a deadlock. */
 const again = ['PT409', '40001', '40P01'];
 
-/** Runs work(em), which loads, changes and saves, and again with a new context when somebody else was faster. */
+/** Runs work(em), which loads, changes and saves, and repeats it with a new context when somebody else was faster. */
 async function retried(work, attempts = 10) {
   for (let attempt = 1; ; attempt += 1) {
     try {

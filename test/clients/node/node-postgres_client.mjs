@@ -24,7 +24,7 @@ const WORKERS = 4;
 const TIMES = 20;
 
 // begin violations
-/** What docstore's conflict names, as data; any other error goes on its way. */
+/** The violations of docstore's conflict, as data; raises any other error again. */
 function violations(error) {
   if (error.code !== 'PT409') throw error;
   return JSON.parse(error.detail).violations;
@@ -34,12 +34,12 @@ function violations(error) {
 // begin entity
 const GONE = 'the shop was changed or deleted by somebody else';
 
-/** Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned. */
+/** Saves a shop with the version that was loaded. The guard compares it and stores the next one, which is returned. */
 async function saveShop(db, { id, name, opens, version }) {
   return one(await db.query('UPDATE shops SET name = $2, opens = $3, version = $4 WHERE id = $1 RETURNING *', [id, name, opens, version]));
 }
 
-/** An UPDATE says which version it saw, a DELETE has to ask for it. */
+/** An UPDATE sends the version that it saw. A DELETE must have it in its WHERE clause. */
 async function deleteShop(db, { id, version }) {
   one(await db.query('DELETE FROM shops WHERE id = $1 AND version = $2 RETURNING id', [id, version]));
 }
@@ -51,10 +51,10 @@ function one({ rows: [row] }) {
 // end entity
 
 // begin retry
-/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+/** Somebody else was faster: the conflict, a serialization failure, a deadlock. */
 const again = ['PT409', '40001', '40P01'];
 
-/** Runs work(), which loads, changes and saves, and again when somebody else was faster. */
+/** Runs work(), which loads, changes and saves, and repeats it when somebody else was faster. */
 async function retried(work, attempts = 10) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -141,7 +141,7 @@ async function twoSessions() {
 /** Documents by docstore's functions. */
 async function functions() {
   // begin upsert
-  // pg makes JSON of an object by itself, but a PostgreSQL array of an array. A bigint arrives as a string.
+  // pg turns an object into JSON, but an array into a PostgreSQL array. A bigint arrives as a string.
   const upsert = async (id, data, expected) => (
     await pool.query("SELECT docstore.upsert('cafes', $1, $2, $3) AS version", [id, data, expected])).rows[0].version;
   // end upsert

@@ -24,7 +24,7 @@ const WORKERS = 4;
 const TIMES = 20;
 
 // begin violations
-/** What docstore's conflict names, as data; any other error goes on its way. */
+/** The violations of docstore's conflict, as data; raises any other error again. */
 function violations(error) {
   if (error.code !== 'PT409') throw error;
   return JSON.parse(error.detail).violations;
@@ -34,12 +34,12 @@ function violations(error) {
 // begin entity
 const GONE = 'the shop was changed or deleted by somebody else';
 
-/** Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned. */
+/** Saves a shop with the version that was loaded. The guard compares it and stores the next one, which is returned. */
 async function saveShop(db, shop) {
   return one(await db`UPDATE shops SET ${db(shop, 'name', 'opens', 'version')} WHERE id = ${shop.id} RETURNING *`);
 }
 
-/** An UPDATE says which version it saw, a DELETE has to ask for it. */
+/** An UPDATE sends the version that it saw. A DELETE must have it in its WHERE clause. */
 async function deleteShop(db, { id, version }) {
   return one(await db`DELETE FROM shops WHERE id = ${id} AND version = ${version} RETURNING *`);
 }
@@ -51,10 +51,10 @@ function one([row]) {
 // end entity
 
 // begin retry
-/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+/** Somebody else was faster: the conflict, a serialization failure, a deadlock. */
 const again = ['PT409', '40001', '40P01'];
 
-/** Runs work(), which loads, changes and saves, and again when somebody else was faster. */
+/** Runs work(), which loads, changes and saves, and repeats it when somebody else was faster. */
 async function retried(work, attempts = 10) {
   for (let attempt = 1; ; attempt++) {
     try {

@@ -8,7 +8,7 @@ import { done, raises, same, waiting } from './tap.mjs';
 /** The server's error in one of Prisma's. What is raised at COMMIT comes in the adapter's error. */
 const serverError = (error) => (error.meta?.driverAdapterError ?? error).cause;
 
-/** What docstore's conflict names, as data; any other error goes on its way. */
+/** The violations of docstore's conflict, as data; raises any other error again. */
 function violations(error) {
   if (serverError(error)?.originalCode !== 'PT409') throw error;
   return JSON.parse(serverError(error).detail).violations;
@@ -16,22 +16,22 @@ function violations(error) {
 // end violations
 
 // begin entity
-/** Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned. */
+/** Saves a shop with the version that was loaded. The guard compares it and stores the next one, which is returned. */
 async function saveShop(db, shop) {
   return db.shop.update({ where: { id: shop.id }, data: shop });
 }
 
-/** An UPDATE says which version it saw, a DELETE has to ask for it: P2025 says that there is no such row. */
+/** An UPDATE sends the version that it saw. A DELETE must have it in its WHERE clause: P2025 says that there is no such row. */
 async function deleteShop(db, { id, version }) {
   return db.shop.delete({ where: { id, version } });
 }
 // end entity
 
 // begin retry
-/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+/** Somebody else was faster: the conflict, a serialization failure, a deadlock. */
 const again = ['PT409', '40001', '40P01'];
 
-/** Runs work(), which loads, changes and saves, and again when somebody else was faster. */
+/** Runs work(), which loads, changes and saves, and repeats it when somebody else was faster. */
 async function retried(work, attempts = 10) {
   for (let attempt = 1; ; attempt++) {
     try {
@@ -145,7 +145,7 @@ async function twoSessions() {
 /** Documents by docstore's functions. */
 async function functions() {
   // begin upsert
-  // The adapter makes JSON of an object, but a PostgreSQL array of an array. A bigint arrives as a BigInt.
+  // The adapter turns an object into JSON, but an array into a PostgreSQL array. A bigint arrives as a BigInt.
   const upsert = async (id, data, expected = null) => (
     await prisma.$queryRaw`SELECT docstore.upsert('cafes', ${id}, ${data}, ${expected}) AS version`)[0].version;
   // end upsert

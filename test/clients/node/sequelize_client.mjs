@@ -28,7 +28,7 @@ async function up(queryInterface) {
 // end setup
 
 // begin violations
-/** What docstore's conflict names, as data; any other error goes on its way. */
+/** The violations of docstore's conflict, as data; raises any other error again. */
 function violations(error) {
   if (error.parent?.code !== 'PT409') throw error;
   return JSON.parse(error.parent.detail).violations;
@@ -36,7 +36,7 @@ function violations(error) {
 // end violations
 
 // begin entity
-/** shop.destroy() asks for the version, too, but does not tell when it is gone. Shop.destroy() has the number of rows. */
+/** shop.destroy() compares the version, too, but does not report when the row is gone. Shop.destroy() returns the number of rows. */
 async function destroy(shop) {
   const { id, version } = shop;
   const rows = await Shop.destroy({ where: { id, version } });
@@ -45,10 +45,10 @@ async function destroy(shop) {
 // end entity
 
 // begin retry
-/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+/** Somebody else was faster: the conflict, a serialization failure, a deadlock. */
 const again = ['PT409', '40001', '40P01'];
 
-/** Runs work(), which loads, changes and saves, and again when somebody else was faster. */
+/** Runs work(), which loads, changes and saves, and repeats it when somebody else was faster. */
 async function retried(work, attempts = 10) {
   for (let attempt = 1; ; attempt += 1) {
     try {

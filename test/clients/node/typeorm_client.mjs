@@ -43,14 +43,14 @@ class SeenVersion { // in TypeScript: @EventSubscriber() class SeenVersion imple
   afterUpdate({ entity, databaseEntity }) { if (databaseEntity?.version === -entity?.version) throw changed(entity); }
 }
 
-/** remove() does not ask for the version, delete() asks for what it is given. */
+/** remove() does not compare the version. delete() compares what it is given. */
 async function remove(repository, { id, version }) {
   if ((await repository.delete({ id, version })).affected === 0) throw changed({ version });
 }
 // end entity
 
 // begin violations
-/** What docstore's conflict names, as data; any other error goes on its way. */
+/** The violations of docstore's conflict, as data; raises any other error again. */
 function violations(error) {
   if (error.driverError?.code !== 'PT409') throw error;
   return JSON.parse(error.driverError.detail).violations;
@@ -58,10 +58,10 @@ function violations(error) {
 // end violations
 
 // begin retry
-/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+/** Somebody else was faster: the conflict, a serialization failure, a deadlock. */
 const again = ['PT409', '40001', '40P01'];
 
-/** Runs work(), which loads, changes and saves, and again when somebody else was faster. */
+/** Runs work(), which loads, changes and saves, and repeats it when somebody else was faster. */
 async function retried(work, attempts = 10) {
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -49,7 +49,7 @@ function set_up(EntityManager $em): void
 const WORKERS = 4, TIMES = 20;
 
 // begin violations
-/** What docstore's conflict names, as rows; any other error goes on its way. PDO puts the DETAIL into the message, which is enough. */
+/** The violations of docstore's conflict, as rows; raises any other error again. PDO puts the DETAIL into the message, which is enough. */
 function violations(Connection $connection, DriverException $error): array
 {
     if ($error->getSQLState() !== 'PT409') {
@@ -60,7 +60,7 @@ function violations(Connection $connection, DriverException $error): array
 // end violations
 
 // begin entity
-/** In place of remove() and flush(), which delete whatever has become of the row. */
+/** Instead of remove() and flush(), which delete the row at any version. */
 function delete_shop(EntityManager $em, Shop $shop): void
 {
     $deleted = $em->createQuery('DELETE Shop s WHERE s.id = :id AND s.version = :version')
@@ -80,14 +80,14 @@ function entity_manager(Connection $connection): EntityManager
     return new EntityManager($connection, $configuration);
 }
 
-/** Somebody else was faster: the conflict; the server's own; a deadlock. */
+/** Somebody else was faster: the conflict, a serialization failure, a deadlock. */
 const AGAIN = ['PT409', '40001', '40P01'];
 
-/** Runs $work($em), which loads and changes, in a transaction, and again when somebody else was faster. */
+/** Runs $work($em), which loads and changes, in a transaction, and repeats it when somebody else was faster. */
 function retried(Connection $connection, callable $work, int $attempts = 10): mixed
 {
     for ($attempt = 1; ; $attempt++) {
-        $em = entity_manager($connection);  // a new one, since the one that has failed is closed
+        $em = entity_manager($connection);  // a new one, because the one that has failed is closed
         try {
             return $em->wrapInTransaction($work);
         } catch (OptimisticLockException | DriverException $error) {

@@ -35,7 +35,7 @@ WORKERS, TIMES = 4, 20
 
 # begin violations
 def violations(error):
-    """What docstore's conflict names, as data; any other error goes on its way."""
+    """The violations of docstore's conflict, as data; raises any other error again."""
     if error.sqlstate != "PT409":
         raise error
     return json.loads(error.detail)["violations"]
@@ -44,7 +44,7 @@ def violations(error):
 
 # begin entity
 async def save_shop(connection, shop):
-    """Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned."""
+    """Saves a shop with the version that was loaded. The guard compares it and stores the next one, which is returned."""
     version = await connection.fetchval("UPDATE shops SET name = $2, opens = $3, version = $4 WHERE id = $1 RETURNING version",
                                         shop["id"], shop["name"], shop["opens"], shop["version"])
     if version is None:
@@ -53,7 +53,7 @@ async def save_shop(connection, shop):
 
 
 async def delete_shop(connection, shop):
-    """An UPDATE says which version it saw, a DELETE has to ask for it."""
+    """An UPDATE sends the version that it saw. A DELETE must have it in its WHERE clause."""
     if await connection.execute("DELETE FROM shops WHERE id = $1 AND version = $2", shop["id"], shop["version"]) == "DELETE 0":
         raise LookupError(f"shop {shop['id']} was changed or deleted by somebody else")
 # end entity
@@ -64,7 +64,7 @@ AGAIN = ("PT409", "40001", "40P01")  # somebody else was faster: the conflict; t
 
 
 async def retried(work, attempts=10):
-    """Runs work(), which loads, changes and saves, and again when somebody else was faster."""
+    """Runs work(), which loads, changes and saves, and repeats it when somebody else was faster."""
     for attempt in range(1, attempts + 1):
         try:
             return await work()

@@ -73,7 +73,7 @@ import json
 
 
 def violations(error):
-    """What docstore's conflict names, as data; any other error goes on its way. Its cause is psycopg's error."""
+    """The violations of docstore's conflict, as data; raises any other error again. Its cause is psycopg's error."""
     if getattr(error.__cause__, "sqlstate", None) != "PT409":
         raise error
     return json.loads(error.__cause__.diag.message_detail)["violations"]
@@ -90,7 +90,7 @@ AGAIN = ("PT409", "40001", "40P01")  # somebody else was faster: the conflict; t
 
 
 def retried(work, attempts=10):
-    """Runs work(), which loads, changes and saves, in a transaction, and again when somebody else was faster."""
+    """Runs work(), which loads, changes and saves, in a transaction, and repeats it when somebody else was faster."""
     for attempt in range(1, attempts + 1):
         try:
             with transaction.atomic():

@@ -28,7 +28,7 @@ WORKERS, TIMES = 4, 20
 
 # begin violations
 def violations(error):
-    """What docstore's conflict names, as data; any other error goes on its way."""
+    """The violations of docstore's conflict, as data; raises any other error again."""
     if error.sqlstate != "PT409":
         raise error
     return json.loads(error.diag.message_detail)["violations"]
@@ -37,7 +37,7 @@ def violations(error):
 
 # begin entity
 def save_shop(connection, shop):
-    """Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned."""
+    """Saves a shop with the version that was loaded. The guard compares it and stores the next one, which is returned."""
     row = connection.execute(
         "UPDATE shops SET name = %(name)s, opens = %(opens)s, version = %(version)s WHERE id = %(id)s RETURNING version",
         shop).fetchone()
@@ -47,7 +47,7 @@ def save_shop(connection, shop):
 
 
 def delete_shop(connection, shop):
-    """An UPDATE says which version it saw, a DELETE has to ask for it."""
+    """An UPDATE sends the version that it saw. A DELETE must have it in its WHERE clause."""
     if connection.execute("DELETE FROM shops WHERE id = %(id)s AND version = %(version)s", shop).rowcount == 0:
         raise LookupError(f"shop {shop['id']} was changed or deleted by somebody else")
 # end entity
@@ -63,7 +63,7 @@ AGAIN = ("PT409", "40001", "40P01")  # somebody else was faster: the conflict; t
 
 
 def retried(connection, work, attempts=10):
-    """Runs work(), which loads, changes and saves, in a transaction, and again when somebody else was faster."""
+    """Runs work(), which loads, changes and saves, in a transaction, and repeats it when somebody else was faster."""
     for attempt in range(1, attempts + 1):
         try:
             with connection.transaction():

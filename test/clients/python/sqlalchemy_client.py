@@ -51,7 +51,7 @@ WORKERS, TIMES = 4, 20
 
 # begin violations
 def violations(error):
-    """What docstore's conflict names, as data; any other error goes on its way. error.orig is psycopg's error."""
+    """The violations of docstore's conflict, as data; raises any other error again. error.orig is psycopg's error."""
     if error.orig.sqlstate != "PT409":
         raise error
     return json.loads(error.orig.diag.message_detail)["violations"]
@@ -71,7 +71,7 @@ AGAIN = ("PT409", "40001", "40P01")  # somebody else was faster: the conflict; t
 
 
 def retried(work, attempts=10):
-    """Runs work(session), which loads and changes, in a transaction, and again when somebody else was faster."""
+    """Runs work(session), which loads and changes, in a transaction, and repeats it when somebody else was faster."""
     for attempt in range(1, attempts + 1):
         try:
             with Session.begin() as session:

@@ -38,7 +38,7 @@ end
 # end setup
 
 # begin violations
-# What docstore's conflict names, as data; any other error goes on its way. Its cause is that of the driver.
+# The violations of docstore's conflict, as data; raises any other error again. Its cause is the driver's error.
 def violations(error)
   raise error unless sqlstate(error) == "PT409"
 
@@ -53,7 +53,7 @@ end
 # begin retry
 AGAIN = %w[PT409 40001 40P01].freeze  # somebody else was faster: the conflict; the server's own; a deadlock
 
-# Runs the block, which loads, changes and saves, in a transaction, and again when somebody else was faster.
+# Runs the block, which loads, changes and saves, in a transaction, and repeats it when somebody else was faster.
 def retried(attempts: 10, &work)
   (1..attempts).each do |attempt|
     return ActiveRecord::Base.transaction(&work)
@@ -67,7 +67,7 @@ end
 # end retry
 
 # begin entity
-# As an INSERT: past the query cache of a request, and it empties that. select_value would be answered from there.
+# As an INSERT, which bypasses the query cache of a request and empties it. The cache would answer select_value.
 def upsert(id, data, expected = nil)
   Cafe.connection.insert(Cafe.sanitize_sql(["SELECT docstore.upsert('cafes', ?, ?, ?)", id, data.to_json, expected]))
 end

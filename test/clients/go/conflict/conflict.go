@@ -18,7 +18,7 @@ type Violation struct {
 	Expected, Actual                        any // a number; Expected may be a word, and Actual null
 }
 
-// Violations is what docstore's conflict names, as data; nothing for any other error.
+// Violations returns those of docstore's conflict, as data; nothing for any other error.
 func Violations(err error) []Violation {
 	var detail struct{ Violations []Violation }
 	var server *pgconn.PgError
@@ -31,10 +31,10 @@ func Violations(err error) []Violation {
 // end violations
 
 // begin retry
-// again has the errors of who was too late: the conflict; the server's own; a deadlock.
+// again has the SQLSTATEs that are worth another try: the conflict, a serialization failure, a deadlock.
 var again = []string{"PT409", "40001", "40P01"}
 
-// Retried runs work, which loads, changes and saves, and again when somebody else was faster.
+// Retried runs work, which loads, changes and saves, and repeats it when somebody else was faster.
 func Retried(work func() error) error {
 	for attempt := 1; ; attempt++ {
 		err := work()

@@ -38,7 +38,7 @@ func (shop *Shop) BeforeUpdate(tx *gorm.DB) error {
 	return nil
 }
 
-// AfterUpdate tells when the shop was deleted. Save() would create it again, and Updates() would only say so in RowsAffected.
+// AfterUpdate reports when the shop was deleted. Save() would create it again, and Updates() would only say so in RowsAffected.
 func (shop *Shop) AfterUpdate(tx *gorm.DB) error {
 	if tx.Statement.RowsAffected == 0 {
 		return gorm.ErrRecordNotFound
@@ -58,7 +58,7 @@ func migration(tx *gorm.DB) error {
 // end setup
 
 // begin entity
-// deleteShop: an update says which version it saw, a delete has to ask for it.
+// deleteShop: an update sends the version that it saw. A delete must have it in its WHERE clause.
 func deleteShop(db *gorm.DB, shop *Shop) error {
 	result := db.Where("version = ?", shop.Version).Delete(shop)
 	if result.Error == nil && result.RowsAffected == 0 {

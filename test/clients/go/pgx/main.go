@@ -39,14 +39,14 @@ type Shop struct {
 // end setup
 
 // begin entity
-// saveShop stores a shop with the version that was loaded. The guard compares it, and stores the next one, which the shop takes over.
+// saveShop saves a shop with the version that was loaded. The guard compares it and stores the next one, which the shop takes over.
 // pgx.ErrNoRows says that somebody has deleted it.
 func saveShop(ctx context.Context, db *pgxpool.Pool, shop *Shop) error {
 	return db.QueryRow(ctx, "UPDATE shops SET name = $1, opens = $2, version = $3 WHERE id = $4 RETURNING version",
 		shop.Name, shop.Opens, shop.Version, shop.ID).Scan(&shop.Version)
 }
 
-// deleteShop: an UPDATE says which version it saw, a DELETE has to ask for it.
+// deleteShop: an UPDATE sends the version that it saw. A DELETE must have it in its WHERE clause.
 func deleteShop(ctx context.Context, db *pgxpool.Pool, shop *Shop) error {
 	tag, err := db.Exec(ctx, "DELETE FROM shops WHERE id = $1 AND version = $2", shop.ID, shop.Version)
 	if err == nil && tag.RowsAffected() == 0 {

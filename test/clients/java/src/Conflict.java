@@ -5,7 +5,7 @@ import tools.jackson.databind.json.JsonMapper;
 /** Reads docstore's error, for JDBC and for what stands on it. */
 class Conflict {
     // begin violations
-    /** What docstore's conflict names, as JSON; empty for any other error. Batches and ORMs wrap the error of the server. */
+    /** The violations of docstore's conflict, as JSON; empty for any other error. Batches and ORMs wrap the error of the server. */
     static JsonNode violations(Throwable error) {
         for (var cause = error; cause != null; cause = cause.getCause())
             if (cause instanceof PSQLException server && "PT409".equals(server.getSQLState()))

@@ -72,10 +72,10 @@ class HibernateClient {
     // end entity
 
     // begin retry
-    /** Somebody else was faster: the conflict; the server's own; a deadlock. */
+    /** Somebody else was faster: the conflict, a serialization failure, a deadlock. */
     static final Set<String> AGAIN = Set.of("PT409", "40001", "40P01");
 
-    /** Runs work, which loads and changes, in a transaction of its own, and again when somebody else was faster. */
+    /** Runs work, which loads and changes, in a transaction of its own, and repeats it when somebody else was faster. */
     static void retried(EntityManagerFactory factory, Consumer<EntityManager> work) throws InterruptedException {
         for (int attempt = 1; ; attempt++) {
             try {

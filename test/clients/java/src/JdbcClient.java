@@ -28,7 +28,7 @@ class JdbcClient {
     // end setup
 
     // begin entity
-    /** Stores a shop with the version that was loaded. The guard compares it, and stores the next one, which is returned. */
+    /** Saves a shop with the version that was loaded. The guard compares it and stores the next one, which is returned. */
     static int saveShop(Connection db, Shop shop) throws SQLException {
         try (var update = db.prepareStatement("UPDATE shops SET name = ?, opens = ?, version = ? WHERE id = ? RETURNING version")) {
             var row = bind(update, shop.name(), shop.opens(), shop.version(), shop.id()).executeQuery();
@@ -38,7 +38,7 @@ class JdbcClient {
         }
     }
 
-    /** An UPDATE says which version it saw, a DELETE has to ask for it. */
+    /** An UPDATE sends the version that it saw. A DELETE must have it in its WHERE clause. */
     static void deleteShop(Connection db, Shop shop) throws SQLException {
         try (var delete = db.prepareStatement("DELETE FROM shops WHERE id = ? AND version = ?")) {
             if (bind(delete, shop.id(), shop.version()).executeUpdate() == 0)
@@ -58,10 +58,10 @@ class JdbcClient {
         void run() throws SQLException;
     }
 
-    /** Somebody else was faster: the conflict; the server's own; a deadlock. */
+    /** Somebody else was faster: the conflict, a serialization failure, a deadlock. */
     static final Set<String> AGAIN = Set.of("PT409", "40001", "40P01");
 
-    /** Runs a change, which loads and saves, and again when somebody else was faster. */
+    /** Runs a change, which loads and saves, and repeats it when somebody else was faster. */
     static void retried(Change change) throws SQLException, InterruptedException {
         for (int attempt = 1; ; attempt++) {
             try {
