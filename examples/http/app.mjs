@@ -111,7 +111,7 @@ export function createApp(pool) {
     if (errors.length > 0) throw new Problem(422, 'These are no shops', { errors });
     if (new Set(items.map(({ id }) => id)).size < items.length) throw new Problem(422, 'A shop can be in a batch only once');
     const changes = items.map(({ id, shop, expected }) => ({ op: 'upsert', collection: 'shops', id, data: shop, expected }));
-    const saved = await pool.query('SELECT id, version FROM docstore.save($1)', [JSON.stringify(changes)]);
+    const saved = await pool.query('SELECT id, version FROM docstore.save(docstore.parse($1))', [JSON.stringify(changes)]);
     response.json(saved.rows.map(({ id, version }) => ({ id, etag: etag(version) })));
   }
 

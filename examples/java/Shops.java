@@ -28,9 +28,9 @@ public class Shops {
             }
             if (missing(ids, shops).length > 0)
                 throw new NoSuchElementException("not there: " + String.join(", ", missing(ids, shops)));
-            try (var save = db.prepareStatement("SELECT docstore.upsert_many('shops', ?, ?, ?)")) {
+            try (var save = db.prepareStatement("SELECT docstore.upsert_many('shops', ?, docstore.parse_many(?), ?)")) {
                 save.setArray(1, db.createArrayOf("text", shops.keySet().toArray()));
-                save.setArray(2, db.createArrayOf("jsonb", shops.values().stream().map(Shop::data).toArray()));
+                save.setArray(2, db.createArrayOf("text", shops.values().stream().map(Shop::data).toArray()));
                 save.setArray(3, db.createArrayOf("bigint", shops.values().stream().map(Shop::version).toArray()));
                 save.executeQuery();
                 return;
@@ -76,7 +76,7 @@ public class Shops {
             shop = new Shop(row.getLong(1), row.getString(2));
         }
         for (int time = 1; time <= 2; time++) {
-            try (var save = db.prepareStatement("SELECT docstore.upsert('shops', ?, ?::jsonb, ?)")) {
+            try (var save = db.prepareStatement("SELECT docstore.upsert('shops', ?, docstore.parse(?), ?)")) {
                 save.setString(1, "mozarts");
                 save.setString(2, anHourEarlier(shop.data()));
                 save.setLong(3, shop.version());

@@ -19,7 +19,7 @@ async function changeShops(client, ids, change, attempts = 10) {
     try {
       // As a JSON text: pg would turn a JavaScript array into a PostgreSQL array.
       const changes = JSON.stringify([...items.values()]);
-      return (await client.query('SELECT id, version FROM docstore.save($1)', [changes])).rows;
+      return (await client.query('SELECT id, version FROM docstore.save(docstore.parse($1))', [changes])).rows;
     } catch (error) {
       if (!['PT409', '40001', '40P01'].includes(error.code) || attempt === attempts) throw error;
       if (error.code === 'PT409') {

@@ -10,9 +10,9 @@ import random
 import time
 
 import psycopg
-from psycopg.types.json import Jsonb
 
 # end README
+from psycopg.types.json import Jsonb
 
 
 # begin README
@@ -28,8 +28,8 @@ def change_shops(connection, ids, change, attempts=10):
         if gone := [shop for shop in ids if shop not in items]:
             raise LookupError(f"not there: {', '.join(gone)}")
         try:
-            return connection.execute("SELECT id, version FROM docstore.save(%s)",
-                                      [Jsonb(list(items.values()))]).fetchall()
+            return connection.execute("SELECT id, version FROM docstore.save(docstore.parse(%s))",
+                                      [json.dumps(list(items.values()))]).fetchall()
         except psycopg.Error as error:
             if error.sqlstate not in ("PT409", "40001", "40P01") or attempt == attempts:
                 raise

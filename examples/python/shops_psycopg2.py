@@ -24,7 +24,7 @@ def change_shops(connection, ids, change, attempts=10):
         if gone := [shop for shop in ids if shop not in items]:
             raise LookupError(f"not there: {', '.join(gone)}")
         try:
-            cursor.execute("SELECT id, version FROM docstore.save(%s)", [Json(list(items.values()))])
+            cursor.execute("SELECT id, version FROM docstore.save(docstore.parse(%s))", [json.dumps(list(items.values()))])
             return cursor.fetchall()
         except psycopg2.Error as error:
             if error.pgcode not in ("PT409", "40001", "40P01") or attempt == attempts:

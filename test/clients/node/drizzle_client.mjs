@@ -2,7 +2,7 @@
 import { gte } from 'drizzle-orm';
 import { migrate } from 'drizzle-orm/node-postgres/migrator';
 import { countAtOnce, counts, saveTwenty, tryAgain } from './story.mjs';
-import { done, raises, same, waiting } from './tap.mjs';
+import { classes, done, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 import { and, eq, sql } from 'drizzle-orm';
@@ -131,7 +131,7 @@ async function functions() {
   // begin upsert
   // Drizzle passes values on to pg, which would turn an array into a PostgreSQL array: pass JSON as a text.
   const upsert = async (id, data, expected = null) => (
-    await db.execute(sql`SELECT docstore.upsert('cafes', ${id}, ${JSON.stringify(data)}, ${expected}) AS version`)).rows[0].version;
+    await db.execute(sql`SELECT docstore.upsert('cafes', ${id}, docstore.parse(${JSON.stringify(data)}), ${expected}) AS version`)).rows[0].version;
   // end upsert
 
   same([await upsert('mozart', { opens: 8 }), await upsert('mozart', { opens: 7 }, 1)], ['1', '2'], 'upsert: answers with the version');
@@ -139,7 +139,7 @@ async function functions() {
   same([stale.code, stale.constraint, stale.table], ['PT409', 'docstore_expected_version', 'cafes'],
     'upsert: with its SQLSTATE, constraint and table');
 
-  await saveTwenty(upsert, (items) => db.execute(sql`SELECT * FROM docstore.save(${JSON.stringify(items)})`), violations);
+  await saveTwenty(upsert, (items) => db.execute(sql`SELECT * FROM docstore.save(docstore.parse(${JSON.stringify(items)}))`), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -154,7 +154,7 @@ async function retries() {
 
   async function countDocument() {
     const { version, data } = (await db.execute(sql`SELECT version, data FROM docstore.load('cafes', 'counter')`)).rows[0];
-    await db.execute(sql`SELECT docstore.upsert('cafes', 'counter', ${JSON.stringify({ n: data.n + 1 })}, ${version})`);
+    await db.execute(sql`SELECT docstore.upsert('cafes', 'counter', docstore.parse(${JSON.stringify({ n: data.n + 1 })}), ${version})`);
   }
 
   await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
@@ -179,6 +179,7 @@ await entities();
 await batch();
 await twoSessions();
 await functions();
+await classes((statement) => db.execute(sql.raw(statement)));
 await retries();
 await alone();
 done();

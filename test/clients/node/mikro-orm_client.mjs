@@ -1,7 +1,7 @@
 // MikroORM: an entity with a version on a guarded table, docstore's functions by execute(), and the conflict in DriverException.
 import { DriverException } from '@mikro-orm/postgresql';
 import { countAtOnce, counts, saveTwenty, tryAgain } from './story.mjs';
-import { done, ok, raises, same, waiting } from './tap.mjs';
+import { classes, done, ok, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 import { defineEntity, MikroORM, OptimisticLockError } from '@mikro-orm/postgresql';
@@ -207,7 +207,7 @@ async function alone() {
 async function functions() {
   // begin upsert
   const upsert = async (id, data, expected = null) => (await orm.em.fork().execute(
-    "SELECT docstore.upsert('cafes', ?, ?, ?) AS version", [id, JSON.stringify(data), expected]))[0].version;
+    "SELECT docstore.upsert('cafes', ?, docstore.parse(?), ?) AS version", [id, JSON.stringify(data), expected]))[0].version;
   // end upsert
   same([await upsert('mozart', { opens: 8 }), await upsert('mozart', { opens: 7 }, 1)], ['1', '2'], 'upsert: answers with the version');
   const stale = await raises(() => upsert('mozart', { opens: 6 }, 1), 'upsert: a stale version is an error');
@@ -215,7 +215,7 @@ async function functions() {
     'upsert: with its SQLSTATE, constraint and table');
   ok(stale instanceof DriverException, 'upsert: a DriverException');
 
-  await saveTwenty(upsert, (items) => select('SELECT * FROM docstore.save(?)', JSON.stringify(items)), violations);
+  await saveTwenty(upsert, (items) => select('SELECT * FROM docstore.save(docstore.parse(?))', JSON.stringify(items)), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -229,7 +229,7 @@ async function retries() {
   };
   const countDocument = async (em) => {
     const [{ version, data }] = await em.execute("SELECT version, data FROM docstore.load('cafes', 'counter')");
-    await em.execute("SELECT docstore.upsert('cafes', 'counter', ?, ?)", [JSON.stringify({ n: data.n + 1 }), version]);
+    await em.execute("SELECT docstore.upsert('cafes', 'counter', docstore.parse(?), ?)", [JSON.stringify({ n: data.n + 1 }), version]);
   };
   await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const [{ data }] = await select("SELECT data FROM docstore.load('cafes', 'counter')");
@@ -244,5 +244,6 @@ await batch();
 await twoSessions();
 await alone();
 await functions();
+await classes((statement) => select(statement));
 await retries();
 done();

@@ -1,6 +1,6 @@
 // node-postgres: plain SQL on a guarded table, docstore's functions, and what the error has.
 import { countAtOnce, counts, saveTwenty, tryAgain } from './story.mjs';
-import { done, raises, same, waiting } from './tap.mjs';
+import { classes, done, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 import pg from 'pg';
@@ -151,7 +151,7 @@ async function functions() {
   same([stale.code, stale.constraint, stale.table], ['PT409', 'docstore_expected_version', 'cafes'],
     'upsert: with its SQLSTATE, constraint and table');
 
-  await saveTwenty(upsert, (items) => pool.query('SELECT * FROM docstore.save($1)', [JSON.stringify(items)]), violations);
+  await saveTwenty(upsert, (items) => pool.query('SELECT * FROM docstore.save(docstore.parse($1))', [JSON.stringify(items)]), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -191,6 +191,7 @@ await entities();
 await batch();
 await twoSessions();
 await functions();
+await classes((statement) => pool.query(statement));
 await retries();
 await alone();
 done();

@@ -1,6 +1,6 @@
 // postgres.js: plain SQL on a guarded table, docstore's functions, and what the error has.
 import { countAtOnce, counts, saveTwenty, tryAgain } from './story.mjs';
-import { done, raises, same, waiting } from './tap.mjs';
+import { classes, done, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 import postgres from 'postgres';
@@ -182,6 +182,7 @@ await entities();
 await batch();
 await twoSessions();
 await functions();
+await classes((statement) => sql.unsafe(statement));
 await retries();
 await alone();
 done();

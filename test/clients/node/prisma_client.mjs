@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { cafes, changed, countAtOnce, counts, saveTwenty, tryAgain } from './story.mjs';
-import { done, raises, same, waiting } from './tap.mjs';
+import { classes, done, raises, same, waiting } from './tap.mjs';
 
 // begin violations
 /** The server's error in one of Prisma's. What is raised at COMMIT comes in the adapter's error. */
@@ -156,7 +156,7 @@ async function functions() {
   same([stale.code, serverError(stale).originalCode, violations(stale)[0].collection], ['P2010', 'PT409', 'public.cafes'],
     'upsert: with its SQLSTATE and collection');
 
-  await saveTwenty(upsert, (items) => prisma.$queryRaw`SELECT * FROM docstore.save(${JSON.stringify(items)})`, violations);
+  await saveTwenty(upsert, (items) => prisma.$queryRaw`SELECT * FROM docstore.save(docstore.parse(${JSON.stringify(items)}))`, violations);
 
   const deferred = await raises(() => prisma.$transaction(async (tx) => {
     await tx.$executeRaw`SET LOCAL docstore.conflicts = 'deferred'`;
@@ -203,6 +203,7 @@ await entities();
 await batch();
 await twoSessions();
 await functions();
+await classes((statement) => prisma.$queryRawUnsafe(statement));
 await retries();
 await alone();
 done();

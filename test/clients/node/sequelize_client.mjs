@@ -1,6 +1,6 @@
 // Sequelize: a model with version: true on a guarded table, docstore's functions by query(), and the conflict in DatabaseError.
 import { countAtOnce, counts, saveTwenty, tryAgain } from './story.mjs';
-import { done, ok, raises, same, waiting } from './tap.mjs';
+import { classes, done, ok, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 import { DataTypes, Model, OptimisticLockError, QueryTypes, Sequelize } from 'sequelize';
@@ -156,7 +156,7 @@ async function alone() {
 /** Documents by docstore's functions. */
 async function functions() {
   // begin upsert
-  const upsert = async (id, data, expected = null) => (await sequelize.query("SELECT docstore.upsert('cafes', $1, $2, $3) AS version",
+  const upsert = async (id, data, expected = null) => (await sequelize.query("SELECT docstore.upsert('cafes', $1, docstore.parse($2), $3) AS version",
     { bind: [id, JSON.stringify(data), expected], type: QueryTypes.SELECT }))[0].version;
   // end upsert
   same([await upsert('mozart', { opens: 8 }), await upsert('mozart', { opens: 7 }, 1)], ['1', '2'], 'upsert: answers with the version');
@@ -164,7 +164,7 @@ async function functions() {
   same([stale?.parent.code, stale?.parent.constraint, stale?.parent.table], ['PT409', 'docstore_expected_version', 'cafes'],
     'upsert: with its SQLSTATE, constraint and table');
 
-  await saveTwenty(upsert, (items) => select('SELECT * FROM docstore.save($1)', JSON.stringify(items)), violations);
+  await saveTwenty(upsert, (items) => select('SELECT * FROM docstore.save(docstore.parse($1))', JSON.stringify(items)), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -177,7 +177,7 @@ async function retries() {
   };
   const countDocument = async () => {
     const [{ version, data }] = await select("SELECT version, data FROM docstore.load('cafes', 'counter')");
-    await select("SELECT docstore.upsert('cafes', 'counter', $1, $2)", JSON.stringify({ n: data.n + 1 }), version);
+    await select("SELECT docstore.upsert('cafes', 'counter', docstore.parse($1), $2)", JSON.stringify({ n: data.n + 1 }), version);
   };
   await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const [{ data }] = await select("SELECT data FROM docstore.load('cafes', 'counter')");
@@ -192,5 +192,6 @@ await batch();
 await twoSessions();
 await alone();
 await functions();
+await classes((statement) => sequelize.query(statement));
 await retries();
 done();

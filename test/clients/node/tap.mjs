@@ -30,6 +30,15 @@ export async function raises(work, name) {
   return undefined;
 }
 
+/** The class that docs/conflicts-and-retries.md names for each SQLSTATE of a conflict is that of the error with which execute(statement) ends. */
+export async function classes(execute) {
+  for (const [sqlstate, name] of process.env.CLASSES.split(' ').map((each) => each.split('='))) {
+    const error = await raises(() => execute(`SELECT CASE WHEN set_config('docstore.conflict_sqlstate', '${sqlstate}', true) <> ''
+      THEN docstore.upsert('cafes', 'nobody', '{}', 7) END`), `class: ${sqlstate} is an error`);
+    same(error?.constructor.name, name, `class: ${sqlstate} is what the documentation says`);
+  }
+}
+
 /** The plan, and the exit status. */
 export function done() {
   console.log(`1..${count}`);

@@ -1,7 +1,7 @@
 // TypeORM: an entity with a version column on a guarded table, docstore's functions by query(), and the conflict in QueryFailedError.
 import { DataSource, EventSubscriber, QueryFailedError } from 'typeorm';
 import { countAtOnce, counts, saveTwenty, tryAgain } from './story.mjs';
-import { done, ok, raises, same, waiting } from './tap.mjs';
+import { classes, done, ok, raises, same, waiting } from './tap.mjs';
 
 // begin setup
 import { EntitySchema, OptimisticLockVersionMismatchError } from 'typeorm';
@@ -209,14 +209,14 @@ async function strict() {
 async function functions() {
   // begin upsert
   const upsert = async (id, data, expected = null) => (await db.query(
-    "SELECT docstore.upsert('cafes', $1, $2, $3) AS version", [id, JSON.stringify(data), expected]))[0].version;
+    "SELECT docstore.upsert('cafes', $1, docstore.parse($2), $3) AS version", [id, JSON.stringify(data), expected]))[0].version;
   // end upsert
   same([await upsert('mozart', { opens: 8 }), await upsert('mozart', { opens: 7 }, 1)], ['1', '2'], 'upsert: answers with the version');
   const stale = await raises(() => upsert('mozart', { opens: 6 }, 1), 'upsert: a stale version is an error');
   same([code(stale), stale?.driverError.constraint, stale?.driverError.table], ['PT409', 'docstore_expected_version', 'cafes'],
     'upsert: with its SQLSTATE, constraint and table');
 
-  await saveTwenty(upsert, (items) => db.query('SELECT * FROM docstore.save($1)', [JSON.stringify(items)]), violations);
+  await saveTwenty(upsert, (items) => db.query('SELECT * FROM docstore.save(docstore.parse($1))', [JSON.stringify(items)]), violations);
 }
 
 /** Everybody counts one row and one document up. */
@@ -230,7 +230,7 @@ async function retries() {
   };
   const countDocument = async () => {
     const [{ version, data }] = await db.query("SELECT version, data FROM docstore.load('cafes', 'counter')");
-    await db.query("SELECT docstore.upsert('cafes', 'counter', $1, $2)", [JSON.stringify({ n: data.n + 1 }), version]);
+    await db.query("SELECT docstore.upsert('cafes', 'counter', docstore.parse($1), $2)", [JSON.stringify({ n: data.n + 1 }), version]);
   };
   await countAtOnce(() => retried(countRow, 100), () => retried(countDocument, 100));
   const [{ data }] = await db.query("SELECT data FROM docstore.load('cafes', 'counter')");
@@ -248,5 +248,6 @@ await twoSessions();
 await alone();
 await strict();
 await functions();
+await classes((statement) => db.query(statement));
 await retries();
 done();

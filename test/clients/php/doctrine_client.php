@@ -234,7 +234,7 @@ function alone(Connection $connection): void
 // begin upsert
 function upsert(Connection $connection, string $id, array|object $data, ?int $expected = null): int
 {
-    return $connection->fetchOne("SELECT docstore.upsert('cafes', ?, ?, ?)", [$id, $data, $expected], [Types::TEXT, Types::JSON, Types::INTEGER]);
+    return $connection->fetchOne("SELECT docstore.upsert('cafes', ?, docstore.parse(?), ?)", [$id, $data, $expected], [Types::TEXT, Types::JSON, Types::INTEGER]);
 }
 // end upsert
 
@@ -254,7 +254,7 @@ function functions(Connection $connection): void
         upsert($connection, $id, ['opens' => 9], 1);
     }
     $items = array_map(fn (string $id) => ['op' => 'upsert', 'collection' => 'cafes', 'id' => $id, 'data' => ['opens' => 7], 'expected' => 1], $ids);
-    $save = fn () => $connection->fetchAllAssociative('SELECT * FROM docstore.save(?)', [$items], [Types::JSON]);
+    $save = fn () => $connection->fetchAllAssociative('SELECT * FROM docstore.save(docstore.parse(?))', [$items], [Types::JSON]);
     $error = Tap::raises(DriverException::class, $save, 'save: 3 stale items of 20 are an error');
     Tap::same($connection->fetchOne("SELECT count(*) FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'"), 0, 'save: nothing is stored');
     $wanted = array_map(fn (int $n) => ['item' => $n, 'id' => $ids[$n - 1], 'reason' => 'stale', 'expected' => 1, 'actual' => 2], [4, 11, 17]);
@@ -318,5 +318,6 @@ batch($connection);
 two_sessions();
 alone($connection);
 functions($connection);
+Tap::classes(fn (string $statement) => $connection->executeStatement($statement));
 retries($connection);
 Tap::done();

@@ -3,7 +3,7 @@ import asyncio
 import time
 
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
-from tap import done, failing, ok, same
+from tap import classes, done, failing, ok, same
 
 # begin setup
 import asyncio
@@ -197,6 +197,14 @@ async def functions(connection):
                          "save: 3 stale items of 20 are an error")
     same(await connection.fetchval(STORED), 0, "save: nothing is stored")
     same(violations(error), VIOLATED, "violations: all three, with what was expected and what is there")
+
+    for name, statement, wanted in classes():
+        try:
+            await connection.execute(statement)
+            error = None
+        except asyncpg.PostgresError as raised:
+            error = raised
+        same(type(error).__name__, wanted, name)
 
 
 async def retries(pool):

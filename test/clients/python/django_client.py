@@ -14,7 +14,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models import F
 
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
-from tap import Waiting, done, failing, in_threads, raises, same
+from tap import Waiting, classes, done, failing, in_threads, raises, same
 
 WORKERS, TIMES = 4, 20
 
@@ -235,7 +235,7 @@ def alone():
 # begin upsert
 def upsert(cafe, data, expected=None):
     with connection.cursor() as cursor:
-        return cursor.execute("SELECT docstore.upsert('cafes', %s, %s, %s)", [cafe, json.dumps(data), expected]).fetchone()[0]
+        return cursor.execute("SELECT docstore.upsert('cafes', %s, docstore.parse(%s), %s)", [cafe, json.dumps(data), expected]).fetchone()[0]
 # end upsert
 
 
@@ -277,10 +277,18 @@ def functions():
         upsert(cafe, {"opens": 8})
     for cafe in CHANGED:
         upsert(cafe, {"opens": 9}, 1)
-    error = raises(DatabaseError, lambda: sql("SELECT * FROM docstore.save(%s)", [json.dumps(CHANGES)]),
+    error = raises(DatabaseError, lambda: sql("SELECT * FROM docstore.save(docstore.parse(%s))", [json.dumps(CHANGES)]),
                    "save: 3 stale items of 20 are an error")
     same(sql(STORED), (0,), "save: nothing is stored")
     same(violations(error), VIOLATED, "violations: all three, with what was expected and what is there")
+
+    for name, statement, wanted in classes():
+        try:
+            sql(statement)
+            error = None
+        except DatabaseError as raised:
+            error = raised
+        same(type(error).__name__, wanted, name)
 
 
 def retries():

@@ -1,6 +1,6 @@
 """psycopg 3: plain SQL on a guarded table, docstore's functions, and what the error has."""
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
-from tap import Waiting, done, failing, in_threads, raises, same
+from tap import Waiting, classes, done, failing, in_threads, raises, same
 
 # begin setup
 import json
@@ -177,6 +177,14 @@ def functions(connection):
     error = raises(psycopg.Error, save, "save: 3 stale items of 20 are an error")
     same(connection.execute(STORED).fetchone()[0], 0, "save: nothing is stored")
     same(violations(error), VIOLATED, "violations: all three, with what was expected and what is there")
+
+    for name, statement, wanted in classes():
+        try:
+            connection.execute(statement)
+            error = None
+        except psycopg.Error as raised:
+            error = raised
+        same(type(error).__name__, wanted, name)
 
 
 def retries(connection):

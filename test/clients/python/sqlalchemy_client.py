@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm.attributes import flag_modified
 
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
-from tap import Waiting, done, failing, in_threads, raises, same
+from tap import Waiting, classes, done, failing, in_threads, raises, same
 
 # begin setup
 import json
@@ -279,6 +279,14 @@ def functions():
         error = raises(DBAPIError, lambda: session.execute(save), "save: 3 stale items of 20 are an error")
     same(scalar(STORED), 0, "save: nothing is stored")
     same(violations(error), VIOLATED, "violations: all three, with what was expected and what is there")
+
+    for name, statement, wanted in classes():
+        try:
+            scalar(statement)
+            error = None
+        except DBAPIError as raised:
+            error = raised
+        same(type(error).__name__, wanted, name)
 
 
 def retries():

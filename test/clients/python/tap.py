@@ -1,4 +1,5 @@
 """What the programs of Python share: TAP, a second session, and waiting for a lock."""
+import os
 import threading
 import time
 import traceback
@@ -34,6 +35,15 @@ def raises(error, work, name):
         traceback.print_exc()
     ok(False, name)
     return None
+
+
+def classes():
+    """For each SQLSTATE of a conflict: the name of a test, a statement that raises it, the class that docs/conflicts-and-retries.md names."""
+    for each in os.environ["CLASSES"].split():
+        sqlstate, name = each.split("=")
+        yield (f"class: {sqlstate} is raised as what the documentation says",
+               f"""SELECT CASE WHEN set_config('docstore.conflict_sqlstate', '{sqlstate}', true) <> ''
+                   THEN docstore.upsert('cafes', 'nobody', '{{}}', 7) END""", name)
 
 
 def done():

@@ -69,7 +69,7 @@ end
 # begin entity
 # As an INSERT, which bypasses the query cache of a request and empties it. The cache would answer select_value.
 def upsert(id, data, expected = nil)
-  Cafe.connection.insert(Cafe.sanitize_sql(["SELECT docstore.upsert('cafes', ?, ?, ?)", id, data.to_json, expected]))
+  Cafe.connection.insert(Cafe.sanitize_sql(["SELECT docstore.upsert('cafes', ?, docstore.parse(?), ?)", id, data.to_json, expected]))
 end
 # end entity
 
@@ -190,7 +190,7 @@ def functions
   %w[cafe-04 cafe-11 cafe-17].each { |id| upsert(id, { opens: 9 }, 1) }
   items = ids.map { |id| { op: "upsert", collection: "cafes", id: id, data: { opens: 7 }, expected: 1 } }
   error = Tap.raises(ActiveRecord::StatementInvalid, "save: 3 stale items of 20 are an error") do
-    Cafe.connection.exec_query(Cafe.sanitize_sql(["SELECT * FROM docstore.save(?)", items.to_json]))
+    Cafe.connection.exec_query(Cafe.sanitize_sql(["SELECT * FROM docstore.save(docstore.parse(?))", items.to_json]))
   end
   Tap.same(Cafe.where("data ->> 'opens' = '7' AND id <> 'mozart'").count, 0, "save: nothing is stored")
   Tap.same(violations(error).map { |violation| violation.values_at("item", "id", "reason", "expected", "actual") },
@@ -234,5 +234,6 @@ batch
 two_sessions
 alone
 functions
+Tap.classes { |statement| ActiveRecord::Base.connection.execute(statement) }
 retries
 Tap.done

@@ -29,6 +29,17 @@ module Tap
       raised
     end
 
+    # For each SQLSTATE of a conflict the block executes a statement; its error is of the class that docs/conflicts-and-retries.md names.
+    def classes
+      ENV.fetch("CLASSES").split.map { |each| each.split("=") }.each do |sqlstate, name|
+        error = outcome do
+          yield "SELECT CASE WHEN set_config('docstore.conflict_sqlstate', '#{sqlstate}', true) <> ''
+                 THEN docstore.upsert('cafes', 'nobody', '{}', 7) END"
+        end
+        same(error.class.name.split("::").last, name, "class: #{sqlstate} is raised as what the documentation says")
+      end
+    end
+
     # The plan, and the exit status.
     def done
       puts "1..#{@count}"

@@ -216,7 +216,7 @@ func alone(guarded *gorm.DB) {
 // begin upsert
 // upsert takes JSON. The expected version 0 says that there is no such document yet.
 func upsert(db *gorm.DB, id, data string, expected int64) (version int64, err error) {
-	err = db.Raw("SELECT docstore.upsert('cafes', ?, ?, ?)", id, data, expected).Scan(&version).Error
+	err = db.Raw("SELECT docstore.upsert('cafes', ?, docstore.parse(?), ?)", id, data, expected).Scan(&version).Error
 	return version, err
 }
 
@@ -240,7 +240,7 @@ func functions(db *gorm.DB) {
 	for _, id := range strings.Fields("cafe-04 cafe-11 cafe-17") {
 		tap.Must(upsert(db, id, `{"opens": 9}`, 1))
 	}
-	err = db.Exec("SELECT * FROM docstore.save(?)", "["+strings.Join(items, ",")+"]").Error
+	err = db.Exec("SELECT * FROM docstore.save(docstore.parse(?))", "["+strings.Join(items, ",")+"]").Error
 	tap.OK(err != nil, "save: 3 stale items of 20 are an error")
 	var stored int
 	tap.Try(db.Raw("SELECT count(*) FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'").Scan(&stored).Error)
@@ -295,6 +295,7 @@ func main() {
 	twoSessions(db)
 	alone(db)
 	functions(db)
+	tap.Classes(func(statement string) error { return db.Exec(statement).Error })
 	retries(db)
 	tap.Done()
 }

@@ -232,6 +232,10 @@ func main() {
 	twoSessions(ctx, db)
 	alone(ctx, db)
 	functions(ctx, db)
+	tap.Classes(func(statement string) error {
+		_, err := db.Exec(ctx, statement)
+		return err
+	})
 	retries(ctx, db)
 	tap.Done()
 }

@@ -3,9 +3,12 @@ package tap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"reflect"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -45,6 +48,20 @@ func Try(err error) {
 func Must[T any](value T, err error) T {
 	Try(err)
 	return value
+}
+
+// Classes shows that the class that docs/conflicts-and-retries.md names for each SQLSTATE of a conflict is that of an error that execute() returns,
+// or of one that it wraps.
+func Classes(execute func(statement string) error) {
+	for _, each := range strings.Fields(os.Getenv("CLASSES")) {
+		sqlstate, name, _ := strings.Cut(each, "=")
+		var found []string
+		for err := execute(`SELECT CASE WHEN set_config('docstore.conflict_sqlstate', '` + sqlstate + `', true) <> ''
+			THEN docstore.upsert('cafes', 'nobody', '{}', 7) END`); err != nil; err = errors.Unwrap(err) {
+			found = append(found, fmt.Sprintf("%T", err))
+		}
+		OK(slices.Contains(found, name), "class: "+sqlstate+" is returned as what the documentation says")
+	}
 }
 
 // Done prints the plan, and ends the program.

@@ -253,7 +253,7 @@ class HibernateClient {
 
     // begin upsert
     static long upsert(EntityManager manager, String id, String data, long expected) {
-        return (long) manager.createNativeQuery("SELECT docstore.upsert('cafes', :id, cast(:data AS jsonb), :expected)", Long.class)
+        return (long) manager.createNativeQuery("SELECT docstore.upsert('cafes', :id, docstore.parse(:data), :expected)", Long.class)
             .setParameter("id", id).setParameter("data", data).setParameter("expected", expected).getSingleResult();
     }
     // end upsert
@@ -283,7 +283,7 @@ class HibernateClient {
         for (String id : List.of("cafe-04", "cafe-11", "cafe-17"))
             upserted(factory, id, "{\"opens\": 9}", 1);
         var conflict = Tap.raises(() -> factory.runInTransaction(manager -> manager
-            .createNativeQuery("SELECT version FROM docstore.save(cast(:items AS jsonb))", Long.class)
+            .createNativeQuery("SELECT version FROM docstore.save(docstore.parse(:items))", Long.class)
             .setParameter("items", items.toString()).getResultList()), "save: 3 stale items of 20 are an error");
         Tap.same(factory.callInTransaction(manager -> count(manager, "SELECT count(*)::int FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'")),
             0, "save: nothing is stored");
@@ -327,6 +327,7 @@ class HibernateClient {
             refusedObject(factory);
             alone(factory);
             functions(factory);
+            Tap.classes(statement -> factory.runInTransaction(manager -> manager.createNativeQuery(statement).getResultList()));
             retries(factory);
         }
         Tap.done();

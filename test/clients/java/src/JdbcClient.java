@@ -181,9 +181,9 @@ class JdbcClient {
     }
 
     // begin upsert
-    /** A parameter of type jsonb is a text with a cast; no cast is needed for an id that is a String, nor for the version. */
+    /** docstore.parse() takes a String as JSON; an id that is a String needs no cast, nor does the version. */
     static long upsert(Connection db, String id, Object data, long expected) throws SQLException {
-        try (var select = db.prepareStatement("SELECT docstore.upsert('cafes', ?, ?::jsonb, ?)")) {
+        try (var select = db.prepareStatement("SELECT docstore.upsert('cafes', ?, docstore.parse(?), ?)")) {
             var row = bind(select, id, JsonMapper.shared().writeValueAsString(data), expected).executeQuery();
             row.next();
             return row.getLong(1);
@@ -210,7 +210,7 @@ class JdbcClient {
         }
         for (String id : List.of("cafe-04", "cafe-11", "cafe-17"))
             upsert(db, id, new Cafe(9), 1);
-        var conflict = Tap.raises(() -> query(db, "SELECT * FROM docstore.save(?::jsonb)", JsonMapper.shared().writeValueAsString(items)),
+        var conflict = Tap.raises(() -> query(db, "SELECT * FROM docstore.save(docstore.parse(?))", JsonMapper.shared().writeValueAsString(items)),
             "save: 3 stale items of 20 are an error");
         Tap.same(query(db, "SELECT count(*) FROM cafes WHERE data ->> 'opens' = '7' AND id <> 'mozart'"), List.of(0L), "save: nothing is stored");
         var found = new ArrayList<String>();
@@ -263,6 +263,7 @@ class JdbcClient {
             twoSessions();
             alone(db);
             functions(db);
+            Tap.classes(statement -> query(db, statement));
             retries(db);
         }
         Tap.done();

@@ -52,6 +52,21 @@ class Tap {
         }
     }
 
+    /** What runs a statement. */
+    interface Execution {
+        void execute(String statement) throws Exception;
+    }
+
+    /** For each SQLSTATE of a conflict the execution ends with an error of the class that docs/conflicts-and-retries.md names. */
+    static void classes(Execution execution) {
+        for (String each : System.getenv("CLASSES").split(" ")) {
+            String sqlstate = each.split("=")[0];
+            Throwable error = raises(() -> execution.execute("SELECT CASE WHEN set_config('docstore.conflict_sqlstate', '" + sqlstate
+                + "', true) <> '' THEN docstore.upsert('cafes', 'nobody', '{}', 7) END"), "class: " + sqlstate + " is an exception");
+            same(error.getClass().getSimpleName(), each.split("=")[1], "class: " + sqlstate + " is what the documentation says");
+        }
+    }
+
     /** The plan, and the exit status. */
     static void done() {
         System.out.println("1.." + count);
