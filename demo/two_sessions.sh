@@ -48,7 +48,9 @@ value() { psql -XAtqc "$1"; }
 
 heading "3. Real documents, and two sessions at the same time"
 
-say "The world's countries and their subdivisions, from Debian's package iso-codes, in batches of 500."
+say "The world's countries and their subdivisions, from Debian's package iso-codes, in batches of 500.
+The files are JSON as text. docstore.parse reads it several times faster than the cast to jsonb does, and safely: what it returns
+is byte for byte what the server's own parser makes of it, or that parser's own error."
 as ann <<'SQL'
 SELECT docstore.create_collection('places');
 SQL
@@ -57,7 +59,7 @@ as ann <<'SQL'
 \set subdivisions `cat /usr/share/iso-codes/json/iso_3166-2.json`
 CREATE TABLE source AS
 SELECT (n - 1) / 500 AS batch, coalesce(data ->> 'code', data ->> 'alpha_2') AS id, data
-FROM jsonb_path_query(jsonb_build_array(:'countries'::jsonb, :'subdivisions'::jsonb), '$[*].*[*]')
+FROM jsonb_path_query(jsonb_build_array(docstore.parse(:'countries'), docstore.parse(:'subdivisions')), '$[*].*[*]')
      WITH ORDINALITY AS place (data, n);
 SQL
 save_batch=$(

@@ -52,11 +52,11 @@ die() {
 	exit 1
 }
 
-# quietly LABEL COMMAND...: shows LABEL while COMMAND runs, and what COMMAND said only when it fails.
+# quietly LABEL COMMAND...: shows LABEL while COMMAND runs, as a line of its own where that is no terminal, and what COMMAND said only when it fails.
 quietly() {
 	local label=$1 output
 	shift
-	progress "$label ..."
+	if [ -t 1 ]; then progress "$label ..."; else echo "$label ..."; fi
 	output=$("$@" 2>&1 </dev/null) || {
 		progress_done
 		printf '%s\n' "$output" >&2
