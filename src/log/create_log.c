@@ -145,6 +145,10 @@ create_events(const char *events)
 	create_tags_index(events);
 }
 
+/*
+ * The properties come last: of an update that leaves the end of a row as it is
+ * the server writes no more to the WAL than what comes before.
+ */
 static void
 create_streams(const char *streams)
 {
@@ -153,11 +157,11 @@ create_streams(const char *streams)
 		"stream pg_catalog.text COLLATE \"C\" PRIMARY KEY, "
 		"version pg_catalog.int8 NOT NULL, "
 		"revision pg_catalog.int8 NOT NULL, "
-		"properties pg_catalog.jsonb" DS_COMPRESSION " NOT NULL DEFAULT '{}', "
 		"created_at pg_catalog.timestamptz NOT NULL DEFAULT pg_catalog.now(), "
 		"closed_at pg_catalog.timestamptz, "
 		"generation pg_catalog.int8 NOT NULL, "
-		"transaction_id pg_catalog.xid8 NOT NULL"
+		"transaction_id pg_catalog.xid8 NOT NULL, "
+		"properties pg_catalog.jsonb" DS_COMPRESSION " NOT NULL DEFAULT '{}'"
 		") WITH (fillfactor = %d)", streams, STREAMS_FILLFACTOR));
 }
 

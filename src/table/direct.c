@@ -112,13 +112,17 @@ ds_direct_open_indexes(DsDirect *direct)
  * Rows
  */
 
-/* Find the row of an id in the snapshot. */
+/*
+ * Find the row of an id in the snapshot.  Backwards, as the latest versions of a
+ * row have their entries at the end where no old ones can be removed, and there
+ * may be very many of these.
+ */
 bool
 ds_direct_find(DsDirect *direct, Datum id)
 {
 	direct->by_id.sk_argument = id;
 	index_rescan(direct->scan, &direct->by_id, 1, NULL, 0);
-	return index_getnext_slot(direct->scan, ForwardScanDirection, direct->found);
+	return index_getnext_slot(direct->scan, BackwardScanDirection, direct->found);
 }
 
 /* A column of the row that was found, which cannot be NULL. */
