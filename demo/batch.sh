@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Scene 2 of dev/demo: a batch of 20 items, 3 of them stale, lands whole or not at all.
+# Scene 2 of dev/demo: a batch of 20 items, 3 of them stale, is written as a whole or not at all.
 
 heading "2. A batch of 20, and 3 of them are stale"
 
