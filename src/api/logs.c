@@ -68,7 +68,7 @@ refuse_ahead(const DsLog *log)
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("until is after the last event of log \"%s\" that can be read now", ds_name_of(log->events.relid)),
 			 errdetail("Events before it may be missing: on a standby that lags behind, or in a snapshot that is older than the cursor."),
-			 errhint("Call docstore.log_end() on the server that is read, before it is read.")));
+			 errhint("Call docstore.log_end() on the server that you read from, before you read.")));
 }
 
 /* The cursor in an argument. */

@@ -134,7 +134,7 @@ ds_expectation_with_condition(int64 expected, int item)
 	if (expected == DS_NO_VERSION)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("%sa document that is expected to be absent contains nothing", ds_error_item_prefix(item)),
+				 errmsg("%sif_contains cannot be combined with absence", ds_error_item_prefix(item)),
 				 errhint("With if_contains, pass the version that was loaded, or -1 or \"any\" to check the condition only.")));
 	return expected == DS_ANY_VERSION ? DS_SOME_VERSION : expected;
 }

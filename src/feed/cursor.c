@@ -66,7 +66,7 @@ ds_cursor_read(text *given, const char *name, DsCursor *cursor)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("invalid cursor in argument %s", name),
-				 errhint("Pass a value of the column cursor of docstore.read_log(), what docstore.log_end() returns, or NULL for the beginning of the log.")));
+				 errhint("Pass a value of the column cursor of docstore.read_log(), the result of docstore.log_end(), or NULL for the beginning of the log.")));
 }
 
 /* The order of the feed, as the index has it. */

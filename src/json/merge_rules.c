@@ -173,9 +173,9 @@ ds_merge_rules_read(Jsonb *rules, int item)
 	while (ds_json_walk_next(&walk))
 	{
 		if (!is_pointer(&walk.key))
-			refuse(item, psprintf("%s is no JSON Pointer", ds_json_quote(&walk.key)), PATH_HINT);
+			refuse(item, psprintf("%s is not a JSON Pointer", ds_json_quote(&walk.key)), PATH_HINT);
 		if (read_rule(&walk.value, &key) == DS_MERGE_FIELDS)
-			refuse(item, psprintf("what %s is to be merged by is no rule", ds_json_quote(&walk.key)), RULES_HINT);
+			refuse(item, psprintf("invalid rule for %s", ds_json_quote(&walk.key)), RULES_HINT);
 	}
 	ds_json_walk_begin(&walk, &rules->root);
 	while (ds_json_walk_next(&walk))

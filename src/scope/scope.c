@@ -179,7 +179,7 @@ ds_scope_read(const JsonbValue *given, int item, DsScope *scope)
 	while (ds_json_walk_next(&walk))
 		read_member(item, &walk.key, &walk.value, scope);
 	if (scope->seen != NULL && (scope->has_expected || scope->has_strict))
-		refuse_scope(item, "\"seen\" goes without \"expected\" and \"strict\"");
+		refuse_scope(item, "\"seen\" cannot be combined with \"expected\" or \"strict\"");
 }
 
 /* Refuse a scope that does not say up to where it has been seen. */
@@ -248,7 +248,7 @@ ds_scopes_read_filters(const JsonbValue *given, int *count)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_TOO_MANY),
 				 errmsg("at most %d scopes can be read at once, but %d were given", MOST_SCOPES, *count),
-				 errhint("Read some of them at a time.")));
+				 errhint("Read them in several calls.")));
 	return scopes;
 }
 
