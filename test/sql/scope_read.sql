@@ -32,6 +32,15 @@ ROLLBACK;
 -- for each row; and where nothing is in it
 SELECT t.tag, e.log_position FROM unnest('{account:2, account:9, account:1}'::text[]) WITH ORDINALITY AS t(tag, nr)
 	LEFT JOIN LATERAL docstore.read_scope('ledger', jsonb_build_object('tags', ARRAY[t.tag])) AS e ON true ORDER BY t.nr, e.log_position;
+-- the mark and what it shows in one statement, also where nothing matches; a scope that is read may carry it
+SELECT m.mark <> '' AS marked, e.log_position, e.type FROM (SELECT docstore.mark('ledger')) AS m(mark) LEFT JOIN LATERAL docstore.read_scope('ledger', '{"tags": ["account:2"]}') AS e ON true;
+SELECT m.mark, e.log_position IS NULL AS none FROM (SELECT docstore.mark('ledger')) AS m(mark) LEFT JOIN LATERAL docstore.read_scope('ledger', '[{"tags": ["account:9"]}, {"source": "z"}]') AS e ON true \gset
+SELECT :'none' AS none;
+SELECT format('[{"tags": ["account:9"], "seen": "%1$s"}, {"source": "z", "seen": "%1$s"}]', :'mark') AS scopes \gset
+SELECT count(*) FROM docstore.read_scope('ledger', :'scopes'), docstore.read_log('ledger', scope => :'scopes') AS l;
+BEGIN;
+SELECT version FROM docstore.append('ledger', 'n', '[{"type": "Opened", "tags": ["account:9"]}]', scopes => :'scopes');
+ROLLBACK;
 
 -- bad arguments
 CALL pg_temp.try($$ SELECT docstore.read_scope(NULL, '{}') $$);
