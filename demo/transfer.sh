@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Scene 4 of dev/demo: a transfer between two accounts, with a scope for each.
+# Scene 4 of dev/demo: a transfer between two accounts, with a scope for each, and a reader of few events.
 
 heading "4. A transfer between two accounts"
 
@@ -38,4 +38,12 @@ say "One conflict names both scopes: 80 has been withdrawn from her account alre
 A log is a table, so you can query it:"
 as ann <<'SQL'
 SELECT stream, version, type, data FROM ledger ORDER BY stream, version;
+SQL
+
+say "Somebody watches for accounts that are frozen, and reads nothing else. Such a reader takes the end of the log, reads until
+there, and goes on from there the next time, whether there was anything for it or not:"
+as ben <<'SQL'
+SELECT docstore.log_end('ledger') AS seen \gset
+SELECT stream, type FROM docstore.read_log('ledger', NULL, 100, '{"types": ["Frozen"]}', :'seen');
+SELECT stream, type FROM docstore.read_log('ledger', :'seen', 100, '{"types": ["Frozen"]}', docstore.log_end('ledger'));
 SQL
