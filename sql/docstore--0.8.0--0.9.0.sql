@@ -21,13 +21,13 @@ CREATE FUNCTION docstore.read_log(log regclass, after text DEFAULT NULL, max_cou
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 1000 ROWS 1000
 	AS 'MODULE_PATHNAME', 'ds_read_log';
 
-COMMENT ON FUNCTION docstore.read_log(regclass, text, int, jsonb, text) IS 'read the events of a log, or of any of some scopes, that come after a cursor, and until another one; none is ever skipped';
+COMMENT ON FUNCTION docstore.read_log(regclass, text, int, jsonb, text) IS 'read the events of a log, or of one or several scopes, after one cursor and until another; none is ever skipped';
 
 CREATE FUNCTION docstore.log_end(log regclass) RETURNS text
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 300
 	AS 'MODULE_PATHNAME', 'ds_log_end';
 
-COMMENT ON FUNCTION docstore.log_end(regclass) IS 'the cursor of the last event of a log that readers get by now, to read until there and go on from there';
+COMMENT ON FUNCTION docstore.log_end(regclass) IS 'the cursor of the last event of a log that can be read now; read until it, and continue from it';
 
 CREATE FUNCTION docstore.read_scope(log regclass, scopes jsonb, after bigint DEFAULT NULL, max_count int DEFAULT NULL, backwards boolean DEFAULT false)
 	RETURNS TABLE (log_position bigint, stream text, version bigint, type text, data jsonb, metadata jsonb, event_id uuid,
@@ -35,7 +35,7 @@ CREATE FUNCTION docstore.read_scope(log regclass, scopes jsonb, after bigint DEF
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 500 ROWS 100
 	AS 'MODULE_PATHNAME', 'ds_read_scope';
 
-COMMENT ON FUNCTION docstore.read_scope(regclass, jsonb, bigint, int, boolean) IS 'read the events of any of some scopes by position, or backwards, to decide by; after NULL is the end to begin at';
+COMMENT ON FUNCTION docstore.read_scope(regclass, jsonb, bigint, int, boolean) IS 'read the events of one or several scopes by position, or backwards, to decide by them; with after NULL from the first event, or backwards from the last';
 
 COMMENT ON FUNCTION docstore.repair_log(regclass, boolean) IS 'add what a log of an older version lacks, make its triggers again, and set when they fire; with notify, also the one that sends notifications';
 
@@ -47,7 +47,7 @@ CREATE FUNCTION docstore.patch(collection regclass, id text, patch jsonb, expect
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500
 	AS 'MODULE_PATHNAME', 'ds_patch';
 
-COMMENT ON FUNCTION docstore.patch(regclass, text, jsonb, bigint, jsonb) IS 'merge a JSON merge patch (RFC 7396) into a document that is at the expected version, and contains what it is to contain; returns the new version';
+COMMENT ON FUNCTION docstore.patch(regclass, text, jsonb, bigint, jsonb) IS 'merge a JSON merge patch (RFC 7396) into a document that is at the expected version and contains if_contains; returns the new version';
 
 -- Edits that merge.
 CREATE FUNCTION docstore.merge3(base jsonb, mine jsonb, theirs jsonb, rules jsonb DEFAULT '{}')
@@ -55,7 +55,7 @@ CREATE FUNCTION docstore.merge3(base jsonb, mine jsonb, theirs jsonb, rules json
 	LANGUAGE c IMMUTABLE PARALLEL SAFE COST 50 ROWS 1
 	AS 'MODULE_PATHNAME', 'ds_merge3_sql';
 
-COMMENT ON FUNCTION docstore.merge3(jsonb, jsonb, jsonb, jsonb) IS 'what two edits of base, mine and theirs, make together, or all conflicts between them; rules say by path what is merged how';
+COMMENT ON FUNCTION docstore.merge3(jsonb, jsonb, jsonb, jsonb) IS 'merge two edits of base, mine and theirs: the merged value, or all conflicts between them; rules say by path how something is merged';
 
 CREATE FUNCTION docstore.mark(log regclass) RETURNS text
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 100
