@@ -163,10 +163,13 @@ stage_sanitize() {
 	stop_sanitized
 }
 
+# Where the sanitizers see each byte that is read.
 stage_fuzz() {
 	local list
 	mapfile -t list < <(executables fuzz)
+	start_sanitized
 	run_tap prove --verbose --exec '' -- "${list[@]}"
+	stop_sanitized
 }
 
 # Storms find what nobody has thought of, so they go where most is noticed.

@@ -7,7 +7,7 @@
  * their keys, then by bytes; of those with the same key the last one counts.
  * Each 32nd entry of a container holds where its value ends, others its length.
  *
- * Memory: the result in the current context, and 16 bytes for each member of
+ * Memory: the result in the current context, and 24 bytes for each member of
  * the objects that are open at a time.
  */
 #include "postgres.h"
@@ -15,6 +15,7 @@
 #include "json/json_build.h"
 #include "json/json_number.h"
 #include "miscadmin.h"
+#include "port/pg_bswap.h"
 #include "utils/memutils.h"
 
 /* Up to so many members are sorted by insertion. */
@@ -25,8 +26,8 @@
 
 typedef struct Member
 {
+	uint64		order;			/* the length of the key, and its first bytes: see order_of() */
 	const char *key;
-	uint32		length;
 	uint32		value;			/* its token; the order in which members were given */
 } Member;
 
@@ -54,10 +55,24 @@ pad(Writer *writer)
 		writer->out[writer->length++] = '\0';
 }
 
+/*
+ * Most strings are short: they are copied as 32 bytes, whatever follows them,
+ * where so many can be read.  There is room for as many, which is written later.
+ */
 static inline JEntry
-write_bytes(Writer *writer, const char *bytes, uint32 length)
+write_string(Writer *writer, const DsToken *token)
 {
-	memcpy(writer->out + writer->length, bytes, length);
+	const DsTape *tape = writer->tape;
+	bool		is_decoded = ds_token_type(token) == DS_TOKEN_DECODED;
+	const char *text = (is_decoded ? tape->decoded : tape->text) + token->place;
+	const char *end = is_decoded ? tape->decoded_end : tape->text_end;
+	uint32		length = ds_token_size(token);
+	char	   *to = writer->out + writer->length;
+
+	if (length <= DS_TOKEN_SLACK && end - text >= DS_TOKEN_SLACK)
+		memcpy(to, text, DS_TOKEN_SLACK);
+	else
+		memcpy(to, text, length);
 	writer->length += length;
 	return JENTRY_ISSTRING | length;
 }
@@ -67,12 +82,23 @@ write_number(Writer *writer, const DsToken *token)
 {
 	uint32		begin = writer->length;
 	const char *text = ds_token_text(writer->tape, token);
+	const int	length = ds_token_size(token);
+	char	   *to;
 
 	pad(writer);
-	if (ds_token_type(token) == DS_TOKEN_DECIMAL)
-		writer->length += ds_json_number_write(text, ds_token_size(token), writer->out + writer->length);
-	else
-		writer->length += ds_json_number_convert(text, ds_token_size(token), writer->out + writer->length);
+	to = writer->out + writer->length;
+	switch (ds_token_type(token))
+	{
+		case DS_TOKEN_INTEGER:
+			writer->length += ds_json_number_write_integer(text, length, to);
+			break;
+		case DS_TOKEN_DECIMAL:
+			writer->length += ds_json_number_write_decimal(text, length, to);
+			break;
+		default:
+			writer->length += ds_json_number_convert(text, length, to);
+			break;
+	}
 	return JENTRY_ISNUMERIC | (writer->length - begin);
 }
 
@@ -144,28 +170,61 @@ write_array(Writer *writer, uint32 token)
  * Objects
  */
 
-/* By length, then by bytes; the last of those with the same key comes first. */
-static int
-compare_members(const void *left, const void *right)
+/*
+ * By what members are ordered first: the length of the key, and its first four
+ * bytes as a number.  After the shortest key there are so many bytes, too: its
+ * quote, a colon, a value, a bracket; or the slack behind what was decoded.
+ */
+static inline uint64
+order_of(const char *key, uint32 length)
 {
-	const Member *a = left;
-	const Member *b = right;
-	int			result;
+	uint32		bytes;
 
-	if (a->length != b->length)
-		return a->length < b->length ? -1 : 1;
-	result = memcmp(a->key, b->key, a->length);
-	if (result != 0)
-		return result;
+	memcpy(&bytes, key, sizeof(bytes));
+	bytes = pg_ntoh32(bytes);
+	if (length < sizeof(bytes))
+		bytes &= ~(PG_UINT32_MAX >> 8 * length);
+	return ((uint64) length << 32) | bytes;
+}
+
+/* Of two keys with the same order: what their other bytes say. */
+static inline int
+compare_rest(const Member *a, const Member *b)
+{
+	uint32		length = a->order >> 32;
+
+	return length <= sizeof(uint32) ? 0
+		: memcmp(a->key + sizeof(uint32), b->key + sizeof(uint32), length - sizeof(uint32));
+}
+
+/* By length, then by bytes; the last of those with the same key comes first. */
+static inline int
+compare_members(const Member *a, const Member *b)
+{
+	int			rest;
+
+	if (a->order != b->order)
+		return a->order < b->order ? -1 : 1;
+	rest = compare_rest(a, b);
+	if (rest != 0)
+		return rest;
 	return a->value > b->value ? -1 : 1;
 }
+
+#define ST_SORT sort_many
+#define ST_ELEMENT_TYPE Member
+#define ST_COMPARE(a, b) compare_members(a, b)
+#define ST_CHECK_FOR_INTERRUPTS
+#define ST_SCOPE static
+#define ST_DEFINE
+#include "lib/sort_template.h"
 
 static void
 sort_members(Member *members, uint32 count)
 {
 	if (count > FEW_MEMBERS)
 	{
-		qsort(members, count, sizeof(Member), compare_members);
+		sort_many(members, count);
 		return;
 	}
 	for (uint32 i = 1; i < count; i++)
@@ -189,8 +248,7 @@ drop_repeated(Member *members, uint32 count)
 	{
 		const Member *before = &members[kept - 1];
 
-		if (members[i].length != before->length ||
-			memcmp(members[i].key, before->key, before->length) != 0)
+		if (members[i].order != before->order || compare_rest(&members[i], before) != 0)
 			members[kept++] = members[i];
 	}
 	return kept;
@@ -211,8 +269,9 @@ list_members(Writer *writer, uint32 token, Member *members)
 	for (uint32 i = 0; i < count; i++)
 	{
 		const DsToken *key = &tape->tokens[token];
+		const char *text = ds_token_text(tape, key);
 
-		members[i] = (Member) {ds_token_text(tape, key), ds_token_size(key), token + 1};
+		members[i] = (Member) {order_of(text, ds_token_size(key)), text, token + 1};
 		token = next_token(tape, token + 1);
 	}
 	sort_members(members, count);
@@ -228,7 +287,7 @@ write_members(Writer *writer, const Member *members, uint32 count)
 	Entries		entries = begin_entries(writer, JB_FOBJECT | count, 2 * count);
 
 	for (uint32 i = 0; i < count; i++)
-		add_entry(writer, &entries, write_bytes(writer, members[i].key, members[i].length));
+		add_entry(writer, &entries, write_string(writer, &writer->tape->tokens[members[i].value - 1]));
 	for (uint32 i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
@@ -264,12 +323,13 @@ write_value(Writer *writer, uint32 token)
 			return JENTRY_ISBOOL_FALSE;
 		case DS_TOKEN_TRUE:
 			return JENTRY_ISBOOL_TRUE;
+		case DS_TOKEN_INTEGER:
 		case DS_TOKEN_DECIMAL:
 		case DS_TOKEN_NUMBER:
 			return write_number(writer, value);
 		case DS_TOKEN_STRING:
 		case DS_TOKEN_DECODED:
-			return write_bytes(writer, ds_token_text(writer->tape, value), ds_token_size(value));
+			return write_string(writer, value);
 		case DS_TOKEN_ARRAY:
 			return write_array(writer, token);
 		default:
@@ -292,8 +352,8 @@ write_scalar(Writer *writer)
 Jsonb *
 ds_json_build(const DsTape *tape)
 {
-	/* The header of the value, and of an array where there is none. */
-	uint64		room = tape->bound + VARHDRSZ + sizeof(uint32) + sizeof(JEntry);
+	/* The header of the value, and of an array where there is none; and what write_string() writes after the last. */
+	uint64		room = tape->bound + VARHDRSZ + sizeof(uint32) + sizeof(JEntry) + DS_TOKEN_SLACK;
 	Writer		writer = {.tape = tape, .length = VARHDRSZ};
 
 	if (room > MaxAllocSize)

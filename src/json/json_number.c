@@ -23,20 +23,16 @@
 #define SHORT_WEIGHT_MASK 0x007f	/* two's complement */
 #define SHORT_HEADER_SIZE (VARHDRSZ + sizeof(uint16))
 
-/* Take one digit of base 10,000 from decimal digits of which so many are there; zeros follow. */
+/* One digit of base 10,000 from as many decimal digits as it has. */
 static inline int16
-take_digit(const char *from, int there)
+whole_digit(const char *from)
 {
-	int			digit = 0;
-
-	for (int i = 0; i < DIGITS; i++)
-		digit = digit * 10 + (i < there ? from[i] - '0' : 0);
-	return digit;
+	return from[0] * 1000 + from[1] * 100 + from[2] * 10 + from[3] - '0' * 1111;
 }
 
-/* The same from the last so many decimal digits before the point, zeros in front of them. */
+/* The same from the first few decimal digits of a number, zeros in front of them. */
 static inline int16
-take_first_digit(const char *from, int there)
+first_digit(const char *from, int there)
 {
 	int			digit = 0;
 
@@ -45,19 +41,31 @@ take_first_digit(const char *from, int there)
 	return digit;
 }
 
+/* And from the last few, zeros behind them. */
+static inline int16
+last_digit(const char *from, int there)
+{
+	static const int16 weights[DIGITS] = {0, 1000, 100, 10};
+
+	return first_digit(from, there) * weights[there];
+}
+
 /* Write the digits of a number, of which so many come before the point; returns how many. */
-static int
+static inline int
 write_digits(const char *whole, int whole_length, const char *fraction, int scale, int16 *to)
 {
 	int			count = 0;
 	int			first = whole_length % DIGITS;
+	int			last = scale % DIGITS;
 
 	if (first > 0)
-		to[count++] = take_first_digit(whole, first);
+		to[count++] = first_digit(whole, first);
 	for (int i = first; i < whole_length; i += DIGITS)
-		to[count++] = take_digit(whole + i, DIGITS);
-	for (int i = 0; i < scale; i += DIGITS)
-		to[count++] = take_digit(fraction + i, scale - i);
+		to[count++] = whole_digit(whole + i);
+	for (int i = 0; i < scale - last; i += DIGITS)
+		to[count++] = whole_digit(fraction + i);
+	if (last > 0)
+		to[count++] = last_digit(fraction + scale - last, last);
 	return count;
 }
 
@@ -65,15 +73,9 @@ write_digits(const char *whole, int whole_length, const char *fraction, int scal
  * Write a number without exponent that is short enough for the short header;
  * returns how many bytes it takes.  The place is aligned to 4 bytes.
  */
-int
-ds_json_number_write(const char *text, int length, char *to)
+static inline int
+write_short(const char *whole, const char *whole_end, int scale, bool is_negative, char *to)
 {
-	const char *end = text + length;
-	bool		is_negative = *text == '-';
-	const char *whole = text + is_negative;
-	const char *point = memchr(whole, '.', end - whole);
-	const char *whole_end = point == NULL ? end : point;
-	int			scale = point == NULL ? 0 : end - point - 1;
 	int			whole_length = *whole == '0' ? 0 : whole_end - whole;
 	int			weight = (whole_length + DIGITS - 1) / DIGITS - 1;
 	int16	   *digits = (int16 *) (to + SHORT_HEADER_SIZE);
@@ -97,6 +99,28 @@ ds_json_number_write(const char *text, int length, char *to)
 		(scale << SHORT_SCALE_SHIFT) | (weight & SHORT_WEIGHT_MASK);
 	SET_VARSIZE(to, SHORT_HEADER_SIZE + count * sizeof(int16));
 	return SHORT_HEADER_SIZE + count * sizeof(int16);
+}
+
+/* Write a short number without point. */
+int
+ds_json_number_write_integer(const char *text, int length, char *to)
+{
+	bool		is_negative = *text == '-';
+
+	return write_short(text + is_negative, text + length, 0, is_negative, to);
+}
+
+/* Write a short number with a point. */
+int
+ds_json_number_write_decimal(const char *text, int length, char *to)
+{
+	bool		is_negative = *text == '-';
+	const char *whole = text + is_negative;
+	const char *point = whole + 1;
+
+	while (*point != '.')
+		point++;
+	return write_short(whole, point, text + length - point - 1, is_negative, to);
 }
 
 /* Write any number; returns how many bytes it takes.  22003 when it is too large, as the server says. */

@@ -6,7 +6,8 @@
 
 #include "postgres.h"
 
-extern int	ds_json_number_write(const char *text, int length, char *to);
+extern int	ds_json_number_write_integer(const char *text, int length, char *to);
+extern int	ds_json_number_write_decimal(const char *text, int length, char *to);
 extern int	ds_json_number_convert(const char *text, int length, char *to);
 
 #endif							/* DS_JSON_NUMBER_H */

@@ -33,35 +33,32 @@
 #define ENTRY_SIZE 4
 #define PADDING 3
 
+/* The place in the text is passed on and returned, NULL where the rest is left to the server: so it stays in a register. */
 typedef struct Reader
 {
 	DsTape	   *tape;
 	uint32		room;
-	const char *at;
 	const char *end;
 	Size		decoded_length; /* of all that is decoded so far */
 	int			depth;
 } Reader;
 
-static bool read_value(Reader *reader);
+static const char *read_value(Reader *reader, const char *at);
 
-static inline void
-skip_space(Reader *reader)
+static inline const char *
+skip_space(const Reader *reader, const char *at)
 {
-	while (reader->at < reader->end &&
-		   (*reader->at == ' ' || *reader->at == '\n' || *reader->at == '\t' || *reader->at == '\r'))
-		reader->at++;
+	while (at < reader->end && (*at == ' ' || *at == '\n' || *at == '\t' || *at == '\r'))
+		at++;
+	return at;
 }
 
-/* Pass over white space; whether that character comes next, which is passed then, too. */
-static inline bool
-take(Reader *reader, char c)
+/* Pass over white space and that character; NULL when another one comes next. */
+static inline const char *
+take(const Reader *reader, const char *at, char c)
 {
-	skip_space(reader);
-	if (reader->at == reader->end || *reader->at != c)
-		return false;
-	reader->at++;
-	return true;
+	at = skip_space(reader, at);
+	return at < reader->end && *at == c ? at + 1 : NULL;
 }
 
 static void
@@ -112,142 +109,148 @@ hex4(const char *digits)
 }
 
 /*
- * Decode what follows \u, and the second escape of a surrogate pair.  False
+ * Decode what follows \u, and the second escape of a surrogate pair.  NULL
  * for what is none, for a lone surrogate, and for U+0000.
  */
-static bool
-decode_unicode(Reader *reader, char **to)
+static const char *
+decode_unicode(const Reader *reader, const char *at, char **to)
 {
-	int			code = reader->end - reader->at >= 4 ? hex4(reader->at) : -1;
+	int			code = reader->end - at >= 4 ? hex4(at) : -1;
 
 	if (code <= 0 || is_utf16_surrogate_second(code))
-		return false;
-	reader->at += 4;
+		return NULL;
+	at += 4;
 	if (is_utf16_surrogate_first(code))
 	{
-		int			second = (reader->end - reader->at >= 6 && reader->at[0] == '\\' && reader->at[1] == 'u'
-							  ? hex4(reader->at + 2) : -1);
+		int			second = reader->end - at >= 6 && at[0] == '\\' && at[1] == 'u' ? hex4(at + 2) : -1;
 
 		if (second < 0 || !is_utf16_surrogate_second(second))
-			return false;
+			return NULL;
 		code = surrogate_pair_to_codepoint(code, second);
-		reader->at += 6;
+		at += 6;
 	}
 	unicode_to_utf8(code, (unsigned char *) *to);
 	*to += pg_utf_mblen((unsigned char *) *to);
-	return true;
+	return at;
 }
 
-/* Decode an escape, whose backslash was passed; false for what is none. */
-static bool
-decode_escape(Reader *reader, char **to)
+/* Decode an escape, whose backslash was passed; NULL for what is none. */
+static const char *
+decode_escape(const Reader *reader, const char *at, char **to)
 {
 	static const char letters[] = "\"\\/bfnrt";
 	static const char meanings[] = "\"\\/\b\f\n\r\t";
 	const char *letter;
 	char		c;
 
-	if (reader->at == reader->end)
-		return false;
-	c = *reader->at++;
+	if (at == reader->end)
+		return NULL;
+	c = *at++;
 	if (c == 'u')
-		return decode_unicode(reader, to);
+		return decode_unicode(reader, at, to);
 	letter = c == '\0' ? NULL : strchr(letters, c);
 	if (letter == NULL)
-		return false;
+		return NULL;
 	*(*to)++ = meanings[letter - letters];
-	return true;
+	return at;
 }
 
 /*
- * Take a string that has an escape, the first one where the reader is.  What
- * is decoded is never longer than it was, so there is room for all of the
- * text that is left.
+ * Take a string that has an escape, the first one at that place.  What is
+ * decoded is never longer than it was, so there is room for all of the text
+ * that is left.
  */
-static bool
-read_escaped(Reader *reader, const char *begin)
+static const char *
+read_escaped(Reader *reader, const char *begin, const char *at)
 {
 	DsTape	   *tape = reader->tape;
 	char	   *decoded;
 	char	   *to;
 
 	if (tape->decoded == NULL)
-		tape->decoded = MemoryContextAllocHuge(CurrentMemoryContext, reader->end - begin);
+	{
+		Size		room = reader->end - begin + DS_TOKEN_SLACK;
+
+		tape->decoded = MemoryContextAllocHuge(CurrentMemoryContext, room);
+		tape->decoded_end = tape->decoded + room;
+	}
 	to = decoded = tape->decoded + reader->decoded_length;
 	for (;;)
 	{
-		memcpy(to, begin, reader->at - begin);
-		to += reader->at - begin;
-		if (reader->at == reader->end || (*reader->at != '\\' && *reader->at != '"'))
-			return false;
-		if (*reader->at++ == '"')
+		memcpy(to, begin, at - begin);
+		to += at - begin;
+		if (at == reader->end || (*at != '\\' && *at != '"'))
+			return NULL;
+		if (*at++ == '"')
 			break;
-		if (!decode_escape(reader, &to))
-			return false;
-		begin = reader->at;
-		reader->at = ds_json_scan(begin, reader->end);
+		begin = decode_escape(reader, at, &to);
+		if (begin == NULL)
+			return NULL;
+		at = ds_json_scan(begin, reader->end);
 	}
 	if (to - decoded > DS_TOKEN_MAX_SIZE)
-		return false;
+		return NULL;
 	add_token(reader, DS_TOKEN_DECODED, to - decoded, reader->decoded_length);
 	reader->decoded_length += to - decoded;
 	tape->bound += ENTRY_SIZE + (to - decoded);
-	return true;
+	return at;
 }
 
 /* Take a string, whose first quote was passed. */
-static bool
-read_string(Reader *reader)
+static const char *
+read_string(Reader *reader, const char *begin)
 {
-	const char *begin = reader->at;
-	ptrdiff_t	length;
+	const char *at = ds_json_scan(begin, reader->end);
 
-	reader->at = ds_json_scan(begin, reader->end);
-	if (reader->at == reader->end)
-		return false;
-	if (*reader->at != '"')
-		return read_escaped(reader, begin);
-	length = reader->at++ - begin;
-	if (length > DS_TOKEN_MAX_SIZE)
-		return false;
-	add_token(reader, DS_TOKEN_STRING, length, begin - reader->tape->text);
-	reader->tape->bound += ENTRY_SIZE + length;
-	return true;
+	if (at == reader->end)
+		return NULL;
+	if (*at != '"')
+		return read_escaped(reader, begin, at);
+	if (at - begin > DS_TOKEN_MAX_SIZE)
+		return NULL;
+	add_token(reader, DS_TOKEN_STRING, at - begin, begin - reader->tape->text);
+	reader->tape->bound += ENTRY_SIZE + (at - begin);
+	return at + 1;
 }
 
 /*
  * Numbers and words
  */
 
-static inline bool
-skip_digits(Reader *reader)
+/* Pass over digits, if there are any. */
+static inline const char *
+skip_digits(const Reader *reader, const char *at)
 {
-	const char *begin = reader->at;
-
-	while (reader->at < reader->end && *reader->at >= '0' && *reader->at <= '9')
-		reader->at++;
-	return reader->at > begin;
+	while (at < reader->end && *at >= '0' && *at <= '9')
+		at++;
+	return at;
 }
 
-/* Pass over an exponent, if there is one; false when it is malformed. */
-static inline bool
-skip_exponent(Reader *reader)
+/* Pass over digits, of which there must be one; NULL when there is none. */
+static inline const char *
+take_digits(const Reader *reader, const char *at)
 {
-	if (reader->at == reader->end || (*reader->at != 'e' && *reader->at != 'E'))
-		return true;
-	reader->at++;
-	if (reader->at < reader->end && (*reader->at == '+' || *reader->at == '-'))
-		reader->at++;
-	return skip_digits(reader);
+	const char *end = skip_digits(reader, at);
+
+	return end > at ? end : NULL;
+}
+
+/* Pass over the digits of an exponent, and its sign; NULL when it is malformed. */
+static const char *
+take_exponent(const Reader *reader, const char *at)
+{
+	if (at < reader->end && (*at == '+' || *at == '-'))
+		at++;
+	return take_digits(reader, at);
 }
 
 /* What may follow a number or a word; the server takes letters and digits for a part of it. */
 static inline bool
-is_at_boundary(const Reader *reader)
+is_boundary(const Reader *reader, const char *at)
 {
-	if (reader->at == reader->end)
+	if (at == reader->end)
 		return true;
-	switch (*reader->at)
+	switch (*at)
 	{
 		case ',':
 		case ']':
@@ -262,50 +265,48 @@ is_at_boundary(const Reader *reader)
 	}
 }
 
-static bool
-read_number(Reader *reader)
+static const char *
+read_number(Reader *reader, const char *at)
 {
-	const char *begin = reader->at;
-	const char *mantissa_end;
-	ptrdiff_t	length;
-	bool		is_decimal;
+	const char *begin = at;
+	DsTokenType type = DS_TOKEN_INTEGER;
 
-	if (*reader->at == '-')
-		reader->at++;
-	if (reader->at < reader->end && *reader->at == '0')
-		reader->at++;
-	else if (!skip_digits(reader))
-		return false;
-	if (reader->at < reader->end && *reader->at == '.')
+	if (*at == '-')
+		at++;
+	if (at < reader->end && *at == '0')
+		at++;
+	else
+		at = take_digits(reader, at);
+	if (at != NULL && at < reader->end && *at == '.')
 	{
-		reader->at++;
-		if (!skip_digits(reader))
-			return false;
+		type = DS_TOKEN_DECIMAL;
+		at = take_digits(reader, at + 1);
 	}
-	mantissa_end = reader->at;
-	if (!skip_exponent(reader) || !is_at_boundary(reader))
-		return false;
+	if (at != NULL && at < reader->end && (*at == 'e' || *at == 'E'))
+	{
+		type = DS_TOKEN_NUMBER;
+		at = take_exponent(reader, at + 1);
+	}
+	if (at == NULL || !is_boundary(reader, at) || at - begin > DS_TOKEN_MAX_SIZE)
+		return NULL;
 
-	length = reader->at - begin;
-	if (length > DS_TOKEN_MAX_SIZE)
-		return false;
-	is_decimal = mantissa_end == reader->at && length <= MAX_DECIMAL;
-	add_token(reader, is_decimal ? DS_TOKEN_DECIMAL : DS_TOKEN_NUMBER, length, begin - reader->tape->text);
-	reader->tape->has_numbers |= !is_decimal;
+	if (at - begin > MAX_DECIMAL)
+		type = DS_TOKEN_NUMBER;
+	add_token(reader, type, at - begin, begin - reader->tape->text);
+	reader->tape->has_numbers |= type == DS_TOKEN_NUMBER;
 	/* Four digits make two bytes, at either end some of them may be zeros; and there is a header. */
-	reader->tape->bound += ENTRY_SIZE + PADDING + 8 + 2 * (length / 4 + 2);
-	return true;
+	reader->tape->bound += ENTRY_SIZE + PADDING + 8 + 2 * ((at - begin) / 4 + 2);
+	return at;
 }
 
-static bool
-read_word(Reader *reader, const char *word, int length, DsTokenType type)
+static const char *
+read_word(Reader *reader, const char *at, const char *word, int length, DsTokenType type)
 {
-	if (reader->end - reader->at < length || memcmp(reader->at, word, length) != 0)
-		return false;
-	reader->at += length;
+	if (reader->end - at < length || memcmp(at, word, length) != 0)
+		return NULL;
 	add_token(reader, type, 0, 0);
 	reader->tape->bound += ENTRY_SIZE;
-	return is_at_boundary(reader);
+	return is_boundary(reader, at + length) ? at + length : NULL;
 }
 
 /*
@@ -313,66 +314,81 @@ read_word(Reader *reader, const char *word, int length, DsTokenType type)
  */
 
 /* Take a key and its colon. */
-static inline bool
-read_key(Reader *reader)
+static inline const char *
+read_key(Reader *reader, const char *at)
 {
-	return take(reader, '"') && read_string(reader) && take(reader, ':');
+	at = take(reader, at, '"');
+	if (at != NULL)
+		at = read_string(reader, at);
+	return at == NULL ? NULL : take(reader, at, ':');
+}
+
+/* Take the elements or members of a container, of which there is one at least, up to its end; their number is put into *members. */
+static const char *
+read_members(Reader *reader, const char *at, DsTokenType type, uint32 *members)
+{
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (++*members > MAX_MEMBERS)
+			return NULL;
+		if (type == DS_TOKEN_OBJECT)
+			at = read_key(reader, at);
+		if (at != NULL)
+			at = read_value(reader, at);
+		if (at == NULL)
+			return NULL;
+		at = skip_space(reader, at);
+		if (at == reader->end || *at != ',')
+			return at;
+		at++;
+	}
 }
 
 /* Take a container, whose bracket was passed. */
-static bool
-read_container(Reader *reader, DsTokenType type, char closing)
+static const char *
+read_container(Reader *reader, const char *at, DsTokenType type, char closing)
 {
 	uint32		container = reader->tape->count;
 	uint32		members = 0;
 
 	if (++reader->depth > MAX_DEPTH)
-		return false;
+		return NULL;
 	add_token(reader, type, 0, 0);
 	reader->tape->bound += ENTRY_SIZE + PADDING + sizeof(uint32);
-	if (!take(reader, closing))
-	{
-		do
-		{
-			CHECK_FOR_INTERRUPTS();
-			if (++members > MAX_MEMBERS ||
-				(type == DS_TOKEN_OBJECT && !read_key(reader)) || !read_value(reader))
-				return false;
-		} while (take(reader, ','));
-		if (!take(reader, closing))
-			return false;
-	}
+	at = skip_space(reader, at);
+	if (at < reader->end && *at != closing)
+		at = read_members(reader, at, type, &members);
+	if (at == NULL || at == reader->end || *at != closing)
+		return NULL;
 	reader->tape->tokens[container].head |= members;
 	reader->tape->tokens[container].place = reader->tape->count;
 	reader->depth--;
-	return true;
+	return at + 1;
 }
 
-static bool
-read_value(Reader *reader)
+static const char *
+read_value(Reader *reader, const char *at)
 {
-	skip_space(reader);
-	if (reader->at == reader->end)
-		return false;
-	switch (*reader->at)
+	at = skip_space(reader, at);
+	if (at == reader->end)
+		return NULL;
+	switch (*at)
 	{
 		case '"':
-			reader->at++;
-			return read_string(reader);
+			return read_string(reader, at + 1);
 		case '{':
-			reader->at++;
-			return read_container(reader, DS_TOKEN_OBJECT, '}');
+			return read_container(reader, at + 1, DS_TOKEN_OBJECT, '}');
 		case '[':
-			reader->at++;
-			return read_container(reader, DS_TOKEN_ARRAY, ']');
+			return read_container(reader, at + 1, DS_TOKEN_ARRAY, ']');
 		case 't':
-			return read_word(reader, "true", 4, DS_TOKEN_TRUE);
+			return read_word(reader, at, "true", 4, DS_TOKEN_TRUE);
 		case 'f':
-			return read_word(reader, "false", 5, DS_TOKEN_FALSE);
+			return read_word(reader, at, "false", 5, DS_TOKEN_FALSE);
 		case 'n':
-			return read_word(reader, "null", 4, DS_TOKEN_NULL);
+			return read_word(reader, at, "null", 4, DS_TOKEN_NULL);
 		default:
-			return (*reader->at == '-' || (*reader->at >= '0' && *reader->at <= '9')) && read_number(reader);
+			return *at == '-' || (*at >= '0' && *at <= '9') ? read_number(reader, at) : NULL;
 	}
 }
 
@@ -383,17 +399,17 @@ read_value(Reader *reader)
 bool
 ds_json_tape_read(const char *text, int length, DsTape *tape)
 {
-	Reader		reader = {.tape = tape, .at = text, .end = text + length};
+	Reader		reader = {.tape = tape, .end = text + length};
+	const char *at;
 
 	memset(tape, 0, sizeof(DsTape));
 	tape->text = text;
+	tape->text_end = text + length;
 	reader.room = length / BYTES_A_TOKEN + 16;
 	tape->tokens = MemoryContextAllocHuge(CurrentMemoryContext, (Size) reader.room * sizeof(DsToken));
 
-	if (!read_value(&reader))
-		return false;
-	skip_space(&reader);
-	return reader.at == reader.end;
+	at = read_value(&reader, text);
+	return at != NULL && skip_space(&reader, at) == reader.end;
 }
 
 void

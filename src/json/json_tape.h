@@ -11,7 +11,8 @@ typedef enum DsTokenType
 	DS_TOKEN_NULL,
 	DS_TOKEN_FALSE,
 	DS_TOKEN_TRUE,
-	DS_TOKEN_DECIMAL,			/* a number that is short, and without exponent */
+	DS_TOKEN_INTEGER,			/* a number that is short, and without point and exponent */
+	DS_TOKEN_DECIMAL,			/* one that is short, and without exponent */
 	DS_TOKEN_NUMBER,			/* any other */
 	DS_TOKEN_STRING,			/* as it is in the text */
 	DS_TOKEN_DECODED,			/* a string that had escapes */
@@ -22,6 +23,9 @@ typedef enum DsTokenType
 /* Sizes must fit beside the type: which they do wherever a jsonb can be made of it. */
 #define DS_TOKEN_SIZE_BITS 28
 #define DS_TOKEN_MAX_SIZE ((1U << DS_TOKEN_SIZE_BITS) - 1)
+
+/* So many bytes after the last string that was decoded may be read, too. */
+#define DS_TOKEN_SLACK 32
 
 /*
  * A value of the text, or the key of a member.  Those of a container come
@@ -36,7 +40,9 @@ typedef struct DsToken
 typedef struct DsTape
 {
 	const char *text;
+	const char *text_end;
 	char	   *decoded;		/* the strings that had escapes; NULL: none */
+	char	   *decoded_end;	/* of its memory */
 	DsToken    *tokens;
 	uint32		count;
 	uint64		bound;			/* no jsonb of this needs more bytes */

@@ -35,6 +35,9 @@ INSERT INTO texts SELECT 'words', unnest(ARRAY['true', 'false', 'null', 'True', 
 INSERT INTO texts SELECT 'containers', unnest(ARRAY['[]', '{}', ' [ ] ', ' { } ', '[[]]', '[{}]', '{"a":{}}', '{"a":[]}', '[[],[],{}]', '[1,]', '[,1]', '[1 2]', '[', ']', '{', '}', '[1', '{"a"', '{"a":', '{"a":1', '{"a":1,', '{"a":1,}', '{"a" 1}', '{a:1}', '{1:1}', '{"a":1 "b":2}',
 	'[1}', '{"a":1]', '[]]', '{}}', '{}{}', '[] []', '{"a":1}x', '[1],', '{,}', '{"a"::1}', '{"":""}', '{"a":{"b":{"c":[{"d":[1,{"e":null}]}]}}}']);
 INSERT INTO texts SELECT 'keys', unnest(ARRAY['{"a":1,"a":2}', '{"a":1,"b":2,"a":3}', '{"b":1,"a":2,"aa":3,"":4,"b":5}', '{"\u0061":1,"a":2}', '{"a":2,"\u0061":1}', '{"a":{"x":1},"a":[1,2],"a":"last"}', '{"a":1e200000,"a":1}', '{"a":1,"a":1e200000}', '{"a":1e5,"a":1}']);
+-- Keys that are alike in their first bytes, as they are and with an escape, up to the end of the text.
+INSERT INTO texts SELECT 'keys', replace('{"@b":1,"@a":"c","@":3,"@b":"","@":{"@":"@"}}', '@', first || repeat('k', n))
+	FROM generate_series(0, 40) AS n, unnest(ARRAY['', '\u006b']) AS first;
 INSERT INTO texts SELECT 'members', '{' || string_agg(format('"%s":%s', repeat('k', i), i), ',' ORDER BY i % 7, i) || '}' FROM unnest('{1,2,15,16,17,31,32,33,63,64,65,70}'::int[]) AS n, generate_series(1, n) AS i GROUP BY n;
 INSERT INTO texts SELECT 'members', '{' || string_agg(format('"k%s":"%s"', i % m, repeat('v', i % 50)), ',' ORDER BY i) || '}' FROM unnest('{1,7,64,128}'::int[]) AS m, generate_series(1, 128) AS i GROUP BY m;
 INSERT INTO texts SELECT 'members', '{' || string_agg(format('"key %s":%s', i * 7919 % 65536, i), ', ' ORDER BY i) || '}' FROM generate_series(1, 65536) AS i;
