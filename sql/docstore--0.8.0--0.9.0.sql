@@ -62,3 +62,9 @@ CREATE FUNCTION docstore.mark(log regclass) RETURNS text
 	AS 'MODULE_PATHNAME', 'ds_mark';
 
 COMMENT ON FUNCTION docstore.mark(regclass) IS 'what the calling statement sees of a log, for the key "seen" of scopes: take it first, then read';
+
+CREATE FUNCTION docstore.append_to_log(log regclass, events jsonb, scopes jsonb DEFAULT NULL) RETURNS SETOF bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500 ROWS 2
+	AS 'MODULE_PATHNAME', 'ds_append_to_log';
+
+COMMENT ON FUNCTION docstore.append_to_log(regclass, jsonb, jsonb) IS 'append events that belong to no stream, if all scopes hold; returns the position of each event';

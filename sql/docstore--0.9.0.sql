@@ -234,6 +234,12 @@ CREATE FUNCTION docstore.append(log regclass, stream text, events jsonb, expecte
 
 COMMENT ON FUNCTION docstore.append(regclass, text, jsonb, bigint, jsonb) IS 'append events to a stream that is at the expected version, if no event in a scope is newer than the caller knows; returns a row for each event';
 
+CREATE FUNCTION docstore.append_to_log(log regclass, events jsonb, scopes jsonb DEFAULT NULL) RETURNS SETOF bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500 ROWS 2
+	AS 'MODULE_PATHNAME', 'ds_append_to_log';
+
+COMMENT ON FUNCTION docstore.append_to_log(regclass, jsonb, jsonb) IS 'append events that belong to no stream, if all scopes hold; returns the position of each event';
+
 CREATE FUNCTION docstore.create_stream(log regclass, stream text, properties jsonb DEFAULT '{}') RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500
 	AS 'MODULE_PATHNAME', 'ds_create_stream';

@@ -134,8 +134,8 @@ void
 ds_item_compare(DsItem *item)
 {
 	item->reason = DS_NO_REASON;
-	item->failed_seen = item->target == NULL && item->scopes[0].seen != NULL;
-	item->failed = item->target == NULL ? item->scopes[0].expected : item->expected;
+	item->failed_seen = item->target == NULL && (item->scope_count == 0 || item->scopes[0].seen != NULL);
+	item->failed = item->target != NULL || item->failed_seen ? item->expected : item->scopes[0].expected;
 	if (item->target != NULL)
 		compare_target(item);
 	compare_scopes(item);

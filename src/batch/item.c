@@ -45,6 +45,7 @@ ds_op_name(DsOp op)
 		[DS_SET_PROPERTIES_ITEM] = "set_properties",
 		[DS_CREATE_STREAM_ITEM] = "create_stream",
 		[DS_CLOSE_STREAM_ITEM] = "close_stream",
+		[DS_APPEND_TO_LOG_ITEM] = "append_to_log",
 	};
 
 	return names[op];

@@ -28,6 +28,7 @@ typedef enum DsOp
 	DS_SET_PROPERTIES_ITEM,
 	DS_CREATE_STREAM_ITEM,
 	DS_CLOSE_STREAM_ITEM,
+	DS_APPEND_TO_LOG_ITEM,		/* to none */
 	DS_OPS
 } DsOp;
 
@@ -38,7 +39,7 @@ typedef struct DsItem
 	int			number;			/* from 1, in the order given */
 	DsOp		op;
 	const DsCollection *collection; /* NULL: an item of a log */
-	Datum		id;				/* or the stream; 0: it asserts a scope */
+	Datum		id;				/* or the stream; 0: it asserts a scope, or appends to none */
 	const void *data;			/* as given, or the properties: the bytes of a jsonb, without header */
 	int			data_length;
 	int64		expected;		/* what is left of it under docstore.checks */
@@ -52,13 +53,13 @@ typedef struct DsItem
 	DsScope    *scopes;
 	int			scope_count;
 
-	/* the row that it is about; NULL: it asserts a scope */
+	/* the row that it is about; NULL: it asserts a scope, or appends to no stream */
 	DsTarget   *target;
 
 	/* how it stands, see compare.c */
 	DsReason	reason;
 	int64		failed;			/* the expectation that reason is about: a version, revision or position */
-	bool		failed_seen;	/* or a mark, which is no number */
+	bool		failed_seen;	/* it is no number: a mark, or nothing is expected */
 	bool		present;
 	int64		actual;			/* what was found in its place, when present */
 	bool		written;		/* or deleted */

@@ -16,7 +16,9 @@
 #define OP(op) (1U << (op))
 #define OF_ROWS (OP(DS_UPSERT_ITEM) | OP(DS_PATCH_ITEM) | OP(DS_DELETE_ITEM))
 #define OF_DOCUMENTS (OF_ROWS | OP(DS_PUT_ITEM))
-#define OF_LOGS (OP(DS_APPEND_ITEM) | OP(DS_SET_PROPERTIES_ITEM) | OP(DS_CREATE_STREAM_ITEM) | OP(DS_CLOSE_STREAM_ITEM))
+#define OF_STREAMS (OP(DS_APPEND_ITEM) | OP(DS_SET_PROPERTIES_ITEM) | OP(DS_CREATE_STREAM_ITEM) | OP(DS_CLOSE_STREAM_ITEM))
+#define APPENDS (OP(DS_APPEND_ITEM) | OP(DS_APPEND_TO_LOG_ITEM))
+#define OF_LOGS (OF_STREAMS | APPENDS)
 #define ASSERT_ITEM OP(DS_ASSERT_ITEM)
 
 /* The keys of an item, and which ops have them. */
@@ -31,12 +33,12 @@ static const struct Key
 	{"id", offsetof(DsGiven, id), OF_ROWS | ASSERT_ITEM},
 	{"data", offsetof(DsGiven, data), OP(DS_UPSERT_ITEM) | OP(DS_PATCH_ITEM) | OP(DS_PUT_ITEM)},
 	{"log", offsetof(DsGiven, log), OF_LOGS | ASSERT_ITEM},
-	{"stream", offsetof(DsGiven, stream), OF_LOGS | ASSERT_ITEM},
-	{"events", offsetof(DsGiven, events), OP(DS_APPEND_ITEM)},
+	{"stream", offsetof(DsGiven, stream), OF_STREAMS | ASSERT_ITEM},
+	{"events", offsetof(DsGiven, events), APPENDS},
 	{"expected", offsetof(DsGiven, expected), OF_ROWS | OP(DS_APPEND_ITEM) | OP(DS_CLOSE_STREAM_ITEM) | ASSERT_ITEM},
 	{"if_contains", offsetof(DsGiven, if_contains), OF_ROWS | ASSERT_ITEM},
 	{"expected_revision", offsetof(DsGiven, expected_revision), OP(DS_APPEND_ITEM) | OP(DS_SET_PROPERTIES_ITEM) | ASSERT_ITEM},
-	{"scopes", offsetof(DsGiven, scopes), OP(DS_APPEND_ITEM)},
+	{"scopes", offsetof(DsGiven, scopes), APPENDS},
 	{"scope", offsetof(DsGiven, scope), ASSERT_ITEM},
 	{"properties", offsetof(DsGiven, properties), OP(DS_CREATE_STREAM_ITEM) | OP(DS_SET_PROPERTIES_ITEM)},
 };
@@ -186,6 +188,7 @@ ds_item_is_for_log(DsOp op, const DsGiven *given)
 		case DS_SET_PROPERTIES_ITEM:
 		case DS_CREATE_STREAM_ITEM:
 		case DS_CLOSE_STREAM_ITEM:
+		case DS_APPEND_TO_LOG_ITEM:
 			return true;
 		default:
 			return op == DS_ASSERT_ITEM && given->log != NULL;

@@ -34,7 +34,7 @@ read_op(const JsonbValue *op, int item)
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("%sunknown op %s", ds_error_item_prefix(item), ds_json_quote(op)),
 			 errhint("The ops are \"upsert\", \"put\", \"patch\", \"delete\" and \"assert\", and on streams "
-					 "\"append\", \"create_stream\", \"set_properties\", \"close_stream\" and \"assert\".")));
+					 "\"append\", \"create_stream\", \"set_properties\", \"close_stream\" and \"assert\", and on logs \"append_to_log\".")));
 }
 
 static void

@@ -6,6 +6,8 @@
  */
 #include "postgres.h"
 
+#include "access/transam.h"
+#include "access/xact.h"
 #include "base/errors.h"
 #include "batch/log_items.h"
 #include "fmgr.h"
@@ -36,7 +38,7 @@ ds_log_items_lock(const DsBatch *batch)
 		if (item->log == NULL)
 			continue;
 		ds_scope_locks_require_privilege(item->log);
-		if (item->op == DS_APPEND_ITEM)
+		if (item->append.count > 0)
 			ds_scope_locks_add_append(&locks, &item->append);
 		ds_scope_locks_add_scopes(&locks, item->log, item->scopes, item->scope_count);
 	}
@@ -178,16 +180,20 @@ ds_log_items_look(DsBatch *batch)
 static bool
 is_due(const DsItem *item)
 {
-	return item->op == DS_APPEND_ITEM && !item->append.repeats;
+	return item->append.count > 0 && !item->append.repeats;
 }
 
 /* Take the positions of an item's events, which have got their versions. */
 void
 ds_log_item_take_positions(DsItem *item)
 {
-	item->append.transaction_id = item->target->head->new_transaction_id;
+	DsHead	   *head = item->target == NULL ? NULL : item->target->head;
+
+	item->append.transaction_id = head != NULL ? head->new_transaction_id
+		: U64FromFullTransactionId(GetTopFullTransactionId());
 	ds_events_take_positions(&item->append);
-	item->target->head->is_placed = true;
+	if (head != NULL)
+		head->is_placed = true;
 }
 
 /* Store the new events of one log, all of which take their positions first. */

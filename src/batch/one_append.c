@@ -1,7 +1,7 @@
 /*
  * one_append.c - a batch of one append, without the executor
  *
- * The append that most calls are: to one stream, without scopes.  It is done
+ * The append that most calls are: to one stream, or to none, without scopes.  It is done
  * here only where it succeeds at once; anything that needs a second look, and
  * every conflict, is left to attempt.c, with nothing written.
  *
@@ -101,6 +101,30 @@ write_head(DsDirect *direct, DsBatch *batch, DsEventRows *events)
 	return ds_head_direct_insert(direct, item->target->head, item->id, (Datum) 0);
 }
 
+/* The same of events without a stream, which nothing is in the way of. */
+static bool
+is_simple_without_stream(const DsBatch *batch)
+{
+	const DsItem *item = &batch->items[0];
+
+	return batch->count == 1 && item->op == DS_APPEND_TO_LOG_ITEM && item->scope_count == 0 &&
+		ds_engine_inserts(&item->log->events);
+}
+
+static void
+append_without_stream(DsBatch *batch)
+{
+	DsItem	   *item = &batch->items[0];
+	DsEventRows *events = palloc(sizeof(DsEventRows));
+
+	ds_log_items_lock(batch);
+	ds_event_rows_begin(events, item->log);
+	ds_log_item_take_positions(item);
+	ds_event_rows_add(events, &item->append);
+	ds_event_rows_end(events);
+	pfree(events);
+}
+
 /*
  * Append, if the batch is one append that succeeds at once; false when it is
  * left to others.
@@ -113,6 +137,11 @@ ds_one_append_write(DsBatch *batch)
 	DsDirect	streams;
 	bool		written;
 
+	if (is_simple_without_stream(batch))
+	{
+		append_without_stream(batch);
+		return true;
+	}
 	if (!is_simple(batch))
 		return false;
 

@@ -6,6 +6,7 @@
  *	set_properties	log, stream, properties, expected_revision
  *	close_stream	log, stream, expected
  *	assert			log, stream, expected, expected_revision; or log, scope
+ *	append_to_log	log, events, scopes
  *
  * The rules of item_reader.c apply.
  */
@@ -106,20 +107,37 @@ read_revision(const JsonbValue *given, DsItem *item)
 		item->expected_revision = ds_expectation_in_force(ds_expectation_from_json(given, item->number));
 }
 
-/* An append may leave out what it expects, as docstore.append() may. */
+/* The events and scopes of an append, with a stream or without. */
 static void
-read_append(DsGiven *given, DsItem *item)
+read_events(DsGiven *given, DsItem *item)
 {
 	refuse_key(item, "scope", given->scope);
 	refuse_key(item, "properties", given->properties);
 	if (given->events == NULL)
-		refuse(item->number, "op \"append\" needs \"events\"");
+		refuse(item->number, psprintf("op \"%s\" needs \"events\"", ds_op_name(item->op)));
 	ds_stream_item_set_events(item, given->events);
+	if (given->scopes != NULL && given->scopes->type != jbvNull)
+		item->scopes = ds_scopes_read(given->scopes, item->number, &item->scope_count);
+}
+
+/* An append may leave out what it expects, as docstore.append() may. */
+static void
+read_append(DsGiven *given, DsItem *item)
+{
+	read_events(given, item);
 	if (given->expected != NULL)
 		read_expected(given->expected, item);
 	read_revision(given->expected_revision, item);
-	if (given->scopes != NULL && given->scopes->type != jbvNull)
-		item->scopes = ds_scopes_read(given->scopes, item->number, &item->scope_count);
+}
+
+/* It has no stream, and so nothing can be expected of one. */
+static void
+read_append_to_log(DsGiven *given, DsItem *item)
+{
+	refuse_key(item, "stream", given->stream);
+	refuse_key(item, "expected", given->expected);
+	refuse_key(item, "expected_revision", given->expected_revision);
+	read_events(given, item);
 }
 
 static void
@@ -155,6 +173,11 @@ ds_stream_item_read(DsGiven *given, DsItem *item)
 {
 	item->expected = DS_ANY_VERSION;
 	item->expected_revision = DS_ANY_VERSION;
+	if (item->op == DS_APPEND_TO_LOG_ITEM)
+	{
+		read_append_to_log(given, item);
+		return;
+	}
 	if (item->op != DS_APPEND_ITEM)
 	{
 		refuse_key(item, "events", given->events);

@@ -136,6 +136,14 @@ find_tags(Oid relid)
 		? column.number : InvalidAttrNumber;
 }
 
+static bool
+can_be_null(Oid relid, DsEventColumn event_column)
+{
+	DsColumn	column;
+
+	return ds_catalogue_column(relid, ds_log_event_columns[event_column], &column) && !column.is_not_null;
+}
+
 /* Find the indexes that readers and appenders go by. */
 static void
 inspect_event_indexes(DsCollection *events)
@@ -180,13 +188,14 @@ ds_log_recognise_events(DsCollection *events, StringInfo missing)
 	if (events->partitioned)
 		ds_kind_lacks(missing, "a single table: partitions have no common order");
 	for (int i = 0; i < DS_TAGS; i++)
-		events->columns[i] = i <= DS_TRANSACTION_ID && i != DS_RECORDED_AT
+		events->columns[i] = i <= DS_TRANSACTION_ID && i != DS_RECORDED_AT && i != DS_VERSION
 			? require_filled_column(events->relid, ds_log_event_columns[i], ds_log_event_types[i], missing)
 			: require_column(events->relid, ds_log_event_columns[i], ds_log_event_types[i], missing);
 	if (missing->len > 0)
 		return;
 
 	events->columns[DS_TAGS] = find_tags(events->relid);
+	events->event.takes_streamless = can_be_null(events->relid, DS_STREAM) && can_be_null(events->relid, DS_VERSION);
 	events->id_type = ds_id_type(TEXTOID);
 	events->id = events->columns[DS_STREAM];
 	events->version = events->columns[DS_VERSION];

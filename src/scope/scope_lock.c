@@ -202,7 +202,7 @@ void
 ds_scope_locks_add_scopes(DsScopeLocks *locks, const DsLog *log, const DsScope *scopes, int count)
 {
 	for (int i = 0; i < count; i++)
-		if (ds_expectation_checks && scopes[i].source_filter == DS_ALL)
+		if (ds_expectation_checks && scopes[i].source_filter != DS_EQUAL)
 			add_scope(locks, log, &scopes[i]);
 }
 

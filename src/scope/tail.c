@@ -231,8 +231,8 @@ ds_scope_tail(const DsLog *log, const DsScope *scope, int64 above, int64 *tail)
 	Datum		values[VALUE];
 	char		nulls[VALUE];
 
-	/* Every event has a source: look at none, but not without the privilege to. */
-	if (scope->source_filter == DS_NONE)
+	/* Where every event has a source look at none, but not without the privilege to. */
+	if (scope->source_filter == DS_NONE && !log->events.event.takes_streamless)
 		above = PG_INT64_MAX;
 	ds_scope_parameters(scope, values, nulls);
 	values[ABOVE - 1] = Int64GetDatum(above);

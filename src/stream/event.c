@@ -252,6 +252,29 @@ require_distinct_ids(const DsAppend *append)
 	hash_destroy(ids);
 }
 
+/* A log that was made by an older version has no place for events without a stream: 42809. */
+pg_noreturn static void
+refuse_streamless(const DsAppend *append)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_NOT_A_LOG),
+			 errmsg("%slog \"%s\" has no place for events without a stream", ds_error_item_prefix(append->item),
+					ds_name_of(append->log->events.relid)),
+			 errdetail("Its columns \"stream\" and \"version\" are NOT NULL, as they were in logs before docstore 0.9.0."),
+			 errhint("Its owner changes that with docstore.repair_log(), once no foreign key refers to them.")));
+}
+
+/* An id is unique in its stream. */
+pg_noreturn static void
+refuse_id(const Place *place)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%sevent %d: an event without a stream cannot have an \"event_id\"", ds_error_item_prefix(place->item),
+					place->event),
+			 errhint("An id is unique in its stream. Use docstore.save() with a request_id to send an append again.")));
+}
+
 /*
  * Read the events of an append, at least one; 22023 for whatever is wrong with
  * them.  What was given must stay where it is.
@@ -263,6 +286,8 @@ ds_append_read(const JsonbValue *given, DsAppend *append)
 	Place		place = {.item = append->item};
 	DsJsonWalk	walk;
 
+	if (append->stream == (Datum) 0 && !append->log->events.event.takes_streamless)
+		refuse_streamless(append);
 	append->count = JsonContainerSize(events);
 	append->events = palloc_extended(mul_size(append->count, sizeof(DsEvent)),
 									 MCXT_ALLOC_HUGE | MCXT_ALLOC_ZERO);
@@ -273,6 +298,8 @@ ds_append_read(const JsonbValue *given, DsAppend *append)
 		DsEvent    *event = &append->events[place.event++];
 
 		read_event(&place, &walk.value, event);
+		if (event->has_id && append->stream == (Datum) 0)
+			refuse_id(&place);
 		if (event->tag_count > 0 && !ds_log_has_tags(append->log))
 			ds_tags_refuse_log(append->log, append->item);
 	}
@@ -310,6 +337,7 @@ ds_event_form(const DsAppend *append, const DsEvent *event, Datum *values, bool 
 	values[DS_EVENT_ID] = UUIDPGetDatum(&event->id);
 	nulls[DS_EVENT_ID] = !event->has_id;
 	values[DS_STREAM] = append->stream;
+	nulls[DS_STREAM] = nulls[DS_VERSION] = append->stream == (Datum) 0;
 	values[DS_TYPE] = text_or_null(&event->type, &nulls[DS_TYPE]);
 	values[DS_SOURCE_TYPE] = text_or_null(&event->attributes[DS_ATTRIBUTE_SOURCE_TYPE], &nulls[DS_SOURCE_TYPE]);
 	values[DS_STREAM_TYPE] = text_or_null(&event->attributes[DS_ATTRIBUTE_STREAM_TYPE], &nulls[DS_STREAM_TYPE]);

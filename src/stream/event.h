@@ -60,7 +60,7 @@ typedef struct DsAppend
 {
 	int			item;			/* its number */
 	const DsLog *log;
-	Datum		stream;
+	Datum		stream;			/* 0: none */
 	int			count;			/* at least one */
 	DsEvent    *events;
 	bool		repeats;		/* all of them are stored already: event_id.c */

@@ -20,6 +20,8 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_collation.h"
+#include "catalog/pg_constraint.h"
+#include "catalog/pg_depend.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_sequence.h"
@@ -192,6 +194,34 @@ ds_catalogue_index_is_where_not_null(HeapTuple index, AttrNumber column)
 
 	return test != NULL && IsA(test, NullTest) && test->nulltesttype == IS_NOT_NULL &&
 		IsA(test->arg, Var) && ((const Var *) test->arg)->varattno == column;
+}
+
+/* Whether a foreign key refers to the key of an index. */
+bool
+ds_catalogue_is_referred_to(Oid index)
+{
+	Relation	rel = table_open(DependRelationId, AccessShareLock);
+	Oid			constraint = get_index_constraint(index);
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		found = false;
+
+	/* A foreign key depends on the index, or on its constraint, as versions of the server have it. */
+	for (int i = 0; i < 2 && !found; i++)
+	{
+		ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(i == 0 ? RelationRelationId : ConstraintRelationId));
+		ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
+					ObjectIdGetDatum(i == 0 ? index : constraint));
+		scan = systable_beginscan(rel, DependReferenceIndexId, true, NULL, 2, keys);
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)) && !found)
+			found = ((Form_pg_depend) GETSTRUCT(tuple))->classid == ConstraintRelationId &&
+				((Form_pg_depend) GETSTRUCT(tuple))->objid != constraint;
+		systable_endscan(scan);
+	}
+	table_close(rel, AccessShareLock);
+	return found;
 }
 
 /*

@@ -84,6 +84,7 @@ typedef struct DsCollection
 			Oid			positions;	/* the sequence that log_position takes its values from */
 			Oid			ids;	/* the index on stream, event_id, where there is one; else invalid */
 			Oid			feed;	/* the index on generation, transaction_id, log_position */
+			bool		takes_streamless;	/* events without a stream */
 			bool		has_tags_index; /* on the tags of all events that have some */
 			bool		has_index[DS_MAX_COLUMNS];	/* on that column and log_position */
 			bool		has_feed_index[DS_MAX_COLUMNS]; /* on that column, and what feed is on */

@@ -2,7 +2,7 @@
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION docstore;
-SELECT plan(78);
+SELECT plan(80);
 
 SELECT has_extension('docstore');
 SELECT has_schema('docstore');
@@ -14,13 +14,13 @@ SELECT has_function('docstore'::name, f.name::name, f.arguments::name[]) FROM (V
 	('load', '{regclass,text,bigint}'), ('load_many', '{regclass,text[]}'), ('upsert_many', '{regclass,text[],jsonb[],bigint[]}'),
 	('try_save', '{jsonb}'), ('violations', '{text}'), ('no_version', '{}'), ('any_version', '{}'), ('some_version', '{}'),
 	('guard', '{regclass,name,boolean}'), ('unguard', '{regclass}'),
-	('read_log', '{regclass,text,integer,jsonb,text}'), ('log_end', '{regclass}'), ('read_scope', '{regclass,jsonb,bigint,integer,boolean}'), ('mark', '{regclass}')
+	('read_log', '{regclass,text,integer,jsonb,text}'), ('log_end', '{regclass}'), ('read_scope', '{regclass,jsonb,bigint,integer,boolean}'), ('mark', '{regclass}'), ('append_to_log', '{regclass,jsonb,jsonb}')
 ) f(name, arguments);
 SELECT has_function('docstore'::name, 'save'::name);
 
 SELECT function_returns('docstore'::name, f.name::name, f.result) FROM (VALUES
 	('create_collection', 'regclass'), ('upsert', 'bigint'), ('delete', 'bigint'), ('patch', 'bigint'), ('put', 'jsonb'), ('upsert_many', 'bigint[]'), ('any_version', 'bigint'),
-	('read_log', 'setof record'), ('log_end', 'text'), ('read_scope', 'setof record'), ('mark', 'text')
+	('read_log', 'setof record'), ('log_end', 'text'), ('read_scope', 'setof record'), ('mark', 'text'), ('append_to_log', 'setof bigint')
 ) f(name, result);
 SELECT volatility_is('docstore'::name, f.name::name, f.volatility) FROM (VALUES
 	('upsert', 'volatile'), ('save', 'volatile'), ('load', 'stable'), ('load_many', 'stable'), ('get', 'stable'), ('put', 'volatile'), ('merge_patch', 'immutable'), ('merge3', 'immutable'), ('violations', 'immutable'), ('no_version', 'immutable'),

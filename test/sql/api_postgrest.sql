@@ -152,6 +152,7 @@ CALL pg_temp.request('POST', 'create_stream', '{"log": "data.ledger", "stream": 
 CALL pg_temp.request('POST', 'set_properties', '{"log": "data.ledger", "stream": "empty", "properties": {}, "expected_revision": 1}');
 CALL pg_temp.request('POST', 'close_stream', '{"log": "data.ledger", "stream": "empty", "expected_version": 0}');
 CALL pg_temp.request('POST', 'close_stream', '{"log": "data.ledger", "stream": "empty", "expected_version": -1}');
+CALL pg_temp.request('POST', 'append_to_log', '{"log": "data.ledger", "events": [{"type": "L"}], "scopes": [{"types": ["L"], "expected": "none"}]}');
 CALL pg_temp.request('GET', 'stream', '{"log": "data.ledger", "stream": "s"}');
 CALL pg_temp.request('POST', 'erase', '{"log": "data.ledger", "stream": "s", "versions": [1, 9]}');
 CALL pg_temp.request('GET', 'read_stream', '{"log": "data.ledger", "stream": "s", "from_version": null, "max_count": 1, "backwards": "true"}');

@@ -41,7 +41,7 @@ CREATE MATERIALIZED VIEW a_matview AS SELECT * FROM shops;
 SELECT count(docstore.create_log(name)) FROM unnest('{lacks_streams,lacks_consumers,lacks_index,lacks_key,lacks_column,lacks_identity,lacks_head,other_owner,ruled_log,other_collation}'::text[]) AS u(name);
 DROP TABLE lacks_streams_streams, lacks_consumers_consumers;
 DROP INDEX lacks_index_generation_transaction_id_log_position_idx;
-ALTER TABLE lacks_key DROP CONSTRAINT lacks_key_pkey;
+ALTER TABLE lacks_key DROP CONSTRAINT lacks_key_stream_version_key;
 ALTER TABLE lacks_column RENAME metadata TO meta;
 ALTER TABLE lacks_identity ALTER log_position DROP IDENTITY;
 ALTER TABLE lacks_head_streams DROP revision;

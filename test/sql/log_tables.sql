@@ -209,8 +209,8 @@ CREATE ROLE regress_docstore_other;
 SELECT pg_temp.after(change), change FROM unnest(ARRAY[
 	'DROP TABLE journal_streams', 'DROP TABLE journal_consumers', 'ALTER TABLE journal_streams OWNER TO regress_docstore_other', 'ALTER TABLE journal_consumers OWNER TO regress_docstore_other',
 	'ALTER TABLE journal_streams RENAME revision TO rev', 'ALTER TABLE journal_streams ALTER version TYPE int', 'ALTER TABLE journal_streams DROP CONSTRAINT journal_streams_pkey',
-	'ALTER TABLE journal RENAME type TO kind', 'ALTER TABLE journal ALTER stream_id TYPE varchar', 'ALTER TABLE journal DROP metadata', 'ALTER TABLE journal DROP CONSTRAINT journal_pkey',
-	'DROP INDEX journal_generation_transaction_id_log_position_idx', 'ALTER TABLE journal DROP CONSTRAINT journal_log_position_key', 'DROP INDEX journal_stream_event_id_idx',
+	'ALTER TABLE journal RENAME type TO kind', 'ALTER TABLE journal ALTER stream_id TYPE varchar', 'ALTER TABLE journal DROP metadata', 'ALTER TABLE journal DROP CONSTRAINT journal_stream_version_key',
+	'DROP INDEX journal_generation_transaction_id_log_position_idx', 'ALTER TABLE journal DROP CONSTRAINT journal_pkey', 'DROP INDEX journal_stream_event_id_idx',
 	'ALTER TABLE journal ALTER log_position DROP IDENTITY', 'DROP TABLE journal_streams; CREATE VIEW journal_streams AS SELECT 1 AS stream', 'ALTER TABLE journal RENAME TO other',
 	'DROP TRIGGER docstore_replicate_event ON journal', 'ALTER TABLE journal ALTER log_position SET GENERATED ALWAYS', 'ALTER TABLE journal ALTER data DROP NOT NULL', 'ALTER TABLE journal CLUSTER ON journal_pkey; CLUSTER journal',
 	'ALTER TABLE journal_streams SET (fillfactor = 100)', 'TRUNCATE journal_consumers', 'REINDEX TABLE journal']) WITH ORDINALITY c(change, nr) ORDER BY nr;
