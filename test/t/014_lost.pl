@@ -110,7 +110,7 @@ $standby->stop;
 # --- A crash without synchronous_commit -------------------------------------------------------------------------------
 
 my $crashing = new_log('crashing');
-$crashing->append_conf('postgresql.conf', "synchronous_commit = off\nwal_writer_delay = 10s\n");
+$crashing->append_conf('postgresql.conf', "synchronous_commit = off\nwal_writer_delay = 10s\nfull_page_writes = off\n");
 append($crashing, 'a');
 $crashing->restart;
 sub crash { $crashing->stop('immediate'); $crashing->start; return; }
