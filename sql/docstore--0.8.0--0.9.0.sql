@@ -57,6 +57,24 @@ CREATE FUNCTION docstore.merge3(base jsonb, mine jsonb, theirs jsonb, rules json
 
 COMMENT ON FUNCTION docstore.merge3(jsonb, jsonb, jsonb, jsonb) IS 'merge two edits of base, mine and theirs: the merged value, or all conflicts between them; rules say by path how something is merged';
 
+CREATE FUNCTION docstore.merge(collection regclass, id text, mine jsonb, expected_version bigint, base jsonb DEFAULT NULL, rules jsonb DEFAULT '{}')
+	RETURNS TABLE (version bigint, was_merged boolean, data jsonb)
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500 ROWS 1
+	AS 'MODULE_PATHNAME', 'ds_merge';
+
+COMMENT ON FUNCTION docstore.merge(regclass, text, jsonb, bigint, jsonb, jsonb) IS 'create or overwrite a document that is at the expected version, or merge with what is there at a later one, over base; returns the new version and what is stored';
+
+CREATE FUNCTION docstore.preview_merge(collection regclass, id text, mine jsonb, base jsonb, rules jsonb DEFAULT '{}')
+	RETURNS TABLE (version bigint, data jsonb, merged jsonb, conflicts jsonb)
+	LANGUAGE sql STABLE PARALLEL RESTRICTED COST 500 ROWS 1
+	BEGIN ATOMIC
+		SELECT l.version, l.data, m.merged, m.conflicts
+		FROM docstore.load(preview_merge.collection, preview_merge.id) AS l
+		CROSS JOIN LATERAL docstore.merge3(preview_merge.base, preview_merge.mine, l.data, preview_merge.rules) AS m;
+	END;
+
+COMMENT ON FUNCTION docstore.preview_merge(regclass, text, jsonb, jsonb, jsonb) IS 'the document that is there, and what mine and it make together over base, or all conflicts between them; writes nothing';
+
 CREATE FUNCTION docstore.mark(log regclass) RETURNS text
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 100
 	AS 'MODULE_PATHNAME', 'ds_mark';

@@ -39,6 +39,7 @@
 #include "batch/findings.h"
 #include "batch/heads.h"
 #include "batch/log_items.h"
+#include "batch/merge.h"
 #include "batch/rule.h"
 #include "batch/step.h"
 #include "miscadmin.h"
@@ -292,6 +293,7 @@ lock_and_compare(DsBatch *batch, bool may_try_again)
 
 	ds_step_run(batch, choose_lock, DS_WRITE_BATCH);
 	ds_findings_look_at_conditions(batch);
+	ds_merges_look(batch);
 	if (batch->heads != NIL)
 		ds_log_items_lock_absence(batch);
 	ds_log_items_look(batch);
@@ -456,6 +458,7 @@ lock_moved(DsBatch *batch)
 	}
 
 	ds_findings_look_at_conditions(batch);
+	ds_merges_look(batch);
 	ds_items_compare(batch);
 	for (int i = 0; i < batch->count; i++)
 	{

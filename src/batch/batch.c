@@ -15,8 +15,8 @@
  * A try can find that the batch has to begin again, when a document turns up
  * that was absent before and that its item would take as it is.  The locks
  * have to go then, too, as they would be taken out of order.  So batches of two
- * or more rows with an item that expects "any" or "exists" run in a subtransaction,
- * which is rolled back.  With other batches it takes a delete and a new create at the
+ * or more rows with an item that expects "any" or "exists", or is merged with
+ * whatever is there, run in a subtransaction, which is rolled back.  With other batches it takes a delete and a new create at the
  * very version that is expected, just while the batch waits; that is 40001.
  * So it is with the head of a stream that an append expects at such a version;
  * who only relies on a stream waits for its maker, and can begin again.
@@ -110,6 +110,8 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 		CHECK_FOR_INTERRUPTS();
 		if (target->head != NULL && target->head->may_create && target->head->must_be_there)
 			continue;
+		if (target->merge != NULL && target->merge->base != NULL)
+			return true;
 		if (expected == DS_ANY_VERSION || expected == DS_SOME_VERSION)
 			return true;
 		if (expected == DS_NO_VERSION && !raise)

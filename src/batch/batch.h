@@ -28,6 +28,7 @@
  *	step.c, step_direct.c	one statement over many rows
  *	findings.c, compare.c	what was found, and whether items hold;
  *							violation.c: which do not
+ *	merge.c					items that are merged with what is there
  *	heads.c, log_items.c	what streams and scopes need besides
  *	result.c				the rows that a request was answered, stored
  */

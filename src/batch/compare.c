@@ -18,6 +18,9 @@ compare_document(DsItem *item)
 	item->failed = item->expected;
 	item->reason = target->is_taken ? DS_EXISTS
 		: ds_expectation_compare(target->expected, target->present, target->actual);
+	if (item->reason == DS_STALE && target->merge != NULL &&
+		ds_expectation_is_passed(target->expected, target->actual))
+		item->reason = target->merge->reason;
 	if (item->reason == DS_NO_REASON && target->fails_condition)
 		item->reason = DS_CONDITION;
 }

@@ -3,6 +3,7 @@
  *
  *	upsert		collection, id, data, expected, if_contains
  *	put			data, which says all the rest: metadata.c
+ *	merge		collection, id, data, expected, base, rules
  *	patch		collection, id, data, expected, if_contains
  *	delete		collection, id, expected, if_contains
  *	assert		collection, id, expected, if_contains
@@ -14,8 +15,10 @@
 #include "base/compat.h"
 #include "base/errors.h"
 #include "batch/document_item.h"
+#include "batch/merge.h"
 #include "document/metadata.h"
 #include "json/json.h"
+#include "json/merge_rules.h"
 
 /* Whether an item of that op may leave out its id and its expected version. */
 static bool
@@ -65,13 +68,20 @@ require_data(const DsItem *item, JsonbValue *given)
 	ds_json_require_object(JsonbPGetDatum(JsonbValueToJsonb(given)), "data", item->number);
 }
 
+/* Refuse a key that the op does not have. */
+static void
+refuse_given(const DsItem *item, const JsonbValue *given, const char *key)
+{
+	if (given != NULL)
+		ds_item_refuse_keys(item, psprintf("op \"%s\" takes no \"%s\"", ds_op_name(item->op), key));
+}
+
 static void
 read_data(DsItem *item, JsonbValue *given)
 {
 	if (!ds_op_stores(item->op))
 	{
-		if (given != NULL)
-			ds_item_refuse_keys(item, psprintf("op \"%s\" takes no \"data\"", ds_op_name(item->op)));
+		refuse_given(item, given, "data");
 		return;
 	}
 	require_data(item, given);
@@ -92,6 +102,42 @@ read_condition(DsItem *item, JsonbValue *given, int64 expected)
 		return;
 	item->condition = given->val.binary.data;
 	item->condition_length = given->val.binary.len;
+}
+
+/* What an item to merge is merged with, once its document is read; 22023 for rules that are none. */
+DsMerge *
+ds_document_item_merge(const DsItem *item, Jsonb *base, Jsonb *rules)
+{
+	DsMerge    *merge = palloc0(sizeof(DsMerge));
+
+	merge->base = base;
+	merge->rules = rules == NULL ? NULL : ds_merge_rules_read(rules, item->number);
+	merge->mine = item->data;
+	merge->mine_length = item->data_length;
+	return merge;
+}
+
+static Jsonb *
+json_of(JsonbValue *given)
+{
+	return given == NULL ? NULL : JsonbValueToJsonb(given);
+}
+
+/* A base that is null is not known, as one that was left out. */
+static void
+read_merge(DsItem *item, const DsGiven *given)
+{
+	int64		expected = ds_expectation_from_json(given->expected, item->number);
+	Jsonb	   *base = NULL;
+	DsMerge    *merge;
+
+	refuse_given(item, given->if_contains, "if_contains");
+	ds_merge_require_exact(expected, item->number);
+	if (given->base != NULL && given->base->type != jbvNull)
+		base = DatumGetJsonbP(ds_json_require_object(JsonbPGetDatum(json_of(given->base)), "base", item->number));
+	merge = ds_document_item_merge(item, base, json_of(given->rules));
+	if (ds_expectation_checks)
+		item->merge = merge;
 }
 
 pg_noreturn static void
@@ -115,6 +161,10 @@ read_metadata(const DsItem *item, DsGiven *given, DsMetadata *metadata)
 		refuse_put_key(item, "expected");
 	if (given->if_contains != NULL)
 		refuse_put_key(item, "if_contains");
+	if (given->base != NULL)
+		refuse_put_key(item, "base");
+	if (given->rules != NULL)
+		refuse_put_key(item, "rules");
 	require_data(item, given->data);
 
 	ds_metadata_read(given->data->val.binary.data, item->number, metadata);
@@ -139,5 +189,12 @@ ds_document_item_read(DsItemTables *tables, DsGiven *given, DsItem *item)
 	ds_collection_require_short_id(item->collection, item->id, item->number);
 	read_data(item, given->data);
 	item->expected = read_expected(item, given->expected);
+	if (item->op == DS_MERGE_ITEM)
+	{
+		read_merge(item, given);
+		return;
+	}
+	refuse_given(item, given->base, "base");
+	refuse_given(item, given->rules, "rules");
 	read_condition(item, given->if_contains, ds_expectation_from_json(given->expected, item->number));
 }

@@ -14,6 +14,7 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "batch/findings.h"
+#include "batch/merge.h"
 #include "document/condition.h"
 #include "json/json.h"
 #include "miscadmin.h"
@@ -34,6 +35,7 @@ ds_findings_forget(DsBatch *batch)
 		target->written = false;
 		target->moved = false;
 	}
+	ds_merges_forget(batch);
 	batch->is_too_low = false;
 }
 

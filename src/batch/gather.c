@@ -28,6 +28,7 @@ change_of(DsOp op)
 	{
 		case DS_UPSERT_ITEM:
 		case DS_PUT_ITEM:
+		case DS_MERGE_ITEM:
 			return DS_CHANGE_STORE;
 		case DS_PATCH_ITEM:
 			return DS_CHANGE_PATCH;
@@ -49,6 +50,7 @@ set_document(DsTarget *target, const DsItem *item)
 		: ds_expectation_with_condition(item->expected, item->number);
 	target->condition = item->condition;
 	target->condition_length = item->condition_length;
+	target->merge = item->merge;
 	target->data = item->data;
 	target->data_length = item->data_length;
 	target->has_metadata = item->op == DS_PUT_ITEM;

@@ -38,6 +38,7 @@ ds_op_name(DsOp op)
 	static const char *const names[DS_OPS] = {
 		[DS_UPSERT_ITEM] = "upsert",
 		[DS_PUT_ITEM] = "put",
+		[DS_MERGE_ITEM] = "merge",
 		[DS_PATCH_ITEM] = "patch",
 		[DS_DELETE_ITEM] = "delete",
 		[DS_ASSERT_ITEM] = "assert",
@@ -55,5 +56,5 @@ ds_op_name(DsOp op)
 bool
 ds_op_stores(DsOp op)
 {
-	return op == DS_UPSERT_ITEM || op == DS_PUT_ITEM || op == DS_PATCH_ITEM;
+	return op == DS_UPSERT_ITEM || op == DS_PUT_ITEM || op == DS_MERGE_ITEM || op == DS_PATCH_ITEM;
 }

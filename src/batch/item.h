@@ -19,6 +19,7 @@ typedef enum DsOp
 {
 	DS_UPSERT_ITEM,
 	DS_PUT_ITEM,				/* an upsert whose document says all about it */
+	DS_MERGE_ITEM,				/* an upsert that is merged with what is there */
 	DS_PATCH_ITEM,
 	DS_DELETE_ITEM,
 	DS_ASSERT_ITEM,				/* of a document, a stream or a scope */
@@ -45,6 +46,7 @@ typedef struct DsItem
 	int64		expected;		/* what is left of it under docstore.checks */
 	const void *condition;		/* what a document is to contain, likewise; NULL: nothing is asked for */
 	int			condition_length;
+	DsMerge    *merge;			/* of an item to merge, unless docstore.checks is off */
 
 	/* the same, of an item of a log */
 	const DsLog *log;

@@ -14,7 +14,8 @@
 
 /* Sets of ops. */
 #define OP(op) (1U << (op))
-#define OF_ROWS (OP(DS_UPSERT_ITEM) | OP(DS_PATCH_ITEM) | OP(DS_DELETE_ITEM))
+#define OF_ROWS (OP(DS_UPSERT_ITEM) | OP(DS_MERGE_ITEM) | OP(DS_PATCH_ITEM) | OP(DS_DELETE_ITEM))
+#define CONDITIONAL (OP(DS_UPSERT_ITEM) | OP(DS_PATCH_ITEM) | OP(DS_DELETE_ITEM))
 #define OF_DOCUMENTS (OF_ROWS | OP(DS_PUT_ITEM))
 #define OF_STREAMS (OP(DS_APPEND_ITEM) | OP(DS_SET_PROPERTIES_ITEM) | OP(DS_CREATE_STREAM_ITEM) | OP(DS_CLOSE_STREAM_ITEM))
 #define APPENDS (OP(DS_APPEND_ITEM) | OP(DS_APPEND_TO_LOG_ITEM))
@@ -31,12 +32,14 @@ static const struct Key
 	{"op", offsetof(DsGiven, op), OF_DOCUMENTS | OF_LOGS | ASSERT_ITEM},
 	{"collection", offsetof(DsGiven, collection), OF_ROWS | ASSERT_ITEM},
 	{"id", offsetof(DsGiven, id), OF_ROWS | ASSERT_ITEM},
-	{"data", offsetof(DsGiven, data), OP(DS_UPSERT_ITEM) | OP(DS_PATCH_ITEM) | OP(DS_PUT_ITEM)},
+	{"data", offsetof(DsGiven, data), OP(DS_UPSERT_ITEM) | OP(DS_MERGE_ITEM) | OP(DS_PATCH_ITEM) | OP(DS_PUT_ITEM)},
 	{"log", offsetof(DsGiven, log), OF_LOGS | ASSERT_ITEM},
 	{"stream", offsetof(DsGiven, stream), OF_STREAMS | ASSERT_ITEM},
 	{"events", offsetof(DsGiven, events), APPENDS},
 	{"expected", offsetof(DsGiven, expected), OF_ROWS | OP(DS_APPEND_ITEM) | OP(DS_CLOSE_STREAM_ITEM) | ASSERT_ITEM},
-	{"if_contains", offsetof(DsGiven, if_contains), OF_ROWS | ASSERT_ITEM},
+	{"if_contains", offsetof(DsGiven, if_contains), CONDITIONAL | ASSERT_ITEM},
+	{"base", offsetof(DsGiven, base), OP(DS_MERGE_ITEM)},
+	{"rules", offsetof(DsGiven, rules), OP(DS_MERGE_ITEM)},
 	{"expected_revision", offsetof(DsGiven, expected_revision), OP(DS_APPEND_ITEM) | OP(DS_SET_PROPERTIES_ITEM) | ASSERT_ITEM},
 	{"scopes", offsetof(DsGiven, scopes), APPENDS},
 	{"scope", offsetof(DsGiven, scope), ASSERT_ITEM},
@@ -51,6 +54,7 @@ static const struct
 }			other_words[] = {
 	{"patch", "data"},
 	{"document", "data"},
+	{"mine", "data"},
 	{"doc", "data"},
 	{"body", "data"},
 	{"value", "data"},

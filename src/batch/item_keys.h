@@ -10,7 +10,7 @@
 #include "batch/item.h"
 #include "utils/jsonb.h"
 
-#define DS_ITEM_KEYS 13
+#define DS_ITEM_KEYS 15
 
 /* The values that an item gives; NULL: no such key. */
 typedef struct DsGiven
@@ -23,6 +23,8 @@ typedef struct DsGiven
 	JsonbValue *id;
 	JsonbValue *data;
 	JsonbValue *if_contains;
+	JsonbValue *base;
+	JsonbValue *rules;
 
 	/* of an item for a log */
 	JsonbValue *log;

@@ -33,7 +33,7 @@ read_op(const JsonbValue *op, int item)
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_ARGUMENT),
 			 errmsg("%sunknown op %s", ds_error_item_prefix(item), ds_json_quote(op)),
-			 errhint("The ops are \"upsert\", \"put\", \"patch\", \"delete\" and \"assert\", and on streams "
+			 errhint("The ops are \"upsert\", \"put\", \"merge\", \"patch\", \"delete\" and \"assert\", and on streams "
 					 "\"append\", \"create_stream\", \"set_properties\", \"close_stream\" and \"assert\", and on logs \"append_to_log\".")));
 }
 

@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "conflict/expectation.h"
 #include "stream/head.h"
 #include "storage/itemptr.h"
 #include "table/collection.h"
@@ -20,6 +21,20 @@ typedef enum DsChange
 	DS_CHANGE_DELETE,
 	DS_CHANGES
 } DsChange;
+
+/* What an item to merge gives besides its document, and what became of it. */
+typedef struct DsMerge
+{
+	Jsonb	   *base;			/* NULL: not known */
+	JsonbContainer *rules;		/* NULL: none */
+	const void *mine;			/* the document as given: the bytes of a jsonb, without header */
+	int			mine_length;
+
+	/* where it is not at the expected version */
+	DsReason	reason;			/* DS_NO_REASON: it is merged, once it is locked */
+	const char *details;		/* of the violation */
+	Jsonb	   *merged;			/* what is stored in place of mine, or NULL */
+} DsMerge;
 
 /*
  * A document, or the head of a stream.  A document has one item, a stream can
@@ -37,6 +52,7 @@ typedef struct DsTarget
 	int64		expected;		/* of a document; heads are compared with each of their items */
 	const void *condition;		/* what a document is to contain, or NULL */
 	int			condition_length;
+	DsMerge    *merge;			/* with what is there; NULL: it is stored as it is */
 	const void *data;			/* the bytes of a jsonb, without header; NULL: a head that keeps its properties */
 	int			data_length;
 	bool		has_metadata;	/* the data, which is stored without it */

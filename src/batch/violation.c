@@ -11,11 +11,27 @@
 #include "miscadmin.h"
 #include "utils/builtins.h"
 
+/* The number of an item in a conflict: a call that takes one has item 1. */
+static int
+number(const DsItem *item)
+{
+	return item->number == DS_ONLY_ITEM ? 1 : item->number;
+}
+
+/* What a violation tells besides: of a merge, why what is there was not merged with. */
+static const char *
+details(const DsItem *item)
+{
+	bool		is_told = item->reason == DS_STALE || item->reason == DS_COLLISION;
+
+	return item->merge != NULL && is_told ? item->merge->details : NULL;
+}
+
 static void
 add_document_violation(const DsItem *item, DsConflict *conflict)
 {
 	DsViolation violation = {
-		.item = item->number,
+		.item = number(item),
 		.op = ds_op_name(item->op),
 		.kind = DS_KIND_DOCUMENT,
 		.relid = item->collection->relid,
@@ -23,18 +39,12 @@ add_document_violation(const DsItem *item, DsConflict *conflict)
 		.expected = item->expected,
 		.actual_known = item->present,
 		.actual = item->actual,
+		.details = details(item),
 	};
 
 	if (!ds_conflict_is_full(conflict))
 		violation.id = ds_id_to_cstring(item->collection->id_type, item->id);
 	ds_conflict_add(conflict, &violation);
-}
-
-/* The number of an item in a conflict: a call that takes one has item 1. */
-static int
-number(const DsItem *item)
-{
-	return item->number == DS_ONLY_ITEM ? 1 : item->number;
 }
 
 static void

@@ -108,6 +108,13 @@ ds_conflict_add_call(DsConflict *conflict, int items)
 				 errhint("Commit more often.")));
 }
 
+/* Of how many things one violation tells at most, as a conflict does of violations. */
+int
+ds_conflict_limit(void)
+{
+	return max_violations;
+}
+
 /* Whether further violations will be counted, but not listed. */
 bool
 ds_conflict_is_full(const DsConflict *conflict)
@@ -120,6 +127,7 @@ enum
 {
 	LOAD_ITEMS,
 	LOAD_ROW,
+	SHOW_COLLISIONS,
 	DECIDE_AGAIN,
 	READ_SCOPE,
 	LEAVE_STREAM
@@ -128,6 +136,7 @@ enum
 static const char *const advice[] = {
 	[LOAD_ITEMS] = "Load the listed items again, apply the change to them, and save again.",
 	[LOAD_ROW] = "Load the row again, apply the change to it, and save again.",
+	[SHOW_COLLISIONS] = "Two edits collide at the paths listed. docstore.preview_merge() shows what each of them has there.",
 	[DECIDE_AGAIN] = "A document does not contain what if_contains asks for. Load it again and decide again.",
 	[READ_SCOPE] = "Read the scope again and decide again.",
 	[LEAVE_STREAM] = "A closed stream takes no more events. Append to another one.",
@@ -142,6 +151,8 @@ choose_advice(const DsViolation *violation)
 		return READ_SCOPE;
 	if (violation->reason == DS_CONDITION)
 		return DECIDE_AGAIN;
+	if (violation->reason == DS_COLLISION)
+		return SHOW_COLLISIONS;
 	return violation->kind == DS_KIND_ROW ? LOAD_ROW : LOAD_ITEMS;
 }
 
@@ -198,9 +209,12 @@ append_violation(StringInfo json, int item, const DsViolation *violation)
 		appendStringInfo(json, ", \"expected\": %s", ds_expectation_to_json(violation->expected));
 	appendStringInfoString(json, ", \"actual\": ");
 	if (violation->actual_known)
-		appendStringInfo(json, INT64_FORMAT "}", violation->actual);
+		appendStringInfo(json, INT64_FORMAT, violation->actual);
 	else
-		appendStringInfoString(json, "null}");
+		appendStringInfoString(json, "null");
+	if (violation->details != NULL)
+		appendStringInfo(json, ", %s", violation->details);
+	appendStringInfoChar(json, '}');
 }
 
 /* Add one violation of the latest call; callers add them in item order. */

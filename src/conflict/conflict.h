@@ -47,6 +47,7 @@ typedef struct DsViolation
 	const char *seen;			/* of a scope, in place of expected: the mark */
 	bool		actual_known;	/* there, and visible to the caller */
 	int64		actual;
+	const char *details;		/* further members, as JSON; NULL: there are none */
 } DsViolation;
 
 /* All violations of a call, or of many, as they are gathered. */
@@ -67,6 +68,7 @@ extern void ds_conflict_init(void);
 extern const char *ds_conflict_code(void);
 extern void ds_conflict_begin(DsConflict *conflict);
 extern void ds_conflict_add_call(DsConflict *conflict, int items);
+extern int	ds_conflict_limit(void);
 extern bool ds_conflict_is_full(const DsConflict *conflict);
 extern void ds_conflict_add(DsConflict *conflict, const DsViolation *violation);
 pg_noreturn extern void ds_conflict_raise(const DsConflict *conflict, const char *preface);

@@ -211,6 +211,8 @@ ds_reason_name(DsReason reason)
 			return "scope";
 		case DS_CONDITION:
 			return "condition";
+		case DS_COLLISION:
+			return "merge";
 	}
 	elog(ERROR, "unexpected reason %d", (int) reason);
 }

@@ -2,7 +2,7 @@
 BEGIN;
 CREATE EXTENSION IF NOT EXISTS pgtap;
 CREATE EXTENSION docstore;
-SELECT plan(80);
+SELECT plan(84);
 
 SELECT has_extension('docstore');
 SELECT has_schema('docstore');
@@ -10,7 +10,7 @@ SELECT schema_privs_are('docstore', 'public', ARRAY['USAGE']);
 
 SELECT has_function('docstore'::name, f.name::name, f.arguments::name[]) FROM (VALUES
 	('create_collection', '{text,regtype}'), ('upsert', '{regclass,text,jsonb,bigint}'), ('delete', '{regclass,text,bigint}'),
-	('patch', '{regclass,text,jsonb,bigint,jsonb}'), ('merge_patch', '{jsonb,jsonb}'), ('merge3', '{jsonb,jsonb,jsonb,jsonb}'), ('get', '{regclass,text}'), ('put', '{jsonb}'),
+	('patch', '{regclass,text,jsonb,bigint,jsonb}'), ('merge_patch', '{jsonb,jsonb}'), ('merge3', '{jsonb,jsonb,jsonb,jsonb}'), ('merge', '{regclass,text,jsonb,bigint,jsonb,jsonb}'), ('preview_merge', '{regclass,text,jsonb,jsonb,jsonb}'), ('get', '{regclass,text}'), ('put', '{jsonb}'),
 	('load', '{regclass,text,bigint}'), ('load_many', '{regclass,text[]}'), ('upsert_many', '{regclass,text[],jsonb[],bigint[]}'),
 	('try_save', '{jsonb}'), ('violations', '{text}'), ('no_version', '{}'), ('any_version', '{}'), ('some_version', '{}'),
 	('guard', '{regclass,name,boolean}'), ('unguard', '{regclass}'),
@@ -23,7 +23,7 @@ SELECT function_returns('docstore'::name, f.name::name, f.result) FROM (VALUES
 	('read_log', 'setof record'), ('log_end', 'text'), ('read_scope', 'setof record'), ('mark', 'text'), ('append_to_log', 'setof bigint')
 ) f(name, result);
 SELECT volatility_is('docstore'::name, f.name::name, f.volatility) FROM (VALUES
-	('upsert', 'volatile'), ('save', 'volatile'), ('load', 'stable'), ('load_many', 'stable'), ('get', 'stable'), ('put', 'volatile'), ('merge_patch', 'immutable'), ('merge3', 'immutable'), ('violations', 'immutable'), ('no_version', 'immutable'),
+	('upsert', 'volatile'), ('save', 'volatile'), ('load', 'stable'), ('load_many', 'stable'), ('get', 'stable'), ('put', 'volatile'), ('merge_patch', 'immutable'), ('merge3', 'immutable'), ('merge', 'volatile'), ('preview_merge', 'stable'), ('violations', 'immutable'), ('no_version', 'immutable'),
 	('read_log', 'stable'), ('log_end', 'stable'), ('read_scope', 'stable'), ('mark', 'stable')
 ) f(name, volatility);
 SELECT isnt_definer('docstore'::name, f.name::name) FROM (VALUES ('upsert'), ('save'), ('create_collection')) f(name);

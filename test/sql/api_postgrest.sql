@@ -96,6 +96,10 @@ CALL pg_temp.request('POST', 'upsert', '{"collection": "data.shops", "id": "a", 
 CALL pg_temp.request('POST', 'upsert', '{"collection": "data.orders", "id": 7, "data": {}, "expected_version": "-1"}');
 CALL pg_temp.request('POST', 'patch', '{"collection": "data.shops", "id": "a", "patch": {"opens": 8, "name": null}, "expected_version": -2}');
 CALL pg_temp.request('POST', 'merge_patch', '{"target": {"a": 1}, "patch": {"b": 2}}');
+CALL pg_temp.request('POST', 'merge', '{"collection": "data.orders", "id": 70, "mine": {}, "expected_version": null}');
+CALL pg_temp.request('POST', 'merge', '{"collection": "data.orders", "id": 70, "mine": {"n": 1, "m": 1}, "expected_version": 1}');
+CALL pg_temp.request('POST', 'merge', '{"collection": "data.orders", "id": 70, "mine": {"n": 1}, "expected_version": 1, "base": {}, "rules": {"/n": "atomic"}}');
+CALL pg_temp.request('POST', 'preview_merge', '{"collection": "data.orders", "id": 70, "mine": {"n": 2}, "base": {"n": 3}}');
 CALL pg_temp.request('POST', 'merge3', '{"base": {"a": 1, "b": 1}, "mine": {"a": 2, "b": 1}, "theirs": {"a": 1, "b": 2}}');
 CALL pg_temp.request('POST', 'merge3', '{"base": {"a": 1}, "mine": {"a": 2}, "theirs": {}, "rules": {"/b": "set"}}');
 CALL pg_temp.request('POST', 'parse', '{"json": "{\"a\": [1, 2.50]}"}');

@@ -4,7 +4,7 @@
 \i :prepare
 
 SELECT docstore.create_collection('shops'), docstore.create_log('ledger');
-SELECT docstore.upsert('shops', 'a', '{}');
+SELECT docstore.upsert('shops', 'a', '{}'), docstore.upsert('shops', 'm', '{"n": 1}'), docstore.upsert('shops', 'm', '{"n": 2}', 1);
 SELECT * FROM docstore.append('ledger', 's', '[{"type": "x"}]');
 SELECT * FROM docstore.append('ledger', 'ended', '[{"type": "x"}]');
 SELECT docstore.close_stream('ledger', 'ended', 1);
@@ -36,6 +36,7 @@ INSERT INTO items VALUES
 	('closed', '{"op": "append", "log": "ledger", "stream": "ended", "events": [{"type": "x"}]}'),
 	('closed twice', '{"op": "close_stream", "log": "ledger", "stream": "ended", "expected": "any"}'),
 	('condition', '{"op": "patch", "collection": "shops", "id": "a", "data": {}, "expected": "any", "if_contains": {"open": true}}'),
+	('merge', '{"op": "merge", "collection": "shops", "id": "m", "data": {"n": 3}, "base": {"n": 1}, "expected": 1}'),
 	('scope', '{"op": "append", "log": "ledger", "stream": "s", "events": [{"type": "x"}], "scopes": [{"expected": 1}]}'),
 	('asserted scope', '{"op": "assert", "log": "ledger", "scope": {"types": ["x"], "expected": "none"}}');
 CREATE FUNCTION pg_temp.saved(VARIADIC names text[]) RETURNS text RETURN format('SELECT docstore.save(%L)',
@@ -48,7 +49,7 @@ SELECT pg_temp.hint($$ SELECT docstore.upsert('shops', 'a', '{}') $$) AS single,
 	pg_temp.hint($$ UPDATE posts SET version = 4 $$) AS guarded;
 -- many, each sentence once
 SELECT pg_temp.hint(pg_temp.saved(VARIADIC string_to_array(names, ', ')))
-FROM unnest('{"stale, missing, stream", "stale, closed", "scope, asserted scope, missing", "closed, asserted scope", "closed, asserted scope, stale, missing", "condition, missing", "condition, closed"}'::text[]) names;
+FROM unnest('{"stale, missing, stream", "stale, closed", "scope, asserted scope, missing", "closed, asserted scope", "closed, asserted scope, stale, missing", "condition, missing", "condition, closed", "merge, stale"}'::text[]) names;
 -- also for violations that are counted and not listed
 SET docstore.max_violations = 1;
 SELECT pg_temp.hint(pg_temp.saved('stale', 'closed'));
