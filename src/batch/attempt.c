@@ -4,6 +4,7 @@
  * A try goes through these steps:
  *
  *	floors	that deletes are to raise, made where there is none: floor.c.
+ *	ahead	scopes that go far back are looked at while nothing is locked.
  *	scopes	what scopes need to be locked that have no row: scope_lock.c.
  *	lock	every document that is expected to be there, or may be there, in
  *			the order of order.c, in the mode that its change needs; asserts
@@ -534,6 +535,7 @@ ds_attempt(DsBatch *batch, bool may_try_again)
 	ds_log_items_unlock_absence(batch);
 	ds_findings_forget(batch);
 	require_floors(batch);
+	ds_log_items_look_ahead(batch);
 	ds_log_items_lock(batch);
 	result = lock_and_compare(batch, may_try_again);
 	if (result == DS_AGAIN && !may_try_again)

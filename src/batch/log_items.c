@@ -24,6 +24,19 @@
  * Locks
  */
 
+/* Look at the scopes of a batch before anything is locked, where that may take long. */
+void
+ds_log_items_look_ahead(const DsBatch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+	{
+		const DsItem *item = &batch->items[i];
+
+		CHECK_FOR_INTERRUPTS();
+		ds_scopes_look_ahead(item->log, item->scopes, item->scope_count);
+	}
+}
+
 /* Take what the appends and scopes of a batch need besides rows. */
 void
 ds_log_items_lock(const DsBatch *batch)

@@ -9,6 +9,7 @@
 #include "batch/item.h"
 
 extern void ds_log_items_require_distinct(const DsBatch *batch);
+extern void ds_log_items_look_ahead(const DsBatch *batch);
 extern void ds_log_items_lock(const DsBatch *batch);
 extern void ds_log_items_lock_absence(const DsBatch *batch);
 extern void ds_log_items_unlock_absence(const DsBatch *batch);

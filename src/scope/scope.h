@@ -8,7 +8,8 @@
  *					ends: every append that could match it waits; who may not
  *					append holds none of these locks
  *	scope_check.c	a scope is looked at when everything is locked, in a snapshot
- *					that was taken after that
+ *					that was taken after that; but what takes long to look at
+ *					before, and only what came since after
  *	tail.c			the highest position in a scope
  *	read_feed.c		the events of scopes, in the order of the feed
  *	read_events.c	likewise, by position
@@ -57,6 +58,11 @@ typedef struct DsScope
 	int64		expected;		/* a position, 0: no event at all */
 	char	   *seen;			/* in its place a mark, as text */
 	DsMark		mark;
+
+	/* what was there before the locks were taken, see scope_check.c */
+	DsMark	   *ahead;			/* what was looked at then; NULL: nothing */
+	bool		had_tail;
+	int64		old_tail;
 
 	/* what was found, when it was checked */
 	bool		violated;

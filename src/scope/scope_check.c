@@ -4,17 +4,27 @@
  * They are looked at when everything that could still let an event into them
  * is locked (scope_lock.c), in what is committed by then: a snapshot that was
  * taken before the locks would not show it.
+ *
+ * But who holds the locks keeps others from appending.  Where a scope may have
+ * to go back far, to the beginning of the log when no event is expected at all,
+ * that is done before, in a snapshot, and under the locks only what this
+ * snapshot does not show is looked at.  It is the same question as with a mark.
  */
 #include "postgres.h"
 
+#include "access/table.h"
 #include "access/xact.h"
 #include "base/errors.h"
 #include "conflict/expectation.h"
+#include "feed/place.h"
 #include "miscadmin.h"
 #include "scope/scope_check.h"
 #include "scope/tail.h"
 #include "scope/unseen.h"
 #include "utils/snapmgr.h"
+
+/* So many positions are looked at under the locks. */
+#define FEW_POSITIONS 1000
 
 /* Find the tail of a scope in what one snapshot shows, if it is above that position. */
 static bool
@@ -42,6 +52,74 @@ refuse_newer(const DsLog *log, const DsScope *scope, int64 above)
 		ds_error_raise_old_snapshot();
 }
 
+/* The positions that matter to a scope are above this one. */
+static int64
+lower_end(const DsScope *scope)
+{
+	return scope->strict ? PG_INT64_MIN : scope->expected;
+}
+
+/* The position of the last event in the order of readers: about where a log ends. */
+static int64
+find_end(const DsLog *log)
+{
+	Relation	rel = table_open(log->events.relid, NoLock);
+	DsCursor	last = {0};
+
+	(void) ds_place_find(rel, log->events.event.feed, SnapshotAny, BackwardScanDirection, DS_ANY_GENERATION, 0, &last);
+	table_close(rel, NoLock);
+	return last.log_position;
+}
+
+static void
+look_ahead(const DsLog *log, DsScope *scope)
+{
+	PushActiveSnapshot(IsolationUsesXactSnapshot() ? GetTransactionSnapshot() : GetLatestSnapshot());
+	scope->ahead = palloc(sizeof(DsMark));
+	ds_mark_take(&log->events, GetActiveSnapshot(), scope->ahead);
+	scope->had_tail = ds_scope_tail(log, scope, lower_end(scope), &scope->old_tail);
+	PopActiveSnapshot();
+}
+
+/*
+ * Look at scopes of one log before anything is locked, where that may take
+ * long.  Callers are connected to SPI.
+ */
+void
+ds_scopes_look_ahead(const DsLog *log, DsScope *scopes, int count)
+{
+	int64		end = count > 0 ? find_end(log) : 0;
+
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		scopes[i].ahead = NULL;
+		if (ds_expectation_checks && scopes[i].seen == NULL &&
+			end - Max(lower_end(&scopes[i]), 0) > FEW_POSITIONS)
+			look_ahead(log, &scopes[i]);
+	}
+}
+
+/*
+ * Find the tail of a scope that was looked at ahead: of what came since, or else
+ * of what was there.  Under an old snapshot what came since is 40001.
+ */
+static void
+find_tail_since(const DsLog *log, DsScope *scope)
+{
+	int64		tail = 0;
+	bool		found;
+
+	PushActiveSnapshot(GetLatestSnapshot());
+	found = ds_scope_unseen(log, scope, scope->ahead, lower_end(scope), &tail);
+	PopActiveSnapshot();
+	found = found && (!scope->had_tail || tail > scope->old_tail);
+	if (found && IsolationUsesXactSnapshot())
+		ds_error_raise_old_snapshot();
+	scope->has_tail = scope->had_tail || found;
+	scope->tail = found ? tail : scope->old_tail;
+}
+
 /*
  * An event that the mark does not show violates a scope, at whichever level:
  * the caller has decided by the mark, not by the transaction's snapshot.
@@ -59,16 +137,21 @@ check_seen(const DsLog *log, DsScope *scope)
 static void
 check(const DsLog *log, DsScope *scope)
 {
-	int64		above = scope->strict ? PG_INT64_MIN : scope->expected;
+	int64		above = lower_end(scope);
 
 	if (scope->seen != NULL)
 	{
 		check_seen(log, scope);
 		return;
 	}
-	scope->has_tail = find_tail(log, scope, above, GetLatestSnapshot(), &scope->tail);
-	if (IsolationUsesXactSnapshot())
-		refuse_newer(log, scope, above);
+	if (scope->ahead != NULL)
+		find_tail_since(log, scope);
+	else
+	{
+		scope->has_tail = find_tail(log, scope, above, GetLatestSnapshot(), &scope->tail);
+		if (IsolationUsesXactSnapshot())
+			refuse_newer(log, scope, above);
+	}
 	if (scope->strict)
 		scope->violated = (scope->has_tail ? scope->tail : DS_NO_VERSION) != scope->expected;
 	else

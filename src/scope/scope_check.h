@@ -8,6 +8,7 @@
 
 #include "scope/scope.h"
 
+extern void ds_scopes_look_ahead(const DsLog *log, DsScope *scopes, int count);
 extern void ds_scopes_check(const DsLog *log, DsScope *scopes, int count);
 extern void ds_scopes_forget(DsScope *scopes, int count);
 

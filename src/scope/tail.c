@@ -5,7 +5,7 @@
  * walked backwards by the key of the events, a few rows at a time, until one
  * matches or lies too far back.  Where the owner of a log has made an index on
  * (type, log_position), or on stream_id and the like, scopes that name a value
- * of it are walked likewise.  Any other goes back by position.
+ * of it, or ask for none, are walked likewise.  Any other goes back by position.
  *
  * The index on tags has no order.  So a scope with tags goes back by position
  * for a while, as what is asked for is often near the end, and then looks at all
@@ -63,11 +63,24 @@ choose_column(const DsLog *log, const DsScope *scope)
 	for (size_t i = 1; i < lengthof(order); i++)
 		if (scope->filters[order[i]] == DS_EQUAL && has_index[attribute_columns[order[i]]])
 			return attribute_columns[order[i]];
+	for (size_t i = 0; i < lengthof(order); i++)
+		if (scope->filters[order[i]] == DS_NONE && has_index[attribute_columns[order[i]]])
+			return attribute_columns[order[i]];
 	return DS_LOG_POSITION;
 }
 
+/* Whether a scope asks for events that have nothing in a column. */
+static bool
+is_null_wanted(const DsScope *scope, DsEventColumn column)
+{
+	for (int attribute = 0; attribute < DS_ATTRIBUTES; attribute++)
+		if (attribute_columns[attribute] == column)
+			return scope->filters[attribute] == DS_NONE;
+	return false;
+}
+
 /*
- * A walk: all events with a value, from the last one backwards, and whether
+ * A walk: all events with a value, or with none, from the last one backwards, and whether
  * they match.  The value is given as a range, so that no other index can seem
  * to bring the order as cheaply.
  */
@@ -83,6 +96,8 @@ walk_sql(const Question *question)
 		return psprintf("%s e.stream OPERATOR(pg_catalog.=) $%d ORDER BY e.version DESC", select, VALUE);
 	if (question->column == DS_TAGS)
 		return psprintf("%s e.log_position OPERATOR(pg_catalog.>) $%d ORDER BY e.log_position DESC", select, ABOVE);
+	if (is_null_wanted(question->scope, question->column))
+		return psprintf("%s e.%s IS NULL ORDER BY e.%s DESC, e.log_position DESC", select, column, column);
 	return psprintf("%s e.%s OPERATOR(pg_catalog.>=) $%d AND e.%s OPERATOR(pg_catalog.<=) $%d "
 					"ORDER BY e.%s DESC, e.log_position DESC",
 					select, column, VALUE, column, VALUE, column);
@@ -160,19 +175,20 @@ walk_some(const Question *question, Datum *values, const char *nulls, int64 abov
 	return found;
 }
 
-/* Walk along a value, as far as it takes. */
+/* Walk along a value, or along those that have none, as far as it takes. */
 static bool
-walk(const Question *question, const DsBytes *value, Datum *values, const char *nulls, int64 above, int64 *tail)
+walk(const Question *question, const DsBytes *value, Datum *values, char *nulls, int64 above, int64 *tail)
 {
 	bool		is_open;
 
-	values[VALUE - 1] = ds_json_text(value);
+	nulls[VALUE - 1] = value->start == NULL ? 'n' : ' ';
+	values[VALUE - 1] = value->start == NULL ? (Datum) 0 : ds_json_text(value);
 	return walk_some(question, values, nulls, above, PG_UINT64_MAX, tail, &is_open);
 }
 
 /* Walk by each type; what one has found, the others must exceed. */
 static bool
-walk_types(const Question *question, Datum *values, const char *nulls, int64 above, int64 *tail)
+walk_types(const Question *question, Datum *values, char *nulls, int64 above, int64 *tail)
 {
 	bool		found = false;
 
