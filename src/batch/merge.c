@@ -94,14 +94,14 @@ describe(const DsMerged *result)
 	return json.data;
 }
 
-/* Merge a document that is locked at a later version than the expected one. */
+/* Merge a document that is locked at a later version than the expected one, in the current memory context. */
 static void
-merge_with_theirs(DsTarget *target)
+merge_with(DsTarget *target, Jsonb *theirs)
 {
 	DsMerge    *merge = target->merge;
 	DsMerged	result;
 
-	ds_merge3(merge->base, ds_json_copy(merge->mine, merge->mine_length), read_theirs(target), merge->rules, &result);
+	ds_merge3(merge->base, ds_json_copy(merge->mine, merge->mine_length), theirs, merge->rules, &result);
 	if (result.merged == NULL)
 	{
 		merge->reason = DS_COLLISION;
@@ -115,7 +115,7 @@ merge_with_theirs(DsTarget *target)
 
 /*
  * Merge what is locked, and not as its items expect.  What is made lasts as long
- * as the batch, what was needed for it no longer.
+ * as the batch's items do, longer than the connection to SPI.
  */
 void
 ds_merges_look(DsBatch *batch)
@@ -125,13 +125,16 @@ ds_merges_look(DsBatch *batch)
 	for (int i = 0; i < batch->target_count; i++)
 	{
 		DsTarget   *target = batch->targets[i];
+		Jsonb	   *theirs;
 
 		CHECK_FOR_INTERRUPTS();
 		if (target->merge == NULL || target->merge->base == NULL || !target->present || target->written ||
 			!ds_expectation_is_passed(target->expected, target->actual) || target->expected == DS_NO_VERSION)
 			continue;
+		theirs = read_theirs(target);
+		/* SPI leaves its own context behind, which ends with the batch's connection. */
 		MemoryContextSwitchTo(GetMemoryChunkContext(batch->targets));
-		merge_with_theirs(target);
+		merge_with(target, theirs);
 		MemoryContextSwitchTo(caller);
 	}
 }

@@ -198,10 +198,10 @@ SELECT conflicts, (SELECT count(*) FROM jsonb_each_text(merged->'members') WHERE
 	jsonb_array_length(merged->'set') AS in_set FROM docstore.merge3(pg_temp.numbers(-1), pg_temp.numbers(1), pg_temp.numbers(2), '{"/elements": {"key": "k"}, "/set": "set"}');
 SELECT merged, jsonb_array_length(conflicts) AS conflicts FROM docstore.merge3(pg_temp.numbers(-1), pg_temp.numbers(1), pg_temp.numbers(1) || '{"members": {}, "set": []}', '{"/elements": {"key": "k"}}');
 
--- nested 2,000 deep, and deeper than a small stack allows
+-- nested 1,000 deep, and deeper than a small stack allows
 CREATE FUNCTION pg_temp.nested(depth int, inner_json text) RETURNS jsonb RETURN (repeat('{"a":', depth) || inner_json || repeat('}', depth))::jsonb;
-SELECT merged = pg_temp.nested(2000, '{"b": 2, "c": 2}') AS merged, conflicts FROM docstore.merge3(pg_temp.nested(2000, '{"b": 1, "c": 1}'), pg_temp.nested(2000, '{"b": 2, "c": 1}'), pg_temp.nested(2000, '{"b": 1, "c": 2}'));
-SELECT length(conflicts->0->>'path') FROM docstore.merge3(pg_temp.nested(2000, '{"b": 1}'), pg_temp.nested(2000, '{"b": 2}'), pg_temp.nested(2000, '{"b": 3}'));
+SELECT merged = pg_temp.nested(1000, '{"b": 2, "c": 2}') AS merged, conflicts FROM docstore.merge3(pg_temp.nested(1000, '{"b": 1, "c": 1}'), pg_temp.nested(1000, '{"b": 2, "c": 1}'), pg_temp.nested(1000, '{"b": 1, "c": 2}'));
+SELECT length(conflicts->0->>'path') FROM docstore.merge3(pg_temp.nested(1000, '{"b": 1}'), pg_temp.nested(1000, '{"b": 2}'), pg_temp.nested(1000, '{"b": 3}'));
 CREATE TEMP TABLE deep AS SELECT pg_temp.nested(3000, '1') AS b, pg_temp.nested(3000, '2') AS m, pg_temp.nested(3000, '3') AS t;
 SET max_stack_depth = '100kB';
 SELECT docstore.merge3(b, m, t) FROM deep;
