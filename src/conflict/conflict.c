@@ -21,6 +21,7 @@
 #include "utils/guc.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
+#include "utils/rls.h"
 
 #define CONSTRAINT "docstore_expected_version"
 
@@ -127,6 +128,7 @@ enum
 {
 	LOAD_ITEMS,
 	LOAD_ROW,
+	LOOK_BEHIND,
 	SHOW_COLLISIONS,
 	DECIDE_AGAIN,
 	READ_SCOPE,
@@ -136,24 +138,30 @@ enum
 static const char *const advice[] = {
 	[LOAD_ITEMS] = "Load the listed items again, apply the change to them, and save again.",
 	[LOAD_ROW] = "Load the row again, apply the change to it, and save again.",
+	[LOOK_BEHIND] = "What is missing may be there all the same, hidden from you by row security.",
 	[SHOW_COLLISIONS] = "Two edits collide at the paths listed. docstore.preview_merge() shows what each of them has there.",
 	[DECIDE_AGAIN] = "A document does not contain what if_contains asks for. Load it again and decide again.",
 	[READ_SCOPE] = "Read the scope again and decide again.",
 	[LEAVE_STREAM] = "A closed stream takes no more events. Append to another one.",
 };
 
-static int
+/* As bits: to load again does not help where row security hides what is there. */
+static uint32
 choose_advice(const DsViolation *violation)
 {
 	if (violation->reason == DS_CLOSED)
-		return LEAVE_STREAM;
+		return 1U << LEAVE_STREAM;
 	if (violation->reason == DS_SCOPE_REASON)
-		return READ_SCOPE;
+		return 1U << READ_SCOPE;
 	if (violation->reason == DS_CONDITION)
-		return DECIDE_AGAIN;
+		return 1U << DECIDE_AGAIN;
 	if (violation->reason == DS_COLLISION)
-		return SHOW_COLLISIONS;
-	return violation->kind == DS_KIND_ROW ? LOAD_ROW : LOAD_ITEMS;
+		return 1U << SHOW_COLLISIONS;
+	if (violation->kind == DS_KIND_ROW)
+		return 1U << LOAD_ROW;
+	if (violation->reason == DS_MISSING && check_enable_rls(violation->relid, InvalidOid, true) == RLS_ENABLED)
+		return 1U << LOAD_ITEMS | 1U << LOOK_BEHIND;
+	return 1U << LOAD_ITEMS;
 }
 
 /* The hint: a sentence for each thing that is to be done. */
@@ -230,7 +238,7 @@ ds_conflict_add(DsConflict *conflict, const DsViolation *violation)
 		conflict->violated++;
 	conflict->latest = conflict->items_before + violation->item;
 	conflict->total++;
-	conflict->advice |= 1U << choose_advice(violation);
+	conflict->advice |= choose_advice(violation);
 	if (ds_conflict_is_full(conflict))
 		return;
 	append_violation(&conflict->list, conflict->items_before + violation->item, violation);

@@ -51,7 +51,8 @@ func migration(tx *gorm.DB) error {
 	return errors.Join(
 		tx.AutoMigrate(&Shop{}),
 		tx.Exec("CREATE EXTENSION IF NOT EXISTS docstore").Error,
-		tx.Exec("SELECT docstore.guard('shops') WHERE NOT EXISTS (SELECT FROM docstore.guarded WHERE name = 'public.shops')").Error,
+		tx.Exec("SELECT docstore.guard('shops', strict => true)" +
+			" WHERE NOT EXISTS (SELECT FROM docstore.guarded WHERE name = 'public.shops' AND strict)").Error,
 		tx.Exec("SELECT docstore.create_collection('cafes') WHERE to_regclass('cafes') IS NULL").Error)
 }
 
@@ -213,6 +214,21 @@ func alone(guarded *gorm.DB) {
 	tap.OK(conflict.Violations(guarded.Save(&ben).Error) != nil, "stale update: by the plugin's Save() it is refused by the guard")
 }
 
+// strict: what goes past the hooks has no version to send, and is refused; the error names the table and its version.
+func strict(db *gorm.DB) {
+	before := load(db, 1)
+	var server *pgconn.PgError
+	tap.OK(errors.As(db.Model(&Shop{ID: 1}).UpdateColumn("name", "overwritten").Error, &server), "strict: UpdateColumn() is an error")
+	tap.Same([]string{server.Code, server.ConstraintName, server.TableName, server.ColumnName},
+		[]string{"PT428", "docstore_version_required", "shops", "version"}, "strict: which names the table and its version")
+	tap.OK(errors.As(db.Exec("UPDATE shops SET name = 'overwritten' WHERE id = 1").Error, &server), "strict: so is an update in SQL")
+	tap.Same(server.Code, "PT428", "strict: with that SQLSTATE")
+	tap.Same(load(db, 1), before, "strict: the row is as it was")
+	next := map[string]any{"name": "renamed", "version": gorm.Expr("version + 1")}
+	tap.Try(db.Model(&Shop{}).Where("id = 1").UpdateColumns(next).Error)
+	tap.Same(load(db, 1).Name, "renamed", "strict: UpdateColumns() that counts the version is stored")
+}
+
 // begin upsert
 // upsert takes JSON. The expected version 0 says that there is no such document yet.
 func upsert(db *gorm.DB, id, data string, expected int64) (version int64, err error) {
@@ -294,6 +310,7 @@ func main() {
 	batch(db)
 	twoSessions(db)
 	alone(db)
+	strict(db)
 	functions(db)
 	tap.Classes(func(statement string) error { return db.Exec(statement).Error })
 	retries(db)

@@ -26,7 +26,7 @@ const setup = `
 		opens   int NOT NULL,
 		version int NOT NULL DEFAULT 1
 	);
-	SELECT docstore.guard('shops');
+	SELECT docstore.guard('shops', strict => true);
 	SELECT docstore.create_collection('cafes');`
 
 type Shop struct {
@@ -139,6 +139,18 @@ func alone(ctx context.Context, db *pgxpool.Pool) {
 	tap.OK(deleted.RowsAffected() == 1, "alone: a delete that does not ask for the version deletes what somebody has changed")
 }
 
+// strict: an update that leaves the version out is refused, and the error names the table and its version.
+func strict(ctx context.Context, db *pgxpool.Pool) {
+	before := tap.Must(loadShop(ctx, db, 1))
+	_, err := db.Exec(ctx, "UPDATE shops SET name = 'overwritten' WHERE id = 1")
+	var server *pgconn.PgError
+	tap.OK(errors.As(err, &server), "strict: an update without the version is an error")
+	tap.Same([]string{server.Code, server.ConstraintName, server.TableName, server.ColumnName},
+		[]string{"PT428", "docstore_version_required", "shops", "version"}, "strict: which names the table and its version")
+	tap.Same(tap.Must(loadShop(ctx, db, 1)), before, "strict: the row is as it was")
+	tap.OK(conflict.Retried(func() error { return err }) == err, "strict: it is not tried again")
+}
+
 // begin upsert
 // upsert takes anything that json.Marshal does. The expected version 0 says that there is no such document yet.
 func upsert(ctx context.Context, db *pgxpool.Pool, id string, data any, expected int64) (version int64, err error) {
@@ -231,6 +243,7 @@ func main() {
 	batch(ctx, db)
 	twoSessions(ctx, db)
 	alone(ctx, db)
+	strict(ctx, db)
 	functions(ctx, db)
 	tap.Classes(func(statement string) error {
 		_, err := db.Exec(ctx, statement)
