@@ -203,7 +203,7 @@ async function alone() {
     'alone: with a guard but in one statement, flush() overwrites what has overtaken it');
 }
 
-/** MikroORM raises the version in all that it sends; what SQL leaves it out is refused. */
+/** MikroORM raises the version in each UPDATE that it sends. SQL that leaves the version out is refused. */
 async function strict() {
   const before = await plain(Shop, 3);
   const error = await raises(() => select("UPDATE shops SET name = 'overwritten' WHERE id = 3"), 'strict: SQL without the version is an error');

@@ -30,12 +30,14 @@ export async function raises(work, name) {
   return undefined;
 }
 
-/** The class that docs/conflicts-and-retries.md names for each SQLSTATE of a conflict is that of the error with which execute(statement) ends. */
+/** For each SQLSTATE of a conflict, execute(statement) ends with an error of the class that docs/conflicts-and-retries.md names, and has it there. */
 export async function classes(execute) {
   for (const [sqlstate, name] of process.env.CLASSES.split(' ').map((each) => each.split('='))) {
     const error = await raises(() => execute(`SELECT CASE WHEN set_config('docstore.conflict_sqlstate', '${sqlstate}', true) <> ''
       THEN docstore.upsert('cafes', 'nobody', '{}', 7) END`), `class: ${sqlstate} is an error`);
     same(error?.constructor.name, name, `class: ${sqlstate} is what the documentation says`);
+    const code = new Function('error', `return ${process.env.SQLSTATE}`);
+    same(code(error), sqlstate, `class: ${sqlstate} is where the documentation says`);
   }
 }
 

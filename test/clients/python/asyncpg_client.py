@@ -3,7 +3,7 @@ import asyncio
 import time
 
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
-from tap import classes, done, failing, ok, same
+from tap import classes, done, failing, ok, raised_as, same
 
 # begin setup
 import asyncio
@@ -204,7 +204,7 @@ async def functions(connection):
             error = None
         except asyncpg.PostgresError as raised:
             error = raised
-        same(type(error).__name__, wanted, name)
+        same(raised_as(error), wanted, name)
 
 
 async def retries(pool):

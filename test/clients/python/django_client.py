@@ -14,7 +14,7 @@ from django.db.migrations.state import ProjectState
 from django.db.models import F
 
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
-from tap import Waiting, classes, done, failing, in_threads, raises, same
+from tap import Waiting, classes, done, failing, in_threads, raised_as, raises, same
 
 WORKERS, TIMES = 4, 20
 
@@ -288,7 +288,7 @@ def functions():
             error = None
         except DatabaseError as raised:
             error = raised
-        same(type(error).__name__, wanted, name)
+        same(raised_as(error), wanted, name)
 
 
 def retries():

@@ -1,6 +1,6 @@
 """psycopg 3: plain SQL on a guarded table, docstore's functions, and what the error has."""
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
-from tap import Waiting, classes, done, failing, in_threads, raises, same
+from tap import Waiting, classes, done, failing, in_threads, raised_as, raises, same
 
 # begin setup
 import json
@@ -184,7 +184,7 @@ def functions(connection):
             error = None
         except psycopg.Error as raised:
             error = raised
-        same(type(error).__name__, wanted, name)
+        same(raised_as(error), wanted, name)
 
 
 def retries(connection):

@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm.attributes import flag_modified
 
 from cafes import CAFES, CHANGED, CHANGES, STORED, VIOLATED
-from tap import Waiting, classes, done, failing, in_threads, raises, same
+from tap import Waiting, classes, done, failing, in_threads, raised_as, raises, same
 
 # begin setup
 import json
@@ -286,7 +286,7 @@ def functions():
             error = None
         except DBAPIError as raised:
             error = raised
-        same(type(error).__name__, wanted, name)
+        same(raised_as(error), wanted, name)
 
 
 def retries():

@@ -38,12 +38,17 @@ def raises(error, work, name):
 
 
 def classes():
-    """For each SQLSTATE of a conflict: the name of a test, a statement that raises it, the class that docs/conflicts-and-retries.md names."""
+    """For each SQLSTATE of a conflict: the name of a test, a statement that raises it, and what docs/conflicts-and-retries.md says of it."""
     for each in os.environ["CLASSES"].split():
         sqlstate, name = each.split("=")
         yield (f"class: {sqlstate} is raised as what the documentation says",
                f"""SELECT CASE WHEN set_config('docstore.conflict_sqlstate', '{sqlstate}', true) <> ''
-                   THEN docstore.upsert('cafes', 'nobody', '{{}}', 7) END""", name)
+                   THEN docstore.upsert('cafes', 'nobody', '{{}}', 7) END""", (name, sqlstate))
+
+
+def raised_as(error):
+    """The class of a conflict, and what is where docs/conflicts-and-retries.md says that the SQLSTATE is."""
+    return type(error).__name__, eval(os.environ["SQLSTATE"], {"error": error})  # pylint: disable=eval-used
 
 
 def done():
