@@ -111,7 +111,7 @@ CREATE FUNCTION pg_temp.random_event() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
 	SELECT jsonb_build_object('type', pg_temp.pick('T1', 'T2', 'T3', 'T4'), 'source_type', pg_temp.pick(NULL, 'S1', 'S2'), 'stream_type', pg_temp.pick(NULL, 'K1', 'K2', 'K3'),
 		'stream_id', pg_temp.pick('1', '2', NULL), 'tags', (SELECT jsonb_agg(pg_temp.pick('G1', 'G2', 'G3')) FROM generate_series(1, floor(random() * 4)::int))) $$;
 CREATE FUNCTION pg_temp.random_scope() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
-	SELECT CASE WHEN random() < 0.6 THEN '{}' ELSE jsonb_build_object('source', pg_temp.pick('a', 'b', 'c', 'nobody')) END
+	SELECT CASE WHEN random() < 0.6 THEN '{}' ELSE jsonb_build_object('source', pg_temp.pick('a', 'b', 'c', 'nobody', NULL)) END
 		|| CASE WHEN random() < 0.6 THEN '{}' ELSE jsonb_build_object('source_type', pg_temp.pick(NULL, 'S1', 'S2', 'S3')) END
 		|| CASE WHEN random() < 0.6 THEN '{}' ELSE jsonb_build_object('stream_type', pg_temp.pick(NULL, 'K1', 'K2', 'K3')) END
 		|| CASE WHEN random() < 0.6 THEN '{}' ELSE jsonb_build_object('stream_id', pg_temp.pick(NULL, '1', '2', '3')) END
@@ -169,6 +169,7 @@ BEGIN
 END $$;
 SELECT count(*) > 200 AS many FROM generate_series(1, 160) n, LATERAL docstore.append('ledger', pg_temp.pick('a', 'b', 'c', 'd'),
 	(SELECT jsonb_agg(pg_temp.random_event()) FROM generate_series(0, floor(random() * 2)::int + n * 0)));
+SELECT count(*) FROM generate_series(1, 20) n, LATERAL docstore.append_to_log('ledger', (SELECT jsonb_agg(pg_temp.random_event()) FROM generate_series(0, n % 2)));
 -- and some in other generations, and transactions whose ids are not in the order of positions
 DO $$ BEGIN FOR i IN 1..20 LOOP PERFORM docstore.append('ledger', 'e' || i, jsonb_build_array(pg_temp.random_event())); COMMIT; END LOOP; END $$;
 UPDATE ledger SET transaction_id = (transaction_id::text::bigint - (random() * 5)::int)::text::xid8 WHERE stream LIKE 'e%';
