@@ -13,7 +13,7 @@ CREATE FUNCTION pg_temp.random_event() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
 		|| CASE WHEN random() < 0.5 THEN jsonb_build_object('stream_id', pg_temp.pick('1', '2', NULL)) ELSE '{}' END
 		|| CASE WHEN random() < 0.5 THEN jsonb_build_object('tags', (SELECT jsonb_agg(pg_temp.pick('G1', 'G2', 'G3')) FROM generate_series(1, ceil(random() * 3)::int))) ELSE '{}' END $$;
 CREATE FUNCTION pg_temp.random_scope() RETURNS jsonb LANGUAGE sql VOLATILE AS $$
-	SELECT CASE WHEN random() < 0.5 THEN '{}' ELSE jsonb_build_object('source', pg_temp.pick('a', 'b', 'c', 'd', 'nobody')) END
+	SELECT CASE WHEN random() < 0.5 THEN '{}' ELSE jsonb_build_object('source', pg_temp.pick('a', 'b', 'c', 'd', 'nobody', NULL)) END
 		|| CASE WHEN random() < 0.6 THEN '{}' ELSE jsonb_build_object('source_type', pg_temp.pick(NULL, 'S1', 'S2', 'S3')) END
 		|| CASE WHEN random() < 0.6 THEN '{}' ELSE jsonb_build_object('stream_type', pg_temp.pick(NULL, 'K1', 'K2', 'K3')) END
 		|| CASE WHEN random() < 0.6 THEN '{}' ELSE jsonb_build_object('stream_id', pg_temp.pick(NULL, '1', '2', '3')) END
@@ -66,11 +66,13 @@ BEGIN
 		differing := differing + tails_differ;
 		given := NULL;
 		BEGIN
-			CASE round % 3
+			CASE round % 4
 			WHEN 0 THEN
 				PERFORM docstore.append('ledger', target, events, -1, scopes);
 			WHEN 1 THEN
 				PERFORM docstore.save(jsonb_build_array(jsonb_build_object('op', 'append', 'log', 'ledger', 'stream', target, 'events', events, 'expected', 'any', 'scopes', scopes)));
+			WHEN 2 THEN
+				PERFORM docstore.append_to_log('ledger', events, scopes);
 			ELSE
 				PERFORM docstore.save((SELECT jsonb_agg(jsonb_build_object('op', 'assert', 'log', 'ledger', 'scope', s) ORDER BY nr) FROM jsonb_array_elements(scopes) WITH ORDINALITY e(s, nr)));
 			END CASE;
