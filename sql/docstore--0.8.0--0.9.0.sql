@@ -62,7 +62,7 @@ CREATE FUNCTION docstore.merge(collection regclass, id text, mine jsonb, expecte
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500 ROWS 1
 	AS 'MODULE_PATHNAME', 'ds_merge';
 
-COMMENT ON FUNCTION docstore.merge(regclass, text, jsonb, bigint, jsonb, jsonb) IS 'create or overwrite a document that is at the expected version, or merge with what is there at a later one, over base; returns the new version and what is stored';
+COMMENT ON FUNCTION docstore.merge(regclass, text, jsonb, bigint, jsonb, jsonb) IS 'create or overwrite a document that is at the expected version, or merge mine with a document at a later version, over base; returns the new version and what is stored';
 
 CREATE FUNCTION docstore.preview_merge(collection regclass, id text, mine jsonb, base jsonb, rules jsonb DEFAULT '{}')
 	RETURNS TABLE (version bigint, data jsonb, merged jsonb, conflicts jsonb)
@@ -73,7 +73,7 @@ CREATE FUNCTION docstore.preview_merge(collection regclass, id text, mine jsonb,
 		CROSS JOIN LATERAL docstore.merge3(preview_merge.base, preview_merge.mine, l.data, preview_merge.rules) AS m;
 	END;
 
-COMMENT ON FUNCTION docstore.preview_merge(regclass, text, jsonb, jsonb, jsonb) IS 'the document that is there, and what mine and it make together over base, or all conflicts between them; writes nothing';
+COMMENT ON FUNCTION docstore.preview_merge(regclass, text, jsonb, jsonb, jsonb) IS 'the document that is there, and the result of merging mine with it over base, or all conflicts between them; writes nothing';
 
 CREATE FUNCTION docstore.mark(log regclass) RETURNS text
 	LANGUAGE c STABLE PARALLEL RESTRICTED COST 100
