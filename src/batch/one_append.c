@@ -118,7 +118,7 @@ append_without_stream(DsBatch *batch)
 	DsEventRows *events = palloc(sizeof(DsEventRows));
 
 	ds_log_items_lock(batch);
-	ds_event_rows_begin(events, item->log);
+	ds_event_rows_begin(events, item->log, list_make1(&item->append));
 	ds_log_item_take_positions(item);
 	ds_event_rows_add(events, &item->append);
 	ds_event_rows_end(events);
@@ -147,7 +147,7 @@ ds_one_append_write(DsBatch *batch)
 
 	events = palloc(sizeof(DsEventRows));
 	ds_log_items_lock(batch);
-	ds_event_rows_begin(events, item->log);
+	ds_event_rows_begin(events, item->log, list_make1(&item->append));
 	ds_direct_begin(&streams, &item->log->streams);
 	written = write_head(&streams, batch, events);
 	if (written)

@@ -170,7 +170,11 @@ inspect_event_indexes(DsCollection *events)
 		else if (events->columns[DS_TAGS] != InvalidAttrNumber &&
 				 ds_catalogue_index_is_gin_on(index, events->columns[DS_TAGS]) &&
 				 (is_whole || ds_catalogue_index_is_where_not_null(index, events->columns[DS_TAGS])))
+		{
 			events->event.has_tags_index = true;
+			if (!is_whole)
+				events->event.tags = form->indexrelid;
+		}
 		for (int i = 0; i < DS_EVENT_COLUMNS && is_whole; i++)
 		{
 			const AttrNumber by_feed[] = {events->columns[i], feed[0], feed[1], feed[2]};

@@ -11,12 +11,36 @@
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
-/* Begin to insert events into a log: everything is opened that is needed. */
+/* The indexes of ids and of tags have only events that have some. */
+static void
+find_unused(DsEventRows *rows, const DsLog *log, List *appends)
+{
+	ListCell   *cell;
+
+	rows->unused[0] = log->events.event.ids;
+	rows->unused[1] = log->events.event.tags;
+	foreach(cell, appends)
+	{
+		const DsAppend *append = lfirst(cell);
+
+		for (int i = 0; i < append->count; i++)
+		{
+			if (append->events[i].has_id)
+				rows->unused[0] = InvalidOid;
+			if (append->events[i].tag_count > 0)
+				rows->unused[1] = InvalidOid;
+		}
+	}
+	rows->direct.unused = rows->unused;
+}
+
+/* Begin to insert the events of appends into a log: everything is opened that is needed. */
 void
-ds_event_rows_begin(DsEventRows *rows, const DsLog *log)
+ds_event_rows_begin(DsEventRows *rows, const DsLog *log, List *appends)
 {
 	memset(rows, 0, sizeof(DsEventRows));
 	ds_direct_begin(&rows->direct, &log->events);
+	find_unused(rows, log, appends);
 	ds_direct_open_indexes(&rows->direct);
 	rows->context = AllocSetContextCreate(CurrentMemoryContext, "docstore events", ALLOCSET_DEFAULT_SIZES);
 }

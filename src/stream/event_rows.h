@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "nodes/pg_list.h"
 #include "stream/event.h"
 #include "table/direct.h"
 
@@ -19,9 +20,10 @@ typedef struct DsEventRows
 	int			count;
 	TupleTableSlot *slots[DS_EVENT_ROWS];
 	MemoryContext context;		/* of their values */
+	Oid			unused[DS_UNUSED];
 } DsEventRows;
 
-extern void ds_event_rows_begin(DsEventRows *rows, const DsLog *log);
+extern void ds_event_rows_begin(DsEventRows *rows, const DsLog *log, List *appends);
 extern bool ds_event_rows_have_ids(DsEventRows *rows, const DsAppend *append);
 extern void ds_event_rows_add(DsEventRows *rows, const DsAppend *append);
 extern void ds_event_rows_write(DsEventRows *rows);

@@ -294,7 +294,7 @@ store_directly(const DsLog *log, List *appends)
 	DsEventRows *rows = palloc(sizeof(DsEventRows));
 	ListCell   *cell;
 
-	ds_event_rows_begin(rows, log);
+	ds_event_rows_begin(rows, log, appends);
 	foreach(cell, appends)
 		ds_event_rows_add(rows, lfirst(cell));
 	ds_event_rows_end(rows);

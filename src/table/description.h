@@ -86,6 +86,7 @@ typedef struct DsCollection
 			Oid			feed;	/* the index on generation, transaction_id, log_position */
 			bool		takes_streamless;	/* events without a stream */
 			bool		has_tags_index; /* on the tags of all events that have some */
+			Oid			tags;	/* one that has no others; else invalid */
 			bool		has_index[DS_MAX_COLUMNS];	/* on that column and log_position */
 			bool		has_feed_index[DS_MAX_COLUMNS]; /* on that column, and what feed is on */
 			int64		current_generation; /* see generation.c; 0: the server was in recovery */

@@ -21,6 +21,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "catalog/index.h"
 #include "executor/executor.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -96,7 +97,43 @@ ds_direct_end(DsDirect *direct)
 	CommandCounterIncrement();
 }
 
-/* Open all indexes, for the entries of new rows. */
+static bool
+is_unused(const DsDirect *direct, Oid index)
+{
+	for (int i = 0; i < DS_UNUSED; i++)
+		if (direct->unused[i] == index)
+			return true;
+	return false;
+}
+
+/*
+ * Open all indexes but those that no new row is in, as ExecOpenIndices() does
+ * for rows that are not inserted speculatively.  Each that is opened costs
+ * about as much as an entry.
+ */
+static void
+open_used(DsDirect *direct)
+{
+	ResultRelInfo *target = direct->target;
+	List	   *indexes = RelationGetIndexList(direct->table);
+	ListCell   *cell;
+
+	target->ri_IndexRelationDescs = palloc(sizeof(Relation) * Max(list_length(indexes), 1));
+	target->ri_IndexRelationInfo = palloc(sizeof(IndexInfo *) * Max(list_length(indexes), 1));
+	foreach(cell, indexes)
+	{
+		Relation	index;
+
+		if (is_unused(direct, lfirst_oid(cell)))
+			continue;
+		index = index_open(lfirst_oid(cell), RowExclusiveLock);
+		target->ri_IndexRelationDescs[target->ri_NumIndices] = index;
+		target->ri_IndexRelationInfo[target->ri_NumIndices++] = BuildIndexInfo(index);
+	}
+	list_free(indexes);
+}
+
+/* Open the indexes, for the entries of new rows. */
 void
 ds_direct_open_indexes(DsDirect *direct)
 {
@@ -105,7 +142,10 @@ ds_direct_open_indexes(DsDirect *direct)
 	direct->estate = CreateExecutorState();
 	direct->target = makeNode(ResultRelInfo);
 	InitResultRelInfo(direct->target, direct->table, 0, NULL, 0);
-	ExecOpenIndices(direct->target, true);
+	if (direct->unused != NULL)
+		open_used(direct);
+	else
+		ExecOpenIndices(direct->target, true);
 }
 
 /*

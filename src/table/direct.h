@@ -14,6 +14,8 @@
 #include "table/floor.h"
 #include "utils/rel.h"
 
+#define DS_UNUSED 2
+
 /* A table that is being worked on. */
 typedef struct DsDirect
 {
@@ -28,6 +30,7 @@ typedef struct DsDirect
 	TupleTableSlot *formed;		/* a new row */
 	ResultRelInfo *target;		/* with all indexes, once entries are due */
 	EState	   *estate;
+	const Oid  *unused;			/* indexes that none of the new rows is in, DS_UNUSED of them or invalid; NULL: none */
 	DsFloor		floor;			/* of documents, once one is inserted */
 	bool		has_floor;		/* that is open */
 	bool		looks_first;	/* before it inserts: ids were taken, or may well be */
