@@ -134,6 +134,32 @@ SELECT count(*), min(version), max(version) FROM docstore.save((SELECT jsonb_agg
 	'data', jsonb_build_object('i', i, 'mine', 3, 'theirs', 1), 'base', jsonb_build_object('i', i, 'mine', 0, 'theirs', 1))) FROM generate_series(1, 2000) i));
 SELECT count(*) FROM d WHERE data @> '{"mine": 3, "theirs": 2}' AND id = 'm' || (data->>'i');
 
+-- a document in a partition, named by it as well; a unique value that one merge gives up and another one takes
+CREATE TABLE p (id text PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL) PARTITION BY HASH (id);
+CREATE TABLE p0 PARTITION OF p FOR VALUES WITH (MODULUS 1, REMAINDER 0);
+INSERT INTO p SELECT i, 2, '{"x": 1, "y": 2}' FROM generate_series(1, 3) i;
+SELECT a.*, b.* FROM docstore.merge('p', '1', '{"x": 3, "y": 1}', 1, '{"x": 1, "y": 1}') a, docstore.merge('p0', '2', '{"x": 3, "y": 1}', 1, '{"x": 1, "y": 1}') b;
+SELECT docstore.create_collection('u');
+ALTER TABLE u ADD mail text GENERATED ALWAYS AS (data->>'mail') STORED UNIQUE;
+INSERT INTO u (id, version, data, created_at, updated_at) SELECT id, 2, jsonb_build_object('mail', id, 'n', 2), now(), now() FROM unnest('{a,b}'::text[]) id;
+CALL pg_temp.try($$ SELECT docstore.merge('u', 'a', '{"mail": "b", "n": 1}', 1, '{"mail": "a", "n": 1}') $$);
+SELECT id, version FROM docstore.save('[{"op": "merge", "collection": "u", "id": "a", "data": {"mail": "c", "n": 1}, "base": {"mail": "a", "n": 1}, "expected": 1},
+	{"op": "merge", "collection": "u", "id": "b", "data": {"mail": "a", "n": 1}, "base": {"mail": "b", "n": 1}, "expected": 1}]');
+SELECT id, version, data FROM u ORDER BY id;
+
+-- what the call itself runs changes what is there: it is merged with that, too, or it is 27000 where that collides
+SELECT docstore.upsert('d', 'own', '{"x": 1, "y": 1}'), docstore.upsert('d', 'own', '{"x": 1, "y": 2}', 1);
+CREATE FUNCTION pg_temp.interfere() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE d SET data = data || NEW.data WHERE id = 'own'; RETURN NEW; END $$;
+CREATE TRIGGER interfere BEFORE INSERT ON d FOR EACH ROW EXECUTE FUNCTION pg_temp.interfere();
+SELECT id, version FROM docstore.save('[{"op": "upsert", "collection": "d", "id": "i", "data": {"z": 9}}, {"op": "merge", "collection": "d", "id": "own", "data": {"x": 3, "y": 1}, "base": {"x": 1, "y": 1}, "expected": 1}]');
+SELECT version, data FROM d WHERE id = 'own';
+CALL pg_temp.try($$ SELECT docstore.save('[{"op": "upsert", "collection": "d", "id": "j", "data": {"x": 9}}, {"op": "merge", "collection": "d", "id": "own", "data": {"x": 4, "y": 1}, "base": {"x": 3, "y": 1}, "expected": 1}]') $$);
+DROP TRIGGER interfere ON d;
+
+-- a request that is sent again is answered again, and not merged again
+SELECT version FROM docstore.save('[{"op": "merge", "collection": "u", "id": "a", "data": {"mail": "c", "n": 5}, "base": {"mail": "c", "n": 2}, "expected": 2}]', '00000000-0000-0000-0000-00000000000a');
+SELECT version FROM docstore.save('[{"op": "merge", "collection": "u", "id": "a", "data": {"mail": "c", "n": 5}, "base": {"mail": "c", "n": 2}, "expected": 2}]', '00000000-0000-0000-0000-00000000000a');
+
 -- who may not write may not merge; row security hides what it hides
 CREATE ROLE regress_docstore_merger;
 GRANT SELECT ON d TO regress_docstore_merger;
@@ -149,5 +175,6 @@ SELECT pg_temp.verdict($$ SELECT docstore.merge('d', 'b', '{}', 1, '{}') $$), pg
 SELECT version FROM docstore.preview_merge('d', 'b', '{}', '{}');
 RESET ROLE;
 
-DROP TABLE d, t, by_hand;
+DELETE FROM docstore.requests;
+DROP TABLE d, t, by_hand, p, u;
 DROP ROLE regress_docstore_merger;
