@@ -97,6 +97,7 @@ ds_step_direct_insert(DsTarget **targets, int count)
 	DsDirect	direct;
 
 	ds_direct_begin(&direct, targets[0]->collection);
+	direct.shares_token = true;
 	for (int i = 0; i < count; i++)
 	{
 		DsTarget   *target = targets[i];

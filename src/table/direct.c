@@ -27,6 +27,7 @@
 #include "miscadmin.h"
 #include "storage/bufmgr.h"
 #include "storage/lmgr.h"
+#include "storage/lock.h"
 #include "table/collection.h"
 #include "table/direct.h"
 #include "table/kind.h"
@@ -68,6 +69,23 @@ ds_direct_begin(DsDirect *direct, const DsCollection *collection)
 		begin_looking(direct);
 }
 
+/*
+ * Let go who waits for the end of a speculative insertion.  An index may have
+ * called a function that has inserted likewise, so it is not
+ * SpeculativeInsertionLockRelease(), which knows the latest token only.
+ */
+static void
+release_token(DsDirect *direct)
+{
+	LOCKTAG		tag;
+
+	if (direct->token == 0)
+		return;
+	SET_LOCKTAG_SPECULATIVE_INSERTION(tag, GetCurrentTransactionId(), direct->token);
+	LockRelease(&tag, ExclusiveLock, false);
+	direct->token = 0;
+}
+
 static void
 close_floor(DsDirect *direct)
 {
@@ -85,6 +103,7 @@ ds_direct_end(DsDirect *direct)
 		index_close(direct->key, NoLock);
 	}
 	close_floor(direct);
+	release_token(direct);
 	ExecDropSingleTupleTableSlot(direct->found);
 	ExecDropSingleTupleTableSlot(direct->formed);
 	if (direct->target != NULL)
@@ -333,14 +352,21 @@ ds_direct_update(DsDirect *direct)
 	return true;
 }
 
-/* The version that a new document gets, of a table whose rows are documents. */
+/*
+ * The version that a new document gets, of a table whose rows are documents:
+ * the same for all, as in a statement that inserts many.  That it is not used
+ * up is looked at once the id is won.
+ */
 int64
 ds_direct_next_version(DsDirect *direct)
 {
 	if (!direct->has_floor)
+	{
 		ds_floor_open(&direct->floor, direct->collection->relid);
-	direct->has_floor = true;
-	return ds_floor_next_version(&direct->floor, 0);
+		direct->has_floor = true;
+		direct->next_version = ds_floor_next_version(&direct->floor, 0);
+	}
+	return direct->next_version;
 }
 
 /*
@@ -348,23 +374,29 @@ ds_direct_next_version(DsDirect *direct)
  * gone again when the id turns out to be taken.  Likewise when the version is
  * used up, once the id is won (see floor.c): until the insertion is complete
  * all others wait for its end, so nobody has seen the row.
+ *
+ * Rows of a batch can have one token, which who waits for any of them waits for
+ * until the last is inserted; then it waits for this transaction in any case.
+ * It is given back before we wait for somebody.
  */
 static DsInsertion
 insert_speculatively(DsDirect *direct, int64 version)
 {
-	uint32		token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
 	bool		is_taken = false;
 	DsInsertion result = DS_INSERTED;
 
+	if (direct->token == 0)
+		direct->token = SpeculativeInsertionLockAcquire(GetCurrentTransactionId());
 	table_tuple_insert_speculative(direct->table, direct->formed, direct->command,
-								   0, NULL, token);
+								   0, NULL, direct->token);
 	insert_entries(direct, EIIT_NO_DUPE_ERROR, &is_taken);
 	if (is_taken)
 		result = DS_TAKEN;
 	else if (direct->has_floor && ds_floor_reaches(&direct->floor, version))
 		result = DS_TOO_LOW;
-	table_tuple_complete_speculative(direct->table, direct->formed, token, result == DS_INSERTED);
-	SpeculativeInsertionLockRelease(GetCurrentTransactionId());
+	table_tuple_complete_speculative(direct->table, direct->formed, direct->token, result == DS_INSERTED);
+	if (!direct->shares_token || result != DS_INSERTED)
+		release_token(direct);
 	return result;
 }
 
@@ -377,6 +409,7 @@ is_free(DsDirect *direct)
 {
 	ItemPointerData taken;
 
+	release_token(direct);
 	return ExecCheckIndexConstraints(direct->target, direct->formed, direct->estate, &taken,
 									 &direct->formed->tts_tid, NIL);
 }

@@ -33,6 +33,9 @@ typedef struct DsDirect
 	const Oid  *unused;			/* indexes that none of the new rows is in, DS_UNUSED of them or invalid; NULL: none */
 	DsFloor		floor;			/* of documents, once one is inserted */
 	bool		has_floor;		/* that is open */
+	int64		next_version;	/* above it, when it was opened */
+	bool		shares_token;	/* rows that are inserted one after the other; set by who inserts many */
+	uint32		token;			/* of the speculative insertions; 0: the lock is not held */
 	bool		looks_first;	/* before it inserts: ids were taken, or may well be */
 } DsDirect;
 

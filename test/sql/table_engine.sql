@@ -117,6 +117,12 @@ SELECT docstore.upsert('chosen', 'big', jsonb_build_object('text', repeat('x', 1
 SELECT docstore.upsert('chosen', 'big', data || '{"more": 1}', version) FROM docstore.load('chosen', 'big');
 SELECT length(data->>'text'), jsonb_array_length(data->'list'), data->'more' FROM docstore.load('chosen', 'big');
 
+-- The rows of a batch are inserted under one lock, which those wait for who want the same id meanwhile; it is gone when the call ends.
+BEGIN;
+SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "chosen", "id": "s1", "data": {}}, {"op": "upsert", "collection": "chosen", "id": "s2", "data": {}}, {"op": "upsert", "collection": "chosen", "id": "s3", "data": {}}]');
+SELECT count(*) AS waited_for FROM pg_locks WHERE pid = pg_backend_pid() AND locktype = 'spectoken';
+ROLLBACK;
+
 DROP PUBLICATION regress_docstore_publication;
 DROP TABLE child;
 DO $$ BEGIN EXECUTE (SELECT string_agg('DROP TABLE ' || name, ';' ORDER BY nr DESC) FROM kinds WHERE name <> 'child'); END $$;
