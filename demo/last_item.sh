@@ -1,11 +1,11 @@
 # shellcheck shell=bash disable=SC2154 # work and the colours are lib.sh's
 # Scene 5 of dev/demo: one item is left, and two sessions buy it at the same moment. At the end the sales are counted.
 
-# The order of a buyer, who has seen the events about the lamp up to position $seen.
+# The order of a buyer, who has seen what $mark shows of the lamp.
 order() {
 	cat <<SQL
 SELECT * FROM docstore.append('ledger', 'order of $1', '[{"type": "Sold", "stream_id": "lamp"}]',
-                              scopes => '{"stream_id": "lamp", "expected": $seen}');
+                              scopes => '{"stream_id": "lamp", "seen": "$mark"}');
 SQL
 }
 
@@ -17,16 +17,16 @@ SELECT version FROM docstore.append('ledger', 'warehouse', '[{"type": "Delivered
 SQL
 left=$(
 	cat <<'SQL'
-SELECT sum(CASE type WHEN 'Delivered' THEN (data ->> 'count')::int ELSE -1 END) AS lamps_left, max(log_position) AS seen_up_to
+SELECT sum(CASE type WHEN 'Delivered' THEN (data ->> 'count')::int ELSE -1 END) AS lamps_left, docstore.mark('ledger') AS mark
 FROM ledger WHERE stream_id = 'lamp';
 SQL
 )
-say "Ann and Ben both look."
+say "Ann and Ben both look, and take a mark: what each of them sees of the log."
+mark=$(value "SELECT docstore.mark('ledger')")
 as ann <<<"$left"
 as ben <<<"$left"
-seen=$(value "SELECT docstore.tail('ledger', '{\"stream_id\": \"lamp\"}')")
 
-say "Both order it at the same moment. They expect that nothing has happened to the lamp since."
+say "Both order it at the same moment, by what they have seen of the lamp."
 show_statement ann "$(order ann)"
 show_statement ben "$(order ben)"
 order ann | ask ann >"$work/ann.answer" &
