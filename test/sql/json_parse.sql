@@ -44,8 +44,8 @@ INSERT INTO texts SELECT 'members', '{' || string_agg(format('"key %s":%s', i * 
 -- Each 32nd entry holds where its value ends.
 INSERT INTO texts SELECT 'elements', '[' || string_agg(CASE i % 5 WHEN 0 THEN i::text WHEN 1 THEN format('"%s"', repeat('s', i % 40)) WHEN 2 THEN format('[%s.5]', i) WHEN 3 THEN '{"a":[null]}' ELSE 'true' END, ',' ORDER BY i) || ']'
 	FROM unnest('{1,2,30,31,32,33,34,63,64,65,96,97,1000}'::int[]) AS n, generate_series(1, n) AS i GROUP BY n;
-INSERT INTO texts SELECT 'depths', repeat('[', n) || repeat(']', n) FROM unnest('{1,2,62,63,64,65,66,100,1000,5000}'::int[]) AS n;
-INSERT INTO texts SELECT 'depths', repeat('{"a":', n) || '[1, "é"]' || repeat('}', n) FROM unnest('{1,2,62,63,64,65,66,100,1000,5000}'::int[]) AS n;
+INSERT INTO texts SELECT 'depths', repeat('[', n) || repeat(']', n) FROM unnest('{1,2,62,63,64,65,66,100,1000,5000,10000}'::int[]) AS n;
+INSERT INTO texts SELECT 'depths', repeat('{"a":', n) || '[1, "é"]' || repeat('}', n) FROM unnest('{1,2,62,63,64,65,66,100,1000,5000,10000}'::int[]) AS n;
 INSERT INTO texts SELECT 'depths', repeat('[', n) FROM unnest('{1,63,64,65,1000,1000000}'::int[]) AS n;
 
 -- Of each kind: how many texts, how many of them are JSON, and which are not answered alike.
