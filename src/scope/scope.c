@@ -32,7 +32,7 @@
 #define FEW_TYPES 8
 
 /* As many scopes are read by one statement: planning it takes longer with each. */
-#define MOST_SCOPES 100
+#define MOST_SCOPES 128
 
 pg_noreturn static void
 refuse_scope(int item, const char *problem)

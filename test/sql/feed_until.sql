@@ -93,7 +93,7 @@ CALL pg_temp.try($$ SELECT docstore.read_log('ledger', until => '922337203685477
 CALL pg_temp.try($$ SELECT docstore.read_log('ledger', scope => '[]') $$);
 CALL pg_temp.try($$ SELECT docstore.read_log('ledger', scope => '[{"source": "a"}, 7]') $$);
 CALL pg_temp.try($$ SELECT docstore.read_log('ledger', scope => '"{}"') $$);
-CALL pg_temp.try($$ SELECT docstore.read_log('ledger', scope => (SELECT jsonb_agg('{}'::jsonb) FROM generate_series(1, 101))) $$);
+CALL pg_temp.try($$ SELECT docstore.read_log('ledger', scope => (SELECT jsonb_agg('{}'::jsonb) FROM generate_series(1, 129))) $$);
 SELECT docstore.create_log('other');
 SELECT log_position FROM docstore.append('other', 'a', '[{"type": "Opened"}]');
 CALL pg_temp.settle();

@@ -51,7 +51,7 @@ CALL pg_temp.try($$ SELECT docstore.read_scope('ledger', '{"tag": "a"}') $$);
 CALL pg_temp.try($$ SELECT docstore.read_scope('ledger', '{}', max_count => -1) $$);
 CALL pg_temp.try($$ SELECT docstore.read_scope('ledger', '{}', backwards => NULL) $$);
 CALL pg_temp.try($$ SELECT docstore.read_scope('ledger_streams', '{}') $$);
-CALL pg_temp.try($$ SELECT docstore.read_scope('ledger', (SELECT jsonb_agg('{}'::jsonb) FROM generate_series(1, 101))) $$);
+CALL pg_temp.try($$ SELECT docstore.read_scope('ledger', (SELECT jsonb_agg('{}'::jsonb) FROM generate_series(1, 129))) $$);
 -- privileges and row security are the caller's, in the same session
 CREATE ROLE reader;
 SET ROLE reader;
