@@ -30,6 +30,7 @@
  * call and at its peak in place of the last two.
  */
 #include "client.h"
+#include "documents.h"
 
 #include <poll.h>
 
@@ -37,7 +38,7 @@
 #define STATEMENT "measured"
 #define REPORT "report"
 #define WARM_UP 2				/* turns at the start of a round that are not counted */
-#define MAX_TABLES 8
+#define MAX_TABLES 12
 #define MAX_SERVERS 2
 #define MAX_ENTRIES 32
 #define MAX_ROWS 100000
@@ -121,9 +122,12 @@ typedef struct Contender
 
 #define ITEMS_OF_ARRAY "jsonb_to_recordset($1) AS i(id text, data jsonb, expected bigint)"
 #define ITEMS_OF_ARRAYS "unnest($1::text[], $2::jsonb[], $3::bigint[]) AS i(id, data, expected)"
-#define ITEMS_OF_ELEMENTS \
+#define ELEMENTS(array) \
 	"(SELECT e ->> 'id' AS id, e -> 'data' AS data, (e ->> 'expected')::bigint AS expected" \
-	" FROM jsonb_array_elements($1) AS e) AS i"
+	" FROM jsonb_array_elements(" array ") AS e) AS i"
+#define ITEMS_OF_ELEMENTS ELEMENTS("$1")
+#define ITEMS_OF_PARSED_ELEMENTS ELEMENTS("docstore.parse($1)")
+#define ITEMS_OF_PARSED_ARRAY "jsonb_to_recordset(docstore.parse($1)) AS i(id text, data jsonb, expected bigint)"
 #define UPSERT_FROM(items) \
 	"INSERT INTO %s AS t (id, version, data) SELECT i.id, i.expected + 1, i.data FROM " items \
 	" ON CONFLICT (id) DO UPDATE SET data = excluded.data, version = excluded.version, updated_at = now()" \
@@ -139,6 +143,7 @@ typedef struct Contender
 	"UPDATE %s SET data = $2, version = version + 1, updated_at = now()" \
 	" WHERE id = $1 AND version = $3 RETURNING version"
 #define SAVE "SELECT id, version FROM docstore.save($1)"
+#define SAVE_PARSED "SELECT id, version FROM docstore.save(docstore.parse($1))"
 #define TRY_SAVE "SELECT item, expected, actual FROM docstore.try_save($1) WHERE reason IS NOT NULL"
 #define VERSION_OF_ONE "SELECT id, version FROM %s WHERE id = $1"
 #define VERSIONS_OF_MANY "SELECT id, version FROM %s WHERE id = ANY ($1::text[])"
@@ -146,6 +151,7 @@ typedef struct Contender
 
 static const Contender singles[] = {
 	{"docstore.upsert", DOCSTORE, ONE, ALL, "SELECT docstore.upsert($4, $1, $2, $3)", 0, NULL},
+	{"docstore.upsert, docstore.parse", DOCSTORE, ONE, UPDATE | INSERT, "SELECT docstore.upsert($4, $1, docstore.parse($2), $3)", 0, NULL},
 	{"docstore.upsert, success", DOCSTORE, ONE, REFUSED, "SELECT docstore.upsert($4, $1, $2, $3)", SUCCEEDS, NULL},
 	{"docstore.try_save", DOCSTORE, ITEMS, REFUSED, TRY_SAVE, ANSWERS, NULL},
 	{"UPDATE WHERE version", SQL, ONE, UPDATE | REFUSED, UPDATE_ONE, 0, NULL},
@@ -161,6 +167,7 @@ static const Contender singles[] = {
 
 static const Contender many[] = {
 	{"docstore.save", DOCSTORE, ITEMS, ALL, SAVE, MANY_SIZES, NULL},
+	{"docstore.save, docstore.parse", DOCSTORE, ITEMS, UPDATE | INSERT, SAVE_PARSED, MANY_SIZES, NULL},
 	{"docstore.try_save", DOCSTORE, ITEMS, REFUSED, TRY_SAVE, ANSWERS, NULL},
 	{"docstore.upsert_many", DOCSTORE, ARRAYS, ALL, "SELECT docstore.upsert_many($4, $1, $2, $3)", 0, NULL},
 	{"docstore.save, success", DOCSTORE, ITEMS, REFUSED, SAVE, SUCCEEDS, NULL},
@@ -171,6 +178,10 @@ static const Contender many[] = {
 	{"unnest UPDATE", SQL, ARRAYS, UPDATE | REFUSED, UPDATE_FROM(ITEMS_OF_ARRAYS), 0, NULL},
 	{"unnest UPDATE, SELECT", SQL, ARRAYS, REFUSED, UPDATE_FROM(ITEMS_OF_ARRAYS), 0, VERSIONS_OF_MANY},
 	{"elements UPDATE", SQL, ARRAY, UPDATE, UPDATE_FROM(ITEMS_OF_ELEMENTS), 0, NULL},
+	{"elements UPDATE, docstore.parse", SQL, ARRAY, UPDATE, UPDATE_FROM(ITEMS_OF_PARSED_ELEMENTS), 0, NULL},
+	{"array UPDATE, docstore.parse", SQL, ARRAY, UPDATE, UPDATE_FROM(ITEMS_OF_PARSED_ARRAY), 0, NULL},
+	{"elements INSERT, docstore.parse", SQL, ARRAY, INSERT, INSERT_FROM(ITEMS_OF_PARSED_ELEMENTS), 0, NULL},
+	{"array INSERT, docstore.parse", SQL, ARRAY, INSERT, INSERT_FROM(ITEMS_OF_PARSED_ARRAY), 0, NULL},
 	{"elements INSERT", SQL, ARRAY, INSERT, INSERT_FROM(ITEMS_OF_ELEMENTS), 0, NULL},
 	{"array INSERT", SQL, ARRAY, INSERT, INSERT_FROM(ITEMS_OF_ARRAY), MANY_SIZES, NULL},
 	{"unnest INSERT", SQL, ARRAYS, INSERT, INSERT_FROM(ITEMS_OF_ARRAYS), 0, NULL},
@@ -239,51 +250,8 @@ static char *pool[POOL];
 static int64_t next_row;		/* that has never been inserted */
 
 /*
- * Documents
+ * Servers and tables
  */
-
-static void
-write_menu_item(FILE *out)
-{
-	fprintf(out, "{\"name\":\"");
-	write_words(out, 2);
-	fprintf(out, "\",\"price\":%d.%02d,\"sizes\":[\"s\",\"m\",\"l\"],\"vegan\":%s,\"kcal\":%d,\"note\":\"",
-			1 + random_below(9), random_below(100), random_below(2) ? "true" : "false", random_below(700));
-	write_words(out, 3 + random_below(8));
-	fprintf(out, "\"}");
-}
-
-/* A coffee shop of about so many bytes, written as programs write JSON. */
-static char *
-make_document(int bytes)
-{
-	char	   *result;
-	size_t		length;
-	FILE	   *out = open_memstream(&result, &length);
-
-	fprintf(out, "{\"name\":\"Mozart's %d\",\"city\":\"Austin\",\"open\":%s,\"rating\":%d.%d,\"tags\":[\"wifi\",\"patio\"]",
-			random_below(100000), random_below(2) ? "true" : "false", random_below(5), random_below(10));
-	if (bytes > 500)
-	{
-		fprintf(out, ",\"address\":{\"street\":\"%d Lake Austin Blvd\",\"zip\":\"%05d\",\"location\":{\"lat\":30.%06d,\"lon\":-97.%06d}}",
-				random_below(9999), random_below(99999), random_below(1000000), random_below(1000000));
-		fprintf(out, ",\"phone\":\"+1 512 %07d\",\"owner\":null,\"hours\":{", random_below(10000000));
-		for (int day = 0; day < 7; day++)
-			fprintf(out, "%s\"%.2s\":{\"from\":%d,\"to\":%d}", day > 0 ? "," : "", &"motuwethfrsasu"[2 * day],
-					6 + random_below(4), 17 + random_below(6));
-		fprintf(out, "},\"menu\":[");
-		write_menu_item(out);
-		while (ftell(out) < bytes - 100)
-		{
-			fputc(',', out);
-			write_menu_item(out);
-		}
-		fputc(']', out);
-	}
-	fputc('}', out);
-	fclose(out);
-	return result;
-}
 
 /* A row's id: looks random, and is different for each row.  As in fill(). */
 static char *
@@ -291,10 +259,6 @@ id_of(int64_t row)
 {
 	return text("%08x", (uint32_t) row * 2654435761u);
 }
-
-/*
- * Servers and tables
- */
 
 static void
 make_pool(const Size *size)

@@ -125,6 +125,8 @@ typedef struct Contender
 static const Contender contenders[] = {
 	{"docstore.append", MANY, ONE | SEVERAL, "sev", APPEND, VERSIONS, "ledger", CREATE_LOG, FILL_LOG, NULL},
 	{"docstore.append", HOT_STREAM, ONE | SEVERAL, "se-", APPEND, VERSIONS, "ledger", CREATE_LOG, FILL_LOG, NULL},
+	{"docstore.append, docstore.parse", MANY, SEVERAL, "sev", "SELECT version, log_position FROM docstore.append('%s', $1, docstore.parse($2), $3)",
+	VERSIONS, "ledger_parsed", CREATE_LOG, FILL_LOG, NULL},
 	{"docstore.append, event_id", MANY, ONE | SEVERAL, "sEv", APPEND, VERSIONS, "ledger_ids", CREATE_LOG, FILL_LOG, NULL},
 	{"docstore.append, event_id", HOT_STREAM, ONE | SEVERAL, "sE-", APPEND, VERSIONS, "ledger_ids", CREATE_LOG, FILL_LOG, NULL},
 	{"INSERT", MANY, ONE, "svtd",
