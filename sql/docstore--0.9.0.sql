@@ -654,7 +654,7 @@ CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) A
 		'the server''s own error: a lock was not available within lock_timeout',
 		'begin the transaction again'),
 	('54000', 'program_limit_exceeded', 'no',
-		'an id, or a name of a stream, that does not fit into an index; more than 2,147,483,647 items in one transaction with deferred conflicts',
+		'an id, a tag, or a name of a stream, that does not fit into an index; more than 2,147,483,647 items in one transaction with deferred conflicts',
 		'shorten it, or use a hash of it; commit more often');
 
 COMMENT ON VIEW docstore.error_codes IS 'the SQLSTATEs that docstore raises';
