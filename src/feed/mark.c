@@ -352,16 +352,22 @@ has(const uint64 *ids, int count, uint64 id)
 /*
  * The transaction that a subtransaction is a part of, as long as the server
  * keeps that; 0 when it does not.
+ *
+ * The way to it ends with what is older than all that runs, whose own parent
+ * must not be asked for.  That can be a subtransaction, too, unless it is the
+ * event's transaction_id.
  */
 static uint64
-find_top(const DsMark *mark, TransactionId xid, uint64 next)
+find_top(const DsMark *mark, const DsWriter *writer, uint64 next)
 {
 	TransactionId top;
 
-	if (mark->run == 0 || TransactionIdPrecedes(xid, TransactionXmin))
+	if (mark->run == 0 || TransactionIdPrecedes(writer->xmin, TransactionXmin))
 		return 0;
-	top = SubTransGetTopmostTransaction(xid);
-	return TransactionIdIsValid(SubTransGetParent(top)) ? 0 : widen(top, next);
+	top = SubTransGetTopmostTransaction(writer->xmin);
+	if (TransactionIdPrecedes(top, TransactionXmin))
+		return widen(top, next) == writer->transaction_id ? writer->transaction_id : 0;
+	return widen(top, next);
 }
 
 /*
@@ -384,7 +390,7 @@ ds_mark_shows(const DsMark *mark, const DsWriter *writer)
 		return false;
 	if (mark->is_partial && id >= mark->xmin && id != writer->transaction_id &&
 		!has(mark->own, mark->own_count, id))
-		top = find_top(mark, writer->xmin, next);
+		top = find_top(mark, writer, next);
 	if (has(mark->own, mark->own_count, top))
 		return writer->command < mark->command && writer->position <= mark->position;
 	if (id < mark->xmin)
