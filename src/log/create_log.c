@@ -150,16 +150,18 @@ release_stream(Oid log, Oid former_key)
 {
 	const char *events = ds_name_of(log);
 	Oid			positions = find_position_key(log);
+	bool		identifies = get_index_isreplident(former_key);
 	FormData_pg_class relation;
 
+	if (OidIsValid(positions) && ds_catalogue_relation(log, &relation))
+		identifies |= relation.relreplident == REPLICA_IDENTITY_DEFAULT;
 	ds_plan_execute_utility(psprintf(
 		"ALTER TABLE %s DROP CONSTRAINT %s, ADD UNIQUE (stream, version), "
 		"ALTER stream DROP NOT NULL, ALTER version DROP NOT NULL%s", events,
 		quote_identifier(get_rel_name(former_key)), OidIsValid(positions) ? "" : ", ADD PRIMARY KEY (log_position)"));
-	if (OidIsValid(positions) && ds_catalogue_relation(log, &relation) &&
-		relation.relreplident == REPLICA_IDENTITY_DEFAULT)
+	if (identifies)
 		ds_plan_execute_utility(psprintf("ALTER TABLE %s REPLICA IDENTITY USING INDEX %s", events,
-										 quote_identifier(get_rel_name(positions))));
+										 quote_identifier(get_rel_name(find_position_key(log)))));
 }
 
 static bool

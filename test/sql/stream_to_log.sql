@@ -100,3 +100,14 @@ SELECT relreplident, (SELECT indexrelid::regclass FROM pg_index WHERE indrelid =
 SELECT stream, version FROM docstore.read_stream('old', 'a');
 CALL pg_temp.try($$ INSERT INTO old (version, generation, transaction_id, stream, type, data) SELECT version, generation, transaction_id, stream, type, data FROM old WHERE version = 1 $$);
 DROP TABLE old, old_streams, old_consumers;
+-- so it does where its key was named as what identifies its rows for replication, whether it has a key on positions or not
+SELECT docstore.create_log('old');
+CALL pg_temp.as_before();
+ALTER TABLE old REPLICA IDENTITY USING INDEX old_pkey;
+SELECT docstore.repair_log('old');
+SELECT relreplident, (SELECT indexrelid::regclass FROM pg_index WHERE indrelid = c.oid AND indisreplident) FROM pg_class c WHERE oid = 'old'::regclass;
+ALTER TABLE old DROP CONSTRAINT old_log_position_key, DROP CONSTRAINT old_stream_version_key, ADD PRIMARY KEY (stream, version);
+ALTER TABLE old REPLICA IDENTITY USING INDEX old_pkey;
+SELECT docstore.repair_log('old');
+SELECT relreplident, (SELECT indexrelid::regclass FROM pg_index WHERE indrelid = c.oid AND indisreplident) FROM pg_class c WHERE oid = 'old'::regclass;
+DROP TABLE old, old_streams, old_consumers;
