@@ -21,6 +21,7 @@
 #include "scope/scope_check.h"
 #include "scope/tail.h"
 #include "scope/unseen.h"
+#include "utils/acl.h"
 #include "utils/snapmgr.h"
 
 /* So many positions are looked at under the locks. */
@@ -71,6 +72,13 @@ find_end(const DsLog *log)
 	return last.log_position;
 }
 
+/* What a snapshot does not show is told by the headers of rows, which those may read who may read all columns. */
+static bool
+can_read_headers(const DsLog *log)
+{
+	return pg_class_aclcheck(log->events.relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
+}
+
 static void
 look_ahead(const DsLog *log, DsScope *scope)
 {
@@ -88,7 +96,7 @@ look_ahead(const DsLog *log, DsScope *scope)
 void
 ds_scopes_look_ahead(const DsLog *log, DsScope *scopes, int count)
 {
-	int64		end = count > 0 ? find_end(log) : 0;
+	int64		end = count > 0 && can_read_headers(log) ? find_end(log) : 0;
 
 	for (int i = 0; i < count; i++)
 	{

@@ -141,4 +141,16 @@ $$;
 CALL pg_temp.try_scopes();
 SELECT max(version) FROM ledger WHERE stream = 'x';
 
+-- who may read all columns, but not the table, can check scopes in a long log, too
+SELECT count(*) FROM docstore.append('ledger', 'long', (SELECT jsonb_agg(jsonb_build_object('type', 'Many')) FROM generate_series(1, 1500)));
+CREATE ROLE docstore_reader;
+GRANT INSERT, SELECT (log_position, version, recorded_at, generation, transaction_id, event_id, stream, type, source_type, stream_type, stream_id, data, metadata, tags) ON ledger TO docstore_reader;
+GRANT SELECT, INSERT, UPDATE ON ledger_streams TO docstore_reader;
+SET ROLE docstore_reader;
+SELECT version FROM docstore.append('ledger', 'x', :one, -1, '[{"types": ["None"], "expected": "none"}, {"source": "nobody", "expected": "none"}]');
+CALL pg_temp.try($$ SELECT * FROM docstore.append('ledger', 'x', '[{"type": "T"}]', -1, '[{"types": ["T"], "source": "y", "expected": "none"}]') $$);
+RESET ROLE;
+DROP OWNED BY docstore_reader;
+DROP ROLE docstore_reader;
+
 DROP TABLE ledger, ledger_streams, ledger_consumers, accounts, wrong;
