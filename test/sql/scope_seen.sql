@@ -139,6 +139,17 @@ SELECT docstore.mark('ledger') AS now \gset
 COMMIT;
 SELECT pg_temp.seen(:'first', '{"types": ["R"]}') AS "first", pg_temp.seen(:'now', '{"types": ["R"]}') AS now;
 
+-- what came after the mark stays that, when to erase it has failed
+BEGIN;
+SELECT count(*) FROM docstore.append('ledger', 'tried', '[{"type": "Before"}]');
+SELECT docstore.mark('ledger') AS mark \gset
+SELECT count(*) FROM docstore.append('ledger', 'tried', '[{"type": "Tried", "data": {"n": 1}}]');
+SAVEPOINT s;
+SELECT docstore.erase('ledger', 'tried', ARRAY[2]);
+ROLLBACK TO s;
+SELECT pg_temp.seen(:'mark', '{"types": ["Tried"]}') AS tried, pg_temp.seen(:'mark', '{"types": ["Before"]}', 'tried') AS "before";
+COMMIT;
+
 -- who may not read the log gets no mark; row security hides what it hides
 CREATE ROLE regress_docstore_reader;
 SET ROLE regress_docstore_reader;
