@@ -144,6 +144,14 @@ can_be_null(Oid relid, DsEventColumn event_column)
 	return ds_catalogue_column(relid, ds_log_event_columns[event_column], &column) && !column.is_not_null;
 }
 
+static bool
+has_default(Oid relid, DsEventColumn event_column)
+{
+	DsColumn	column;
+
+	return ds_catalogue_column(relid, ds_log_event_columns[event_column], &column) && column.has_default;
+}
+
 /* Find the indexes that readers and appenders go by. */
 static void
 inspect_event_indexes(DsCollection *events)
@@ -199,6 +207,7 @@ ds_log_recognise_events(DsCollection *events, StringInfo missing)
 		return;
 
 	events->columns[DS_TAGS] = find_tags(events->relid);
+	events->event.has_tags_default = has_default(events->relid, DS_TAGS);
 	events->event.takes_streamless = can_be_null(events->relid, DS_STREAM) && can_be_null(events->relid, DS_VERSION);
 	events->id_type = ds_id_type(TEXTOID);
 	events->id = events->columns[DS_STREAM];

@@ -247,8 +247,9 @@ is_as_meant(const Storing *storing, const Chunk *chunk, int row)
 static void
 store_chunk(const DsLog *log, Chunk *chunk)
 {
-	/* A trigger could give tags to events that have none, whose locks nobody holds. */
-	Storing		storing = {log, chunk->has_tags || (log->events.has_before_triggers && ds_log_has_tags(log))};
+	/* A trigger or a default could give tags to events that have none, whose locks nobody holds. */
+	bool		can_get_tags = log->events.has_before_triggers || log->events.event.has_tags_default;
+	Storing		storing = {log, chunk->has_tags || (can_get_tags && ds_log_has_tags(log))};
 	Datum		arrays[DS_STATEMENT_MAX_PARAMETERS];
 	uint64		stored;
 

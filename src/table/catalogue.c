@@ -71,6 +71,7 @@ ds_catalogue_column(Oid relid, const char *name, DsColumn *column)
 	column->collation = form->attcollation;
 	column->is_not_null = form->attnotnull && is_validated_not_null(relid, form->attnum);
 	column->is_generated = form->attgenerated != '\0';
+	column->has_default = form->atthasdef;
 	column->is_always_identity = form->attidentity == ATTRIBUTE_IDENTITY_ALWAYS;
 	ReleaseSysCache(tuple);
 	return true;

@@ -19,6 +19,7 @@ typedef struct DsColumn
 	Oid			collation;
 	bool		is_not_null;	/* of all rows, old ones too */
 	bool		is_generated;
+	bool		has_default;
 	bool		is_always_identity; /* takes no values but with OVERRIDING SYSTEM VALUE, and in an UPDATE none */
 } DsColumn;
 

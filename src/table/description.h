@@ -85,6 +85,7 @@ typedef struct DsCollection
 			Oid			ids;	/* the index on stream, event_id, where there is one; else invalid */
 			Oid			feed;	/* the index on generation, transaction_id, log_position */
 			bool		takes_streamless;	/* events without a stream */
+			bool		has_tags_default;	/* which only those events get that are stored without docstore */
 			bool		has_tags_index; /* on the tags of all events that have some */
 			Oid			tags;	/* one that has no others; else invalid */
 			bool		has_index[DS_MAX_COLUMNS];	/* on that column and log_position */

@@ -143,14 +143,14 @@ SELECT max(version) FROM ledger WHERE stream = 'x';
 
 -- who may read all columns, but not the table, can check scopes in a long log, too
 SELECT count(*) FROM docstore.append('ledger', 'long', (SELECT jsonb_agg(jsonb_build_object('type', 'Many')) FROM generate_series(1, 1500)));
-CREATE ROLE docstore_reader;
-GRANT INSERT, SELECT (log_position, version, recorded_at, generation, transaction_id, event_id, stream, type, source_type, stream_type, stream_id, data, metadata, tags) ON ledger TO docstore_reader;
-GRANT SELECT, INSERT, UPDATE ON ledger_streams TO docstore_reader;
-SET ROLE docstore_reader;
+CREATE ROLE regress_docstore_other;
+GRANT INSERT, SELECT (log_position, version, recorded_at, generation, transaction_id, event_id, stream, type, source_type, stream_type, stream_id, data, metadata, tags) ON ledger TO regress_docstore_other;
+GRANT SELECT, INSERT, UPDATE ON ledger_streams TO regress_docstore_other;
+SET ROLE regress_docstore_other;
 SELECT version FROM docstore.append('ledger', 'x', :one, -1, '[{"types": ["None"], "expected": "none"}, {"source": "nobody", "expected": "none"}]');
 CALL pg_temp.try($$ SELECT * FROM docstore.append('ledger', 'x', '[{"type": "T"}]', -1, '[{"types": ["T"], "source": "y", "expected": "none"}]') $$);
 RESET ROLE;
-DROP OWNED BY docstore_reader;
-DROP ROLE docstore_reader;
+DROP OWNED BY regress_docstore_other;
+DROP ROLE regress_docstore_other;
 
 DROP TABLE ledger, ledger_streams, ledger_consumers, accounts, wrong;

@@ -67,6 +67,14 @@ CALL pg_temp.try($$ SELECT version FROM docstore.append('ledger', 'c', '[{"type"
 CALL pg_temp.try($$ SELECT version FROM docstore.append('ledger', 'c', '[{"type": "T"}]') $$);
 DROP TRIGGER tamper ON ledger;
 DROP FUNCTION tamper;
+-- a default that would give some to an event without: it does not, by either engine
+ALTER TABLE ledger ALTER tags SET DEFAULT '{default}';
+SELECT version FROM docstore.append('ledger', 'd', '[{"type": "T"}]', 0);
+SET docstore.engine = 'sql';
+SELECT version FROM docstore.append('ledger', 'd', '[{"type": "T"}, {"type": "T"}]', 1);
+SELECT version FROM docstore.append('ledger', 'd', '[{"type": "T"}, {"type": "T", "tags": ["a"]}]', 3);
+RESET docstore.engine;
+SELECT version, tags FROM docstore.read_stream('ledger', 'd');
 DROP TABLE ledger, ledger_streams, ledger_consumers;
 
 -- a log that an older version has made: it goes on as it is, without tags
