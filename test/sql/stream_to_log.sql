@@ -76,6 +76,14 @@ UPDATE ledger SET data = '{}', metadata = NULL WHERE stream IS NULL AND tags @> 
 SELECT log_position, data, metadata FROM ledger WHERE tags @> '{student:1}';
 DROP TABLE ledger, ledger_streams, ledger_consumers, documents;
 
+-- nor does a log take them where one of the two columns must be filled
+SELECT docstore.create_log('half');
+ALTER TABLE half ALTER version SET NOT NULL;
+SELECT pg_temp.verdict($$ SELECT docstore.append_to_log('half', '[{"type": "T"}]') $$);
+ALTER TABLE half ALTER version DROP NOT NULL, ALTER stream SET NOT NULL;
+SELECT pg_temp.verdict($$ SELECT docstore.append_to_log('half', '[{"type": "T"}]') $$);
+DROP TABLE half, half_streams, half_consumers;
+
 -- a log of an older version takes them once it is repaired, unless foreign keys refer to its key
 SELECT docstore.create_log('old');
 CREATE PROCEDURE pg_temp.as_before() LANGUAGE sql AS $$
