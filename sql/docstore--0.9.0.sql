@@ -112,7 +112,7 @@ CREATE FUNCTION docstore.preview_merge(collection regclass, id text, mine jsonb,
 	BEGIN ATOMIC
 		SELECT l.version, l.data, m.merged, m.conflicts
 		FROM docstore.load(preview_merge.collection, preview_merge.id) AS l
-		CROSS JOIN LATERAL docstore.merge3(preview_merge.base, preview_merge.mine, l.data, preview_merge.rules) AS m;
+		CROSS JOIN LATERAL docstore.merge3(preview_merge.base, preview_merge.mine, COALESCE(l.data, '{}'), preview_merge.rules) AS m;
 	END;
 
 COMMENT ON FUNCTION docstore.preview_merge(regclass, text, jsonb, jsonb, jsonb) IS 'the document that is there, and the result of merging mine with it over base, or all conflicts between them; writes nothing';

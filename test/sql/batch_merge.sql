@@ -127,6 +127,9 @@ SELECT * FROM docstore.preview_merge('d', 'a', '{"name": "Cafe Sperl", "opens": 
 SELECT * FROM docstore.preview_merge('d', 'a', '{"name": "Sperl", "opens": 9, "seats": 20}', :'base');
 SELECT merged, conflicts FROM docstore.preview_merge('d', 'a', '{"name": "Sperl", "opens": 7, "seats": 22, "lines": []}', :'base', '{"/lines": {"key": "k"}, "/seats": "sum"}');
 SELECT * FROM docstore.preview_merge('d', 'absent', '{}', '{}');
+INSERT INTO by_hand VALUES (3, 2, NULL);
+SELECT * FROM docstore.preview_merge('by_hand', '3', '{"x": 1}', '{}');
+SELECT * FROM docstore.merge('by_hand', '3', '{"x": 1}', 1, '{}');
 
 -- many: 2,000 in one batch, each with an edit of either side
 SELECT count(docstore.upsert('d', 'm' || i, jsonb_build_object('i', i, 'mine', 0, 'theirs', 1), -1)), count(docstore.upsert('d', 'm' || i, jsonb_build_object('i', i, 'mine', 0, 'theirs', 2), -1)) FROM generate_series(1, 2000) i;
