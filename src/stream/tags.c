@@ -12,6 +12,7 @@
 #include "base/errors.h"
 #include "miscadmin.h"
 #include "stream/tags.h"
+#include "table/catalogue.h"
 
 /* Each is a key of the index on tags, which takes no more than a third of a page. */
 #define MAX_BYTES (BLCKSZ / 4)
@@ -105,9 +106,13 @@ ds_tags_require_short(const DsBytes *tags, int count, const char *whose)
 void
 ds_tags_refuse_log(const DsLog *log, int item)
 {
+	DsColumn	other;
+	bool		has_other = ds_catalogue_column(log->events.relid, ds_log_event_columns[DS_TAGS], &other);
+
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_NOT_A_LOG),
 			 errmsg("%slog \"%s\" has no place for tags", ds_error_item_prefix(item), ds_name_of(log->events.relid)),
 			 errdetail("It lacks a column \"tags\" of type text[], as logs did that were made before docstore 0.9.0."),
-			 errhint("Its owner adds it with docstore.repair_log().")));
+			 errhint(has_other ? "It has another column of that name: its owner renames that, and calls docstore.repair_log()."
+					 : "Its owner adds it with docstore.repair_log().")));
 }
