@@ -55,6 +55,20 @@ SET docstore.max_violations = 1;
 SELECT pg_temp.hint(pg_temp.saved('stale', 'closed'));
 RESET docstore.max_violations;
 
+-- row security is named to those from whom it hides rows, where one is missing, and to nobody else
+CREATE ROLE regress_docstore_hidden;
+GRANT SELECT, INSERT, UPDATE ON shops TO regress_docstore_hidden;
+ALTER TABLE shops ENABLE ROW LEVEL SECURITY;
+CREATE POLICY most ON shops USING (id <> 'm');
+SELECT pg_temp.hint(pg_temp.saved('missing')) AS owner;
+SET ROLE regress_docstore_hidden;
+SELECT pg_temp.hint($$ SELECT docstore.upsert('shops', 'm', '{}', 2) $$) AS missing, pg_temp.hint($$ SELECT docstore.upsert('shops', 'a', '{}', 2) $$) AS stale;
+RESET ROLE;
+DROP POLICY most ON shops;
+ALTER TABLE shops DISABLE ROW LEVEL SECURITY;
+DROP OWNED BY regress_docstore_hidden;
+DROP ROLE regress_docstore_hidden;
+
 -- deferred: check_conflicts(), COMMIT, PREPARE; what was undone gives no advice
 BEGIN;
 SET LOCAL docstore.conflicts = 'deferred';
