@@ -109,6 +109,12 @@ SELECT version FROM docstore.append('old', 'computed', '[{"type": "T"}]', 0);
 SELECT pg_temp.verdict($$ SELECT version FROM docstore.append('old', 'computed', '[{"type": "T", "tags": ["a"]}]') $$);
 SELECT version, tags, docstore.tail('old', '{"tags": ["T"]}') FROM docstore.read_stream('old', 'computed');
 ALTER TABLE old DROP COLUMN tags;
+-- or in which two tags can be equal that are not the same
+CREATE COLLATION caseless (provider = icu, locale = 'und-u-ks-level2', deterministic = false);
+ALTER TABLE old ADD COLUMN tags text[] COLLATE caseless;
+SELECT pg_temp.verdict($$ SELECT version FROM docstore.append('old', 'computed', '[{"type": "T", "tags": ["a"]}]') $$);
+ALTER TABLE old DROP COLUMN tags;
+DROP COLLATION caseless;
 -- until it is repaired
 CREATE ROLE regress_docstore_other;
 GRANT SELECT, INSERT, UPDATE ON old, old_streams TO regress_docstore_other;
