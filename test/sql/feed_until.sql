@@ -74,6 +74,9 @@ SELECT pg_temp.positions('[{"source": "c"}, {"source": "a", "types": ["Withdrawn
 SELECT pg_temp.positions('[{"source": "nobody"}, {"types": ["None"]}]'), pg_temp.positions('[{}]'), pg_temp.positions('[{}, {"source": "a"}]');
 SELECT pg_temp.positions('[{"source": "b"}, {"source": "a"}]', NULL, :'second', :'fourth');
 SELECT pg_temp.positions('[{"source_type": null, "types": ["Deposited"]}, {"stream_type": "Transactions", "expected": 7}]');
+SELECT pg_temp.positions('[{"source": "nobody"}, {"source": "a"}, {"source": "b"}, {"source": "a"}]');
+-- of many scopes and types the last ones count, too: more than are walked by, and as many
+SELECT last, pg_temp.positions((SELECT jsonb_agg(jsonb_build_object('source', CASE n WHEN last THEN 'a' WHEN last - 1 THEN 'b' ELSE 'nobody' || n END)) FROM generate_series(1, last) n)) FROM unnest('{31,32,33,34,60}'::int[]) last;
 
 -- what is not below the horizon, or not what the statement sees, nobody reads until: he would skip what can come before it still
 BEGIN;
@@ -165,6 +168,7 @@ CREATE INDEX ON big (stream_id, generation, transaction_id, log_position);
 SELECT * FROM pg_temp.looks('{"types": ["None"]}');
 SELECT * FROM pg_temp.looks('{"types": ["Rare"]}');
 SELECT * FROM pg_temp.looks('{"types": ["Rare", "None", "Rare"]}', :'at');
+SELECT events, last FROM unnest('{31,32,33,34}'::int[]) last, pg_temp.looks(jsonb_build_object('types', (SELECT jsonb_agg(CASE n WHEN last THEN 'Rare' ELSE 'None' || n END) FROM generate_series(1, last) n)), :'at', 1);
 SELECT * FROM pg_temp.looks('{"stream_id": "rare", "types": ["T"]}', :'at', NULL);
 SELECT * FROM pg_temp.looks('[{"types": ["Rare"]}, {"source": "s0"}, {"stream_id": "rare"}]', :'at', 5);
 SELECT * FROM pg_temp.looks('{"types": ["T"]}', :'at', 2);
