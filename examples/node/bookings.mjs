@@ -16,15 +16,18 @@ function seat(cafe, guest, events) {
   return { type: 'SeatBooked', tags: [cafe, guest] };
 }
 
-/** Reads, decides and appends, and again when somebody else was faster. */
-async function book(client, cafe, guest, decide = seat, attempts = 10) {
+/**
+ * Reads, decides and appends, and again when somebody else was faster.
+ * If the answer is lost, call it again with the same booking, a UUID.
+ */
+async function book(client, cafe, guest, booking = randomUUID(), decide = seat, attempts = 10) {
   const scopes = [{ tags: [cafe] }, { tags: [guest] }];
-  const booking = randomUUID();
   for (let attempt = 1; ; attempt++) {
     // The mark comes first. What is committed after it counts as not seen.
     const [{ mark }] = (await client.query("SELECT docstore.mark('bookings') AS mark")).rows;
-    const events = (await client.query("SELECT type, tags, data FROM docstore.read_scope('bookings', docstore.parse($1))",
+    const events = (await client.query("SELECT type, tags, data, event_id FROM docstore.read_scope('bookings', docstore.parse($1))",
       [JSON.stringify(scopes)])).rows;
+    if (events.some(({ event_id }) => event_id === booking)) return booking;
     const event = { ...await decide(cafe, guest, events), event_id: booking };
     const seen = scopes.map((scope) => ({ ...scope, seen: mark }));
     try {
@@ -40,10 +43,10 @@ async function book(client, cafe, guest, decide = seat, attempts = 10) {
 // end README
 
 /** Books, does something else while the first decision is made, and tells how it ended. */
-async function told(client, cafe, guest, meanwhile = () => {}) {
+async function told(client, cafe, guest, meanwhile = () => {}, booking = randomUUID()) {
   let decisions = 0;
   try {
-    await book(client, cafe, guest, async (...given) => {
+    await book(client, cafe, guest, booking, async (...given) => {
       if (++decisions === 1) await meanwhile();
       return seat(...given);
     });
@@ -67,6 +70,10 @@ await told(client, 'cafe:sperl', 'guest:dora', () => book(somebodyElse, 'cafe:de
 await told(client, 'cafe:demel', 'guest:dora');
 await told(client, 'cafe:demel', 'guest:fritz');
 await told(client, 'cafe:sperl', 'guest:gerda', () => book(somebodyElse, 'cafe:sperl', 'guest:gerda'));
+// The answer to the first of these is lost.
+const booking = randomUUID();
+await told(client, 'cafe:sperl', 'guest:hans', () => {}, booking);
+await told(somebodyElse, 'cafe:sperl', 'guest:hans', () => {}, booking);
 const { rows } = await client.query(`SELECT type FROM docstore.read_scope('bookings', '{"tags": ["cafe:demel"]}')`);
 console.log('cafe:demel has', rows.filter(({ type }) => type === 'SeatBooked').length, 'guests');
 await client.end();

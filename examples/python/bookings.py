@@ -15,8 +15,8 @@ import psycopg
 
 def seat(cafe, guest, events):
     """Decides by the events of a cafe and of a guest: the event that is to follow, or ValueError."""
-    booked = [tags for event, tags, data in events if event == "SeatBooked"]
-    seats = sum(data["seats"] for event, tags, data in events if event == "CafeOpened")
+    booked = [tags for event, tags, *_ in events if event == "SeatBooked"]
+    seats = sum(data["seats"] for event, _, data, _ in events if event == "CafeOpened")
     if any(guest in tags for tags in booked):
         raise ValueError(f"{guest} has a seat already")
     if sum(cafe in tags for tags in booked) >= seats:
@@ -24,15 +24,20 @@ def seat(cafe, guest, events):
     return {"type": "SeatBooked", "tags": [cafe, guest]}
 
 
-def book(connection, cafe, guest, decide=seat, attempts=10):
-    """Reads, decides and appends, and again when somebody else was faster; connection.autocommit is on."""
+def book(connection, cafe, guest, booking=None, decide=seat, attempts=10):
+    """Reads, decides and appends, and again when somebody else was faster; connection.autocommit is on.
+
+    If the answer is lost, call it again with the same booking, a UUID.
+    """
     scopes = [{"tags": [cafe]}, {"tags": [guest]}]
-    booking = str(uuid.uuid4())
+    booking = booking or str(uuid.uuid4())
     for attempt in range(1, attempts + 1):
         # The mark comes first. What is committed after it counts as not seen.
         mark = connection.execute("SELECT docstore.mark('bookings')").fetchone()[0]
-        events = connection.execute("SELECT type, tags, data FROM docstore.read_scope('bookings', docstore.parse(%s))",
+        events = connection.execute("SELECT type, tags, data, event_id::text FROM docstore.read_scope('bookings', docstore.parse(%s))",
                                     [json.dumps(scopes)]).fetchall()
+        if any(event_id == booking for *_, event_id in events):
+            return booking
         event = {**decide(cafe, guest, events), "event_id": booking}
         seen = [{**scope, "seen": mark} for scope in scopes]
         try:
@@ -47,7 +52,7 @@ def book(connection, cafe, guest, decide=seat, attempts=10):
 # end README
 
 
-def told(connection, cafe, guest, meanwhile=lambda: None):
+def told(connection, cafe, guest, meanwhile=lambda: None, booking=None):
     """Books, does something else while the first decision is made, and tells how it ended."""
     decisions = 0
 
@@ -59,7 +64,7 @@ def told(connection, cafe, guest, meanwhile=lambda: None):
         return seat(*given)
 
     try:
-        book(connection, cafe, guest, decide)
+        book(connection, cafe, guest, booking, decide)
         print(guest, "has a seat at", cafe, "after decision", decisions)
     except ValueError as error:
         print(*error.args, "after decision", decisions)
@@ -77,6 +82,10 @@ def main():
         told(connection, "cafe:demel", "guest:dora")
         told(connection, "cafe:demel", "guest:fritz")
         told(connection, "cafe:sperl", "guest:gerda", lambda: book(somebody_else, "cafe:sperl", "guest:gerda"))
+        # The answer to the first of these is lost.
+        booking = str(uuid.uuid4())
+        told(connection, "cafe:sperl", "guest:hans", booking=booking)
+        told(somebody_else, "cafe:sperl", "guest:hans", booking=booking)
         events = connection.execute("""SELECT type FROM docstore.read_scope('bookings', '{"tags": ["cafe:demel"]}')""").fetchall()
         print("cafe:demel has", events.count(("SeatBooked",)), "guests")
 
