@@ -34,7 +34,8 @@ SELECT * FROM docstore.append('ledger', 'ben', '[{"type": "Frozen"}]');
 SQL
 as ann <<<"$transfer"
 
-say "One conflict names both scopes: 80 has been withdrawn from her account already, and his is frozen. Nothing was appended.
+say "One conflict names both scopes: 80 has been withdrawn from her account already, and his is frozen. Each \"actual\" is
+the position of such an event in the log, and an \"expected\" of 0 stands for \"none\". Nothing was appended.
 A log is a table, so you can query it:"
 as ann <<'SQL'
 SELECT stream, version, type, data FROM ledger ORDER BY stream, version;
