@@ -26,7 +26,7 @@ INSERT INTO texts SELECT 'fractions', '0.' || repeat('0', n) || rest FROM unnest
 
 INSERT INTO texts SELECT 'strings', unnest(ARRAY['""', '"a"', '"é"', '"€"', '"😀"', '"\""', '"\\"', '"\/"', '"\b\f\n\r\t"', '"\u0041"', '"\u00e9"', '"\u20AC"', '"\ud83d\ude00"', '"\uD83D\uDE00"', '"\udbff\udfff"',
 	'"\u0001"', '"\u007f"', '"\u0080"', '"\u07ff"', '"\u0800"', '"\uffff"', '"\u0000"', '"\u000"', '"\u00g0"', '"\u"', '"\x"', '"\', '"', '"a', '"a\"', '"\ud83d"', '"\ude00"', '"\ud83d\ud83d"', '"\ud83d\u0041"', '"\ud83d\n"', '"\ud83da"',
-	'"\ud83d', '"\ud83d\', '"\ud83d\u', '"\ud83d\ude0', '''a''', '"a" "b"', E'"\n"', E'"\t"', E'"\x01"', E'"\x1f"', E'"\x7f"', '"a"b', U&'\FEFF"bom"', U&'"\FEFF"', '"{}[],:"']);
+	'"\ud83d', '"\ud83d\', '"\ud83d\u', '"\ud83d\ude0', '''a''', '"a" "b"', E'"\n"', E'"\t"', E'"\x01"', E'"\x1f"', E'"\x7f"', E'"\\n\x01n"', E'"\\n\x1f\\"', '"a"b', U&'\FEFF"bom"', U&'"\FEFF"', '"{}[],:"']);
 -- A special byte at each place of the steps in which strings are scanned.
 INSERT INTO texts SELECT 'places', '["' || repeat('x', n) || special || repeat('y', after) || '"' || rest
 	FROM generate_series(0, 50) AS n, unnest(ARRAY['', '\n', '\u00e9', '"', E'\x1f', '\']) AS special, unnest('{0,1,20}'::int[]) AS after, unnest('{"","]","                    ]"}'::text[]) AS rest;
