@@ -123,7 +123,7 @@ source_files() {
 	if [ "$(git -C "$root" -c safe.directory='*' rev-parse --show-toplevel 2>/dev/null)" = "$root" ]; then
 		git -C "$root" -c safe.directory='*' ls-files -coz --exclude-standard
 	else
-		(cd "$root" && find . -type d \( -name .git -o -name results -o -name tmp_check \) -prune -o \
+		(cd "$root" && find . -type d \( -name .git -o -path ./results -o -name tmp_check \) -prune -o \
 			-type f ! -name '*.o' ! -name '*.so' ! -name '*.bc' ! -name 'regression.*' -print0)
 	fi | while IFS= read -r -d '' file; do
 		# git also lists files that have just been removed.
