@@ -140,9 +140,9 @@ class History:
         return mistakes
 
     def check_closed(self):
-        """Events of streams that had been closed before."""
+        """Events of streams that had been closed before; of what was sent again it is not known which time closed it."""
         return [f'{self.by_stream[item["stream"]][-1]} came after {call}' for call in self.stored for item in call.items
-                if item['op'] == 'close_stream' and call.bound and self.by_stream[item['stream']] and self.was_there(call, item)
+                if item['op'] == 'close_stream' and call.bound and call.sent == 1 and self.by_stream[item['stream']] and self.was_there(call, item)
                 and self.by_stream[item['stream']][-1].position > call.bound]
 
     def was_there(self, call, item):
