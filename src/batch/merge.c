@@ -46,6 +46,7 @@ ds_merges_forget(DsBatch *batch)
 		DsTarget   *target = batch->targets[i];
 		DsMerge    *merge = target->merge;
 
+		CHECK_FOR_INTERRUPTS();
 		if (merge == NULL)
 			continue;
 		target->data = merge->mine;

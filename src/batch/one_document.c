@@ -4,11 +4,10 @@
  * One document needs no order of locks, so it is written as docstore.upsert()
  * and its kind do (document.c): one look or statement that compares and writes.
  * It is done here only for ordinary tables, where nobody can tell the
- * difference, and where it succeeds at once; anything that needs a second look,
- * and every conflict, is left to attempt.c, with nothing written; and so is a
- * condition.  So is what
- * the server would refuse: a batch is told of a conflict first, or of nothing
- * where there is nothing to delete.
+ * difference, and where it succeeds at once; conditions, anything that needs a
+ * second look, and every conflict are left to attempt.c, with nothing written.
+ * So is what the server would refuse: a batch is told of a conflict first, or of
+ * nothing where there is nothing to delete.
  */
 #include "postgres.h"
 
