@@ -161,7 +161,7 @@ typedef struct JsonbInState
 
 /* 18 gave the magic block a name and a version. */
 #if PG_VERSION_NUM >= 180000
-#define DS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "docstore", .version = "0.9.0")
+#define DS_MODULE_MAGIC PG_MODULE_MAGIC_EXT(.name = "docstore", .version = "0.10.0")
 #else
 #define DS_MODULE_MAGIC PG_MODULE_MAGIC
 #endif

@@ -1,4 +1,4 @@
-/* docstore 0.9.0: the schema docstore, which is all that users call, and what it stands on */
+/* docstore 0.10.0: the schema docstore, which is all that users call, and what it stands on */
 
 \echo Use "CREATE EXTENSION docstore" to load this file. \quit
 
