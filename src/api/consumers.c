@@ -2,7 +2,11 @@
  * consumers.c - consumers of a log: commit_cursor, how far one has come; consumers, how far all have
  *
  * What is stored is a document of the collection <log>_consumers, under the
- * consumer's name: {"cursor": "..."}.  It is written as every document is.
+ * consumer's name: {"cursor": "..."}.  It is written as every document is, with
+ * one rule more: a cursor does not go back, whatever version is expected.  Who
+ * runs twice, and takes the end of the log before the version is loaded, would
+ * else handle events again, and nobody would notice.  Who wants that says so: by
+ * deleting the document, or by writing it.
  */
 #include "postgres.h"
 
@@ -14,11 +18,13 @@
 #include "executor/spi.h"
 #include "feed/cursor.h"
 #include "feed/cursor_check.h"
+#include "feed/place.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "log/log.h"
 #include "miscadmin.h"
 #include "table/plan.h"
+#include "table/row_error.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
 #include "utils/tuplestore.h"
@@ -56,6 +62,80 @@ require_name(const text *consumer)
 				 errhint("Give each consumer of a log a name of its own.")));
 }
 
+/* What a consumer is to have come to. */
+typedef struct Commit
+{
+	const DsLog *log;
+	DsCursor	cursor;
+	Datum		document;
+} Commit;
+
+/* How often a document that is neither there nor can be created is tried: see document.c. */
+#define MAX_TRIES 20
+
+/* The cursor in a document that is locked; false when it has none. */
+static bool
+read_locked(const DsCollection *consumers, Datum id, DsCursor *cursor)
+{
+	Datum		values[2] = {id, (Datum) 0};
+	JsonbValue	member;
+	bool		is_null = true;
+	bool		found = false;
+
+	if (ds_plan_execute(consumers, DS_LOAD, DS_WRITE, values, " n") > 0)
+	{
+		Jsonb	   *data = DatumGetJsonbP(ds_plan_value(0, 3, JSONBOID, &is_null));
+
+		found = !is_null && JB_ROOT_IS_OBJECT(data) &&
+			getKeyJsonValueFromContainer(&data->root, "cursor", strlen("cursor"), &member) != NULL &&
+			member.type == jbvString &&
+			ds_cursor_parse(pnstrdup(member.val.string.val, member.val.string.len), cursor);
+	}
+	SPI_freetuptable(SPI_tuptable);
+	return found;
+}
+
+/*
+ * Whether the stored cursor is not passed over by going back.  One whose event
+ * is not there protects nothing: it was lost, as its reader is told, or it is of
+ * another server, or what came before it was deleted with it.
+ */
+static bool
+go_forward(const DsCollection *consumers, Datum id, void *context, DsDocumentChange *change, DsOutcome *outcome)
+{
+	const Commit *commit = context;
+	DsCursor	stored;
+
+	change->data = commit->document;
+	ds_collection_look_again(&commit->log->events);
+	if (read_locked(consumers, id, &stored) && ds_cursor_compare(&commit->cursor, &stored) < 0 &&
+		ds_place_is_taken(&commit->log->events, &stored))
+		outcome->reason = DS_BEHIND;
+	return outcome->reason == DS_NO_REASON;
+}
+
+/* Store a cursor; one that is not expected to be there may be created meanwhile. */
+static void
+store_cursor(Commit *commit, const DsCollection *consumers, Datum id, int64 expected, DsOutcome *outcome)
+{
+	if (!ds_expectation_checks || expected == DS_NO_VERSION)
+	{
+		ds_document_upsert(consumers, id, commit->document, expected, outcome);
+		return;
+	}
+	for (int try = 0; try < MAX_TRIES; try++)
+	{
+		ds_document_decide(consumers, id, expected == DS_ANY_VERSION ? DS_SOME_VERSION : expected,
+						   go_forward, commit, outcome);
+		if (expected != DS_ANY_VERSION || outcome->reason != DS_MISSING)
+			return;
+		ds_document_upsert(consumers, id, commit->document, DS_NO_VERSION, outcome);
+		if (outcome->reason != DS_EXISTS)
+			return;
+	}
+	ds_row_refuse_unwritable(consumers, id);
+}
+
 /* Lock the collection of a log's consumers, and the log as its readers do. */
 static void
 open_consumers(Oid relid, LOCKMODE lock, DsLog *log, DsCollection *consumers)
@@ -69,8 +149,9 @@ open_consumers(Oid relid, LOCKMODE lock, DsLog *log, DsCollection *consumers)
  *
  * Stores a cursor for a consumer whose stored one is at the expected version;
  * NULL expects none.  Returns the new version.  Raises the conflict, or
- * remembers it and returns NULL while conflicts are deferred; 22023, 42P01 and
- * 42809 for bad arguments.
+ * remembers it and returns NULL while conflicts are deferred; its reason is
+ * behind when the stored cursor comes after this one, and its event is there.
+ * 22023, 42P01 and 42809 for bad arguments.
  * Locks: as docstore.upsert() on the collection, ACCESS SHARE on the log.
  */
 Datum
@@ -79,7 +160,7 @@ ds_commit_cursor(PG_FUNCTION_ARGS)
 	DsLog		log;
 	DsCollection consumers;
 	DsOutcome	outcome;
-	DsCursor	cursor;
+	Commit		commit = {.log = &log};
 	int64		expected;
 	Datum		id;
 
@@ -87,7 +168,7 @@ ds_commit_cursor(PG_FUNCTION_ARGS)
 	ds_argument_require(PG_ARGISNULL(0), "log");
 	ds_argument_require(PG_ARGISNULL(1), "consumer");
 	ds_argument_require(PG_ARGISNULL(2), "cursor");
-	ds_cursor_read(PG_GETARG_TEXT_PP(2), "cursor", &cursor);
+	ds_cursor_read(PG_GETARG_TEXT_PP(2), "cursor", &commit.cursor);
 	expected = ds_expectation_in_force(
 		ds_expectation_from_sql(PG_ARGISNULL(3) ? DS_NO_VERSION : PG_GETARG_INT64(3), DS_ONLY_ITEM));
 	require_name(PG_GETARG_TEXT_PP(1));
@@ -95,8 +176,8 @@ ds_commit_cursor(PG_FUNCTION_ARGS)
 	id = ds_id_from_text(consumers.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	ds_collection_require_short_id(&consumers, id, DS_ONLY_ITEM);
 
-	ds_document_upsert(&consumers, id, form_document(PG_GETARG_TEXT_PP(2)), expected, &outcome);
-
+	commit.document = form_document(PG_GETARG_TEXT_PP(2));
+	store_cursor(&commit, &consumers, id, expected, &outcome);
 	if (!ds_outcome_settle(&outcome, "commit_cursor", &consumers, id, expected))
 		PG_RETURN_NULL();
 	PG_RETURN_INT64(outcome.version);

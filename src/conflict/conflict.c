@@ -131,6 +131,7 @@ enum
 	LOOK_BEHIND,
 	SHOW_COLLISIONS,
 	DECIDE_AGAIN,
+	GO_ON,
 	READ_SCOPE,
 	LEAVE_STREAM
 };
@@ -141,6 +142,7 @@ static const char *const advice[] = {
 	[LOOK_BEHIND] = "What is missing may be there all the same, hidden from you by row security.",
 	[SHOW_COLLISIONS] = "Two edits collide at the paths listed. docstore.preview_merge() shows what each of them has there.",
 	[DECIDE_AGAIN] = "A document does not contain what if_contains asks for. Load it again and decide again.",
+	[GO_ON] = "The consumer has come further than this cursor. Load its cursor again and go on from there, or delete its document to begin again.",
 	[READ_SCOPE] = "Read the scope again and decide again.",
 	[LEAVE_STREAM] = "A closed stream takes no more events. Append to another one.",
 };
@@ -157,6 +159,8 @@ choose_advice(const DsViolation *violation)
 		return 1U << DECIDE_AGAIN;
 	if (violation->reason == DS_COLLISION)
 		return 1U << SHOW_COLLISIONS;
+	if (violation->reason == DS_BEHIND)
+		return 1U << GO_ON;
 	if (violation->kind == DS_KIND_ROW)
 		return 1U << LOAD_ROW;
 	if (violation->reason == DS_MISSING && check_enable_rls(violation->relid, InvalidOid, true) == RLS_ENABLED)

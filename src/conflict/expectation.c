@@ -213,6 +213,8 @@ ds_reason_name(DsReason reason)
 			return "condition";
 		case DS_COLLISION:
 			return "merge";
+		case DS_BEHIND:
+			return "behind";
 	}
 	elog(ERROR, "unexpected reason %d", (int) reason);
 }

@@ -23,7 +23,8 @@ typedef enum DsReason
 	DS_CLOSED,					/* a stream that takes no more events */
 	DS_SCOPE_REASON,			/* an event in the scope that was not expected, or not one that was */
 	DS_CONDITION,				/* there, and does not contain what it is to contain */
-	DS_COLLISION				/* there, at a later version, whose changes collide with those to be merged */
+	DS_COLLISION,				/* there, at a later version, whose changes collide with those to be merged */
+	DS_BEHIND					/* a consumer, that has come further than the cursor to store */
 } DsReason;
 
 extern bool ds_expectation_checks;	/* the setting docstore.checks */

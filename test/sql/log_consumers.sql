@@ -111,6 +111,31 @@ SELECT consumer, version, behind FROM docstore.consumers('ledger');
 CALL pg_temp.try(format($$ SELECT docstore.commit_cursor('ledger', 'mail', %L, 0) $$, :'five'));
 RESET ROLE;
 
+-- a cursor does not go back, whatever version is expected
+SELECT docstore.commit_cursor('ledger', 'back', :'two', 0), docstore.commit_cursor('ledger', 'back', :'five', 1);
+CALL pg_temp.try(format($$ SELECT docstore.commit_cursor('ledger', 'back', %L, 2) $$, :'two'));
+CALL pg_temp.try(format($$ SELECT docstore.commit_cursor('ledger', 'back', %L, -1) $$, :'two'));
+CALL pg_temp.try(format($$ SELECT docstore.commit_cursor('ledger', 'back', %L, -2) $$, :'two'));
+-- which version is there comes first
+SELECT pg_temp.verdict(format($$ SELECT docstore.commit_cursor('ledger', 'back', %L, 1) $$, :'two')) AS stale,
+	pg_temp.verdict(format($$ SELECT docstore.commit_cursor('ledger', 'back', %L, 0) $$, :'two')) AS "exists",
+	pg_temp.verdict(format($$ SELECT docstore.commit_cursor('ledger', 'nobody', %L, -1) $$, :'two')) AS created;
+BEGIN;
+SET LOCAL docstore.conflicts = 'deferred';
+SELECT docstore.commit_cursor('ledger', 'back', :'two', 2) IS NULL AS refused, docstore.commit_cursor('ledger', 'back', :'five', 2) AS accepted;
+CALL pg_temp.try('SELECT docstore.check_conflicts()');
+ROLLBACK;
+-- who wants to go back says so: by the document, or with no checks at all
+SELECT docstore.upsert('ledger_consumers', 'back', jsonb_build_object('cursor', :'one'), 2), docstore.commit_cursor('ledger', 'back', :'five', 3);
+SET docstore.checks = 'off';
+SELECT docstore.commit_cursor('ledger', 'back', :'one', 0), docstore.commit_cursor('ledger', 'back', :'five', 0);
+RESET docstore.checks;
+SELECT docstore.delete('ledger_consumers', 'back', 6), docstore.commit_cursor('ledger', 'back', :'one', 0);
+-- what is stored is no cursor, or its event is not there: that does not hold anybody up
+SELECT docstore.upsert('ledger_consumers', 'back', data, -1), docstore.commit_cursor('ledger', 'back', :'one', -1)
+FROM unnest(ARRAY['{}', '{"cursor": null}', '{"cursor": 7}', '{"cursor": "none"}', '{"cursor": {"cursor": "1-2-3"}}', jsonb_build_object('cursor', regexp_replace(:'five', '-\d+$', '-500'))]) data;
+SELECT docstore.delete('ledger_consumers', 'back', -1) > 0 AS deleted;
+
 DROP OWNED BY consumer;
 DROP ROLE consumer;
 DROP TABLE sent, ledger, ledger_streams, ledger_consumers;

@@ -94,6 +94,7 @@ is_refused($standby, $lost, 'promotion: a cursor from the lost future, after its
 $standby->safe_psql('postgres', qq{SELECT docstore.commit_cursor('ledger', 'mail', '$lost', 0), docstore.commit_cursor('ledger', 'stock', '$kept', 0)});
 is($standby->safe_psql('postgres', q{SELECT consumer, behind, state FROM docstore.consumers('ledger')}), "mail||lost\nstock|5|good",
 	'promotion: consumers() shows whose cursor is lost');
+is($standby->safe_psql('postgres', qq{SELECT docstore.commit_cursor('ledger', 'mail', '$kept', 1)}), '2', 'promotion: a lost cursor keeps nobody from going back before it');
 is($standby->safe_psql('postgres', q{SELECT waiting_events FROM docstore.log_status('ledger')}), '0', 'promotion: the status');
 # a standby of the new primary
 $standby->backup('after');
