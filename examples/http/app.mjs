@@ -6,11 +6,14 @@ import { fileURLToPath } from 'node:url';
 
 import express from 'express';
 
-import { etag, expectedVersions, knownVersions, mayBeRead, NO_VERSION } from './preconditions.mjs';
+import { etag, expectedVersions, knownVersions, mayBeRead, NO_VERSION, SOME_VERSION } from './preconditions.mjs';
 import { NeverHolds, Problem, sendError, sendProblem, violationsOf } from './problem.mjs';
 import { inOrder, mistakes } from './shop.mjs';
 
 const [JSON_TYPE, PATCH_TYPE] = ['application/json', 'application/merge-patch+json'];
+// An edit: {"base": the shop that was loaded, "shop": what has become of it}. Our own type, as none that is registered has both.
+const EDIT_TYPE = 'application/vnd.coffee-shop.edit+json';
+const PATCH_TYPES = `${PATCH_TYPE}, ${EDIT_TYPE}`;
 const ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const ID_RULE = 'must be of small letters, digits and hyphens';
 
@@ -24,7 +27,7 @@ export function createApp(pool) {
     next();
   });
   app.use(express.static(fileURLToPath(new URL('public', import.meta.url))));
-  app.use('/shops', express.json({ type: [JSON_TYPE, PATCH_TYPE], strict: false }));
+  app.use('/shops', express.json({ type: [JSON_TYPE, PATCH_TYPE, EDIT_TYPE], strict: false }));
 
   // begin README
   /** Writes as the request's If-Match or If-None-Match expects, and gives the new version. */
@@ -55,12 +58,14 @@ export function createApp(pool) {
 
   /** The conflict, for the person who has to choose: what was expected, what is there, and what the shop looks like now. */
   async function preconditionFailed(violations, request, response) {
-    const current = await load(request.params.id);
+    const { id } = request.params;
+    const current = await (request.is(EDIT_TYPE) ? loadBeside(id, request.body) : load(id));
     if (!current && request.method !== 'PUT') throw notThere();
     sendProblem(response, 412, 'The shop is not at the version that you expect', {
       violations,
       changedBy: current?.data.changedBy ?? null,
       current: current && { etag: etag(current.version), changedAt: current.updated_at, shop: inOrder(current.data) },
+      conflicts: current?.conflicts,
     });
   }
   // end README
@@ -70,12 +75,36 @@ export function createApp(pool) {
 
   /** PATCH: changes members of the shop and leaves the others, RFC 7396. It never creates one: RFC 5789 leaves that to the server. */
   async function patch(request, response) {
-    response.set('Accept-Patch', PATCH_TYPE);
-    const changes = checked(request, PATCH_TYPE, { patch: true });
+    response.set('Accept-Patch', PATCH_TYPES);
+    if (request.is(EDIT_TYPE)) return merge(request, response);
+    const changes = checked(request, PATCH_TYPE, (body) => mistakes(body, { patch: true }));
     mustNotCreate(request);
     const version = await write(request, "SELECT docstore.patch('shops', $1, $2, $3) AS version", [changes]);
     response.status(204).set({ ETag: etag(version), 'Content-Location': request.path }).end();
   }
+
+  // begin merge
+  /** PATCH with an edit: where If-Match has an older version, both edits are saved, unless they collide. */
+  async function merge(request, response) {
+    const { base, shop } = checked(request, EDIT_TYPE, editMistakes); // else 422
+    const version = editedVersion(request); // else 400, 412 or 428
+    // Every edit changes changedBy: who saves last is who it was. So the base that is merged over has what is there now.
+    const { rows: [saved] } = await pool.query(
+      `WITH there AS (SELECT data -> 'changedBy' AS by FROM shops WHERE id = $1 FOR UPDATE)
+       SELECT version, data
+         FROM docstore.merge('shops', $1, $2, $3, base => $4::jsonb || jsonb_build_object('changedBy', (SELECT by FROM there)))`,
+      [request.params.id, shop, version, base]);
+    response.set({ ETag: etag(saved.version), 'Content-Location': request.path }).json(inOrder(saved.data));
+  }
+
+  /** What is there, and where an edit collides with it; for each such path with what either side has. */
+  async function loadBeside(id, { base, shop }) {
+    const { rows: [there] } = await pool.query(
+      `SELECT version, data, updated_at, conflicts
+         FROM docstore.load('shops', $1) JOIN docstore.preview_merge('shops', $1, $2, base => $3) USING (version, data)`, [id, shop, base]);
+    return there && { ...there, conflicts: (there.conflicts ?? []).filter(({ path }) => path !== '/changedBy') };
+  }
+  // end merge
 
   async function remove(request, response) {
     mustNotCreate(request);
@@ -140,7 +169,7 @@ export function createApp(pool) {
 const answering = (handler) => (request, response, next) => handler(request, response).catch(next);
 
 const otherMethods = (allowed) => (request, response) => {
-  response.set({ Allow: allowed, 'Accept-Patch': PATCH_TYPE });
+  response.set({ Allow: allowed, 'Accept-Patch': PATCH_TYPES });
   if (request.method === 'OPTIONS') response.status(204).end();
   else sendProblem(response, 405, `Only ${allowed} can be used here`);
 };
@@ -151,10 +180,10 @@ function mustBe(request, type) {
   if (!request.is(type)) throw new Problem(415, `The body must be ${type}`);
 }
 
-/** The body of a request, when it is a shop or a patch of one. */
-function checked(request, type, options) {
+/** The body of a request, when it is a shop, a patch or an edit of one. */
+function checked(request, type, mistakesOf = mistakes) {
   mustBe(request, type);
-  const errors = mistakes(request.body, options);
+  const errors = mistakesOf(request.body);
   if (errors.length > 0) throw new Problem(422, 'The body is no shop', { errors });
   return request.body;
 }
@@ -163,6 +192,19 @@ function itemMistakes(item) {
   if (typeof item?.id !== 'string' || !ID.test(item.id)) return [{ member: 'id', detail: ID_RULE }];
   if (!Number.isSafeInteger(item.expected) || item.expected < 0) return [{ member: 'expected', detail: 'must be a version, or 0 for none' }];
   return mistakes(item.shop);
+}
+
+function editMistakes(edit) {
+  return [...mistakes(edit?.shop), ...mistakes(edit?.base).map(({ member, detail }) => ({ member: `base ${member}`.trim(), detail }))];
+}
+
+/** An edit was made of one version, which If-Match has. */
+function editedVersion(request) {
+  mustNotCreate(request);
+  const [version, ...others] = expectedVersions(request);
+  if (version === undefined) throw new NeverHolds();
+  if (version === SOME_VERSION || others.length > 0) throw new Problem(400, 'An edit needs If-Match with the one ETag that it was made of');
+  return version;
 }
 
 /** "Not there" is no precondition that a change or a removal could have. */

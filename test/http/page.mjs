@@ -43,6 +43,9 @@ const choices = (page) => page.run(() => [...document.querySelectorAll('fieldset
   field.querySelector(':checked')?.value ?? null,
 ]));
 
+/** The labels of the fields that are marked: edited, or merged. */
+const marked = (page, mark) => page.run((name) => [...document.querySelectorAll(`.${name} label`)].map(({ textContent }) => textContent), mark);
+
 const choose = async (page, field, option) => page.call('POST',
   `/element/${await page.find(`//fieldset[legend[starts-with(., "${field}")]]//label[contains(., "${option}")]/input`)}/click`, {});
 const hidden = (page, id) => page.run((name) => document.getElementById(name).hidden, id);
@@ -135,14 +138,40 @@ test('somebody saves again while the second one chooses: the choice is not lost,
   assert.deepEqual(stored(), [4, { ...SHOP, closes: '22:00', seats: 12, wifi: true, note: 'Cake on Sundays.', changedBy: 'Ben' }]);
 });
 
-test('both have made the same change: nothing is left to save', async () => {
+test('both have made the same change: nothing is to be chosen, and nothing was merged', async () => {
   await bothLoad();
   for (const page of [ann, ben]) {
     await page.click('Wi-Fi');
     await page.click('Save');
+    await page.shows('#status', 'Saved');
   }
-  await ben.shows('#alert', 'It is the same as yours');
-  assert.deepEqual([await hidden(ben, 'conflict'), await ben.text('#version'), stored()[0]], [true, 'Version 2, saved by Ann', 2]);
+  assert.deepEqual([await ben.text('#status'), await marked(ben, 'merged')], ['Saved as version 3.', []]);
+  assert.deepEqual([await hidden(ben, 'conflict'), stored()], [true, [3, { ...SHOP, wifi: true, changedBy: 'Ben' }]]);
+});
+
+test('both have changed other fields: both are saved, and who saves second sees what was merged', async () => {
+  await bothLoad();
+  await ann.type('Closes', '20:00');
+  await ann.type('Note', 'Cake on Sundays.');
+  await ann.click('Save');
+  await ann.shows('#status', 'Saved as version 2.');
+  await ben.type('Seats', '30');
+  await ben.click('Save');
+  await ben.shows('#status', 'Saved as version 3, with what somebody else has changed meanwhile: Closes, Note.');
+  await ben.picture('6-merged');
+  assert.deepEqual([await hidden(ben, 'conflict'), await marked(ben, 'merged'), await marked(ben, 'edited')], [true, ['Closes', 'Note'], []]);
+  assert.deepEqual([await ben.value('Closes'), await ben.value('Note'), await ben.value('Seats')], ['20:00', 'Cake on Sundays.', '30']);
+  assert.deepEqual(stored(), [3, { ...SHOP, closes: '20:00', note: 'Cake on Sundays.', seats: 30, changedBy: 'Ben' }]);
+  await ben.click('Wi-Fi');
+  await ben.click('Save');
+  await ben.shows('#status', 'Saved as version 4.');
+  assert.deepEqual([await ben.text('#status'), await marked(ben, 'merged')], ['Saved as version 4.', []]);
+});
+
+test('where some fields collide, it is said of each whether it does or was merged', async () => {
+  await bothSave();
+  assert.deepEqual(await ben.run(() => [...document.querySelectorAll('legend')].map(({ innerText }) => innerText)), [
+    'Closes \u2013 both of you changed this, so choose', 'Seats \u2013 merged, as only you changed this', 'Note \u2013 merged, as only Ann changed this']);
 });
 
 test('the same person in another window is called so', async () => {

@@ -15,6 +15,12 @@ let example;
 const ask = (...request) => example.ask(...request);
 const put = (body, headers = {}, id = 'sperl') => ask('PUT', `/shops/${id}`, { body, ...headers });
 const patch = (body, headers = {}, id = 'sperl') => ask('PATCH', `/shops/${id}`, { body, ...headers });
+const EDIT_TYPE = 'application/vnd.coffee-shop.edit+json';
+const edit = (body, headers = {}, id = 'sperl') => patch(body, { 'Content-Type': EDIT_TYPE, ...headers }, id);
+/** What Ben has made of the shop as it was loaded. */
+const edited = (changes, base = SHOP) => ({ base, shop: { ...base, ...changes, changedBy: 'Ben' } });
+/** Carla saves something: version 4. */
+const carlaChanges = (changes) => sql(`SELECT docstore.patch('shops', 'sperl', '${JSON.stringify({ ...changes, changedBy: 'Carla' })}', 3)`);
 const stored = (id = 'sperl') =>
   JSON.parse(sql(`SELECT coalesce((SELECT jsonb_build_array(version, data) FROM shops WHERE id = '${id}'), 'null')`));
 const unchanged = () => assert.deepEqual(stored(), [3, SHOP]);
@@ -217,6 +223,89 @@ test('RFC 5789 2.2: PATCH with another ETag is 412, of no shop 404, and never cr
   assert.equal(stored('new'), null);
 });
 
+// --- Edits, which are merged ------------------------------------------------------------------------------------------
+
+test('an edit of the version that is there is saved, and the answer is the shop', async () => {
+  const answer = await edit(edited({ seats: 61 }), { 'If-Match': '"3"' });
+  const after = { ...SHOP, seats: 61, changedBy: 'Ben' };
+  assert.deepEqual([answer.status, answer.etag, answer.json, stored()], [200, '"4"', after, [4, after]]);
+  assert.equal(answer.headers.get('Content-Location'), '/shops/sperl');
+});
+
+test('an edit of an older version is merged with what has changed meanwhile; changedBy is who saved last', async () => {
+  carlaChanges({ note: 'Closed in August', wifi: null });
+  const answer = await edit(edited({ seats: 61, street: undefined }), { 'If-Match': '"3"' });
+  const { street, wifi, ...rest } = SHOP;
+  const after = { ...rest, seats: 61, note: 'Closed in August', changedBy: 'Ben' };
+  assert.deepEqual([answer.status, answer.etag, answer.json, stored()], [200, '"5"', after, [5, after]]);
+  assert.equal(answer.text, (await ask('GET', '/shops/sperl')).text);
+});
+
+test('an edit that collides is 412: where, with what either side has; nothing is saved', async () => {
+  carlaChanges({ closes: '21:00', seats: 10, note: null });
+  const answer = await edit(edited({ closes: '23:00', wifi: false, note: 'Piano' }), { 'If-Match': '"3"' });
+  assertProblem(answer, 412);
+  const { violations: [{ reason, expected, actual, conflicts }], changedBy, current } = answer.json;
+  assert.deepEqual([reason, expected, actual, changedBy, current.etag, current.shop.closes], ['merge', 3, 4, 'Carla', '"4"', '21:00']);
+  assert.deepEqual(conflicts, [{ path: '/closes', kind: 'edit/edit' }, { path: '/note', kind: 'edit/delete' }]);
+  assert.deepEqual(answer.json.conflicts, [{ path: '/closes', kind: 'edit/edit', base: '22:00', mine: '23:00', theirs: '21:00' },
+    { path: '/note', kind: 'edit/delete', base: '', mine: 'Piano' }]);
+  assert.equal(stored()[0], 4);
+});
+
+test('an edit is merged under the lock: one that waited for another change is merged with that', async () => {
+  const holder = await Holder.start("SELECT docstore.patch('shops', 'sperl', '{\"wifi\": false, \"changedBy\": \"Carla\"}', 3)");
+  const answer = edit(edited({ seats: 61 }), { 'If-Match': '"3"' });
+  await holder.waitedFor();
+  await holder.commit();
+  assert.deepEqual([(await answer).status, stored()], [200, [5, { ...SHOP, wifi: false, seats: 61, changedBy: 'Ben' }]]);
+});
+
+test('of 6 edits of different members with one ETag all are saved', async () => {
+  const changes = { name: 'Caf\u00e9 Sperl', street: 'Gumpendorfer Stra\u00dfe 11', opens: '08:00', closes: '20:00', seats: 61, wifi: false };
+  const answers = await Promise.all(Object.entries(changes).map(([member, value]) => edit(edited({ [member]: value }), { 'If-Match': '"3"' })));
+  assert.deepEqual(answers.map(({ status }) => status), Array(6).fill(200));
+  assert.deepEqual(stored(), [9, { ...SHOP, ...changes, changedBy: 'Ben' }]);
+});
+
+test('an edit that is sent again changes nothing but the version', async () => {
+  carlaChanges({ wifi: false });
+  for (const etag of ['"5"', '"6"']) assert.equal((await edit(edited({ seats: 61 }), { 'If-Match': '"3"' })).etag, etag);
+  assert.deepEqual(stored(), [6, { ...SHOP, wifi: false, seats: 61, changedBy: 'Ben' }]);
+});
+
+test('an edit needs the one ETag that it was made of', async () => {
+  const body = edited({ seats: 61 });
+  assertProblem(await edit(body), 428);
+  for (const match of ['*', '"3", "4"', '3']) assertProblem(await edit(body, { 'If-Match': match }), 400);
+  assertProblem(await edit(body, { 'If-None-Match': '*' }), 400);
+  for (const match of ['W/"3"', '"x"']) assertProblem(await edit(body, { 'If-Match': match }), 412);
+  unchanged();
+});
+
+test('an edit of a version that is not there yet is 412', async () => {
+  const answer = await edit(edited({ seats: 61 }), { 'If-Match': '"4"' });
+  assertProblem(answer, 412);
+  assert.deepEqual([answer.json.violations[0].reason, answer.json.conflicts, stored()[0]], ['stale', [], 3]);
+});
+
+test('an edit of no shop is 404, and never creates one', async () => {
+  assertProblem(await edit(edited({ seats: 61 }), { 'If-Match': '"3"' }, 'new'), 404);
+  assert.equal(stored('new'), null);
+});
+
+test('what is no edit is 422, and says what is wrong', async () => {
+  const wrong = { null: ['', 'base'], '[]': ['', 'base'], '3': ['', 'base'], '{}': ['', 'base'],
+    '{"base": {"name": "", "changedBy": "a"}, "shop": {"name": "Sperl"}}': ['changedBy', 'base name'] };
+  for (const [body, members] of Object.entries(wrong)) {
+    const answer = await edit(body, { 'If-Match': '"2"' });
+    assertProblem(answer, 422);
+    assert.deepEqual(answer.json.errors.map(({ member }) => member), members, body);
+  }
+  assertProblem(await put(edited({}), { 'If-Match': '"3"', 'Content-Type': EDIT_TYPE }), 415);
+  unchanged();
+});
+
 // --- Bodies and methods -----------------------------------------------------------------------------------------------
 
 test('RFC 9110 15.5.1: a body that is no JSON is 400', async () => {
@@ -246,7 +335,7 @@ test('RFC 9110 15.5.16: another type is 415; RFC 5789 2.2: Accept-Patch says whi
   assertProblem(await ask('PUT', '/shops/sperl', headers), 415);
   const answer = await patch({ changedBy: 'Ben' }, { ...headers, 'Content-Type': 'application/json' });
   assertProblem(answer, 415);
-  assert.equal(answer.headers.get('Accept-Patch'), 'application/merge-patch+json');
+  assert.equal(answer.headers.get('Accept-Patch'), `application/merge-patch+json, ${EDIT_TYPE}`);
   assertProblem(await put(SMALL, { ...headers, 'Content-Encoding': 'nothing-known' }), 415);
   unchanged();
   assert.equal((await put(SMALL, { ...headers, 'Content-Type': 'application/json; charset=utf-8' })).status, 200);

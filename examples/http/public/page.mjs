@@ -8,6 +8,7 @@ const FIELDS = Object.keys(EMPTY);
 const $ = (id) => document.getElementById(id);
 const address = new URL(location);
 const shopId = address.searchParams.get('shop') ?? 'mozarts';
+const EDIT_TYPE = 'application/vnd.coffee-shop.edit+json';
 const resource = `shops/${encodeURIComponent(shopId)}`;
 
 // What this page has loaded: {etag, shop}, or null when there is no such shop. What it saves is compared with it.
@@ -31,6 +32,7 @@ const value = (shop, field) => shop?.[field] ?? EMPTY[field];
 const inForm = () => Object.fromEntries(FIELDS.map((field) => [field, read(field)]));
 const differing = (one, other) => FIELDS.filter((field) => value(one, field) !== value(other, field));
 const edited = () => differing(base?.shop, inForm());
+const isChanged = (field, shop) => value(shop, field) !== value(base?.shop, field);
 
 function fill(shop) {
   for (const field of FIELDS) {
@@ -59,9 +61,10 @@ function showEdited() {
   $('unsaved').textContent = names.length === 0 ? '' : `${names.length} unsaved ${names.length === 1 ? 'change' : 'changes'}`;
 }
 
-/** Takes over what is there, and forgets what the form had. */
-function adopt(loaded) {
+/** Takes over what is there, and forgets what the form had. Fields that were merged into it are marked. */
+function adopt(loaded, merged = []) {
   base = loaded;
+  for (const field of FIELDS) $(field).closest('p').classList.toggle('merged', merged.includes(field));
   fill(base?.shop);
   closeConflict();
   show();
@@ -87,11 +90,11 @@ async function explain(response) {
 // --- Talking to the server --------------------------------------------------------------------------------------------
 
 /** Nothing, where the server has not been reached. */
-async function send(method, headers, shop) {
+async function send(method, headers, body) {
   document.body.ariaBusy = 'true';
   try {
-    const body = shop && JSON.stringify({ ...shop, changedBy: me() });
-    return await fetch(resource, { method, headers: body ? { ...headers, 'Content-Type': 'application/json' } : headers, body });
+    const type = body && { 'Content-Type': 'application/json' };
+    return await fetch(resource, { method, headers: { ...type, ...headers }, body: body && JSON.stringify(body) });
   } catch {
     say({ heading: 'The server cannot be reached', alert: 'Your changes are still here. Try again in a moment.' });
   } finally {
@@ -117,18 +120,29 @@ async function load() {
   }
 }
 
-/** PUT. If-Match says which version was changed; where there is none, If-None-Match says that there must be none. */
-async function save(shop) {
-  const response = await send('PUT', base ? { 'If-Match': base.etag } : { 'If-None-Match': '*' }, shop);
+/**
+ * PATCH. If-Match says which version was changed, and the edit what it was: where somebody else has changed other fields, both are saved.
+ * Where there is no shop it is PUT, and If-None-Match says that there must be none.
+ */
+async function save(fields) {
+  const shop = { ...fields, changedBy: me() };
+  const response = base
+    ? await send('PATCH', { 'Content-Type': EDIT_TYPE, 'If-Match': base.etag }, { base: base.shop, shop })
+    : await send('PUT', { 'If-None-Match': '*' }, shop);
   if (!response) return;
   if (response.ok) {
-    adopt(await answered(response));
-    say({ status: `Saved as ${versionOf(base)}.` });
+    const saved = await answered(response);
+    const merged = differing(saved.shop, shop);
+    adopt(saved, merged);
+    const others = merged.length > 0 ? `, with what somebody else has changed meanwhile: ${merged.map(label).join(', ')}` : '';
+    say({ status: `Saved as ${versionOf(base)}${others}.` });
     $('save').focus();
   } else if (response.status === 412) {
-    const { current } = await response.json();
-    if (current) refused(current, shop);
+    const { current, conflicts } = await response.json();
+    if (current) refused(current, shop, conflicts?.map(({ path }) => path.slice(1)));
     else gone();
+  } else if (response.status === 404) {
+    gone();
   } else {
     await explain(response);
   }
@@ -178,14 +192,14 @@ function meet(loaded, heading) {
   say(first ? {} : { heading, alert: 'You see it now; you had not changed anything.' });
 }
 
-/** A save that was refused. */
-function refused(current, shop) {
+/** A save that was refused, with the fields that collide. */
+function refused(current, shop, collide) {
   const clock = new Date(current.changedAt).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
-  openConflict(current, shop, `${author(current.shop)} saved ${versionOf(current)} at ${clock}, while you were editing`);
+  openConflict(current, shop, `${author(current.shop)} saved ${versionOf(current)} at ${clock}, while you were editing`, collide);
 }
 
-/** Opens the second form: each field that differs, with both values. Where only one of us changed it, that one is chosen. */
-function openConflict(current, shop, heading) {
+/** Opens the second form: each field that differs, with both values. Where only one of us changed it they are merged: that one is chosen. */
+function openConflict(current, shop, heading, collide = FIELDS.filter((field) => [shop, current.shop].every((other) => isChanged(field, other)))) {
   const fields = differing(current.shop, shop);
   if (fields.length === 0) {
     adopt(current);
@@ -195,7 +209,7 @@ function openConflict(current, shop, heading) {
   const they = current.shop.changedBy === me() ? 'the other window' : current.shop.changedBy;
   $('conflict-version').textContent = base ? `You started from ${versionOf(base)}` : 'You started a new shop';
   $('theirs').textContent = `Take all of ${they}’s`;
-  $('choices').replaceChildren(...fields.map((field) => choice(field, they)));
+  $('choices').replaceChildren(...fields.map((field) => choice(field, they, collide.includes(field))));
   $('editor').hidden = true;
   $('conflict').hidden = false;
   say({ heading, alert: 'Nothing is lost: choose what to keep, then save.' });
@@ -209,13 +223,13 @@ function closeConflict() {
 }
 
 /** A field with two values, as radio buttons. */
-function choice(field, they) {
+function choice(field, they, collides) {
   const [before, ours, others] = [base?.shop, mine, theirs.shop].map((shop) => value(shop, field));
-  const [byMe, byThem] = [ours !== before, others !== before];
-  const why = byMe && byThem ? 'both of you changed this, so choose' : `only ${byMe ? 'you' : they} changed this`;
+  const byMe = isChanged(field, mine);
+  const why = collides ? 'both of you changed this, so choose' : `merged, as only ${byMe ? 'you' : they} changed this`;
   const options = element('div', 'options', [
-    option(field, 'mine', 'Yours', ours, byMe && !byThem),
-    option(field, 'theirs', `${they.replace(/^the other/, 'The other')}’s`, others, byThem && !byMe),
+    option(field, 'mine', 'Yours', ours, !collides && byMe),
+    option(field, 'theirs', `${they.replace(/^the other/, 'The other')}’s`, others, !collides && !byMe),
   ]);
   const lines = [element('legend', '', [`${label(field)} `, element('span', '', [`– ${why}`])]), options];
   if (base) lines.push(element('p', 'before', [`Before: ${shown(before)}`]));
