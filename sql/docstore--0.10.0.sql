@@ -579,13 +579,13 @@ COMMENT ON COLUMN docstore.guarded.strict IS 'whether an UPDATE has to set the v
 
 CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) AS VALUES
 	(docstore_internal.conflict_sqlstate(), NULL, 'reload',
-		'the conflict: expected versions do not hold',
-		'follow the hint: load the listed items again, apply the change to them, and save again; or read the scope again and decide again; or append to a stream that is not closed'),
+		'the conflict: expected versions, conditions or scopes do not hold, or edits to merge collide',
+		'follow the hint: load the listed items again, apply the change to them, and save again; where a condition or a scope does not hold, decide again by what is there now; where edits collide, show the editor both; go on from the consumer''s cursor; append to a stream that is not closed'),
 	('PT428', NULL, 'no',
 		'an UPDATE does not set the version of a table whose guard is strict',
 		'set it to the version that was read, or make the ORM do so'),
 	('22023', 'invalid_parameter_value', 'no',
-		'a bad argument: a NULL or empty id, data that is not an object, an unknown op or key, a number or word that is not an expected version, the same document twice, a scope without expected, a cursor that is not of this log or whose event is lost, a request_id that was used with other changes',
+		'a bad argument: a NULL or empty id, data that is not an object, an unknown op or key, a number or word that is not an expected version, the same document twice, a scope without expected, a merge that expects no exact version, a rule of a merge that can never apply, a cursor that is not of this log or whose event is lost, a request_id that was used with other changes',
 		'correct the call: the message names the item'),
 	('22P02', 'invalid_text_representation', 'no',
 		'an id that is not of the collection''s type',
