@@ -43,6 +43,8 @@ static void
 begin(FunctionCallInfo fcinfo, DsOp op, Call *call)
 {
 	ds_argument_require(PG_ARGISNULL(0), "log");
+	if (op == DS_APPEND_ITEM && PG_ARGISNULL(1))
+		ds_stream_item_refuse_no_stream(DS_ONLY_ITEM, "stream must not be NULL");
 	ds_argument_require(PG_ARGISNULL(1), "stream");
 
 	ds_items_init(&call->batch, 1);

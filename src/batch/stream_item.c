@@ -68,9 +68,23 @@ ds_stream_item_set_revision(DsItem *item, int64 expected)
 	item->expected_revision = ds_expectation_in_force(expected);
 }
 
+/* Refuse an append that names no stream: it was forgotten, or there is to be none. */
+void
+ds_stream_item_refuse_no_stream(int item, const char *problem)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%s%s", ds_error_item_prefix(item), problem),
+			 item == DS_ONLY_ITEM
+			 ? errhint("Pass the name of a stream, such as \"acc-1\". Events without a stream are appended with docstore.append_to_log().")
+			 : errhint("Pass the name of a stream, such as \"acc-1\". Events without a stream are appended with the op \"append_to_log\".")));
+}
+
 static void
 read_stream(const JsonbValue *given, DsItem *item)
 {
+	if (item->op == DS_APPEND_ITEM && (given == NULL || given->type == jbvNull))
+		ds_stream_item_refuse_no_stream(item->number, given == NULL ? "\"stream\" is missing" : "\"stream\" must not be null");
 	if (given == NULL)
 		refuse(item->number, "\"stream\" is missing");
 	if (given->type != jbvString)

@@ -65,6 +65,15 @@ add_stream_violation(const DsItem *item, DsConflict *conflict)
 	ds_conflict_add(conflict, &violation);
 }
 
+/* Of a scope, why its mark shows nothing: to read again would not help without another one. */
+static const char *
+scope_details(const DsScope *scope)
+{
+	if (scope->seen == NULL || scope->mark_state == DS_MARK_GOOD)
+		return NULL;
+	return scope->mark_state == DS_MARK_FOREIGN ? "\"mark\": \"foreign\"" : "\"mark\": \"outdated\"";
+}
+
 static void
 add_scope_violation(const DsItem *item, const DsScope *scope, DsConflict *conflict)
 {
@@ -78,6 +87,7 @@ add_scope_violation(const DsItem *item, const DsScope *scope, DsConflict *confli
 		.seen = scope->seen,
 		.actual_known = scope->has_tail,
 		.actual = scope->tail,
+		.details = scope_details(scope),
 	};
 
 	if (!ds_conflict_is_full(conflict))

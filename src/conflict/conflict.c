@@ -133,6 +133,7 @@ enum
 	DECIDE_AGAIN,
 	GO_ON,
 	READ_SCOPE,
+	TAKE_MARK,
 	LEAVE_STREAM
 };
 
@@ -144,17 +145,22 @@ static const char *const advice[] = {
 	[DECIDE_AGAIN] = "A document does not contain what if_contains asks for. Load it again and decide again.",
 	[GO_ON] = "The consumer has come further than this cursor. Load its cursor again and go on from there, or delete its document to begin again.",
 	[READ_SCOPE] = "Read the scope again and decide again.",
+	[TAKE_MARK] = "A mark is of another log or server, or from before a restart or failover. "
+	"Take one of this log with docstore.mark(), then read the scope again and decide again.",
 	[LEAVE_STREAM] = "A closed stream takes no more events. Append to another one.",
 };
 
-/* As bits: to load again does not help where row security hides what is there. */
+/*
+ * As bits: to load again does not help where row security hides what is there,
+ * nor to read again a scope of which it is told that its mark does not count.
+ */
 static uint32
 choose_advice(const DsViolation *violation)
 {
 	if (violation->reason == DS_CLOSED)
 		return 1U << LEAVE_STREAM;
 	if (violation->reason == DS_SCOPE_REASON)
-		return 1U << READ_SCOPE;
+		return 1U << (violation->details != NULL ? TAKE_MARK : READ_SCOPE);
 	if (violation->reason == DS_CONDITION)
 		return 1U << DECIDE_AGAIN;
 	if (violation->reason == DS_COLLISION)

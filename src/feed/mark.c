@@ -333,14 +333,17 @@ ds_mark_parse(const char *given, DsMark *mark)
  * Whether the ids in a mark mean something on this server, now; if not, it
  * shows nothing.
  */
-bool
-ds_mark_is_comparable(const DsCollection *events, const DsMark *mark)
+DsMarkState
+ds_mark_check(const DsCollection *events, const DsMark *mark)
 {
 	uint64		next = next_id();
 
-	return mark->log == events->relid && mark->generation == find_generation(events) &&
+	if (mark->log != events->relid ||
+		(mark->generation != 0 && !ds_generation_is_of_this_cluster(mark->generation)))
+		return DS_MARK_FOREIGN;
+	return mark->generation == find_generation(events) &&
 		(mark->run == 0 || mark->run == this_run()) &&
-		mark->xmax <= next && next - mark->xmin < MAX_AGE;
+		mark->xmax <= next && next - mark->xmin < MAX_AGE ? DS_MARK_GOOD : DS_MARK_OUTDATED;
 }
 
 static bool
@@ -371,7 +374,7 @@ find_top(const DsMark *mark, const DsWriter *writer, uint64 next)
 }
 
 /*
- * Whether a mark that is comparable shows an event: its row, as it is now.  The
+ * Whether a mark that is good shows an event: its row, as it is now.  The
  * event is committed, or the own transaction's.
  *
  * Where not all subtransactions are known that ran, one that is not listed may

@@ -37,10 +37,18 @@ typedef struct DsWriter
 	int64		position;
 } DsWriter;
 
+/* Whether its ids mean something on this server, now, or why not. */
+typedef enum DsMarkState
+{
+	DS_MARK_GOOD,
+	DS_MARK_FOREIGN,			/* it is of another log, or of another server */
+	DS_MARK_OUTDATED			/* the server was started anew since, or promoted, or it is too old */
+} DsMarkState;
+
 extern void ds_mark_take(const DsCollection *events, Snapshot snapshot, DsMark *mark);
 extern char *ds_mark_to_cstring(const DsMark *mark);
 extern bool ds_mark_parse(const char *given, DsMark *mark);
-extern bool ds_mark_is_comparable(const DsCollection *events, const DsMark *mark);
+extern DsMarkState ds_mark_check(const DsCollection *events, const DsMark *mark);
 extern bool ds_mark_shows(const DsMark *mark, const DsWriter *writer);
 extern void ds_mark_note_position(Oid events, int64 position);
 

@@ -68,6 +68,7 @@ typedef struct DsScope
 	bool		violated;
 	bool		has_tail;
 	int64		tail;
+	DsMarkState mark_state;
 } DsScope;
 
 extern void ds_scope_read(const JsonbValue *given, int item, DsScope *scope);

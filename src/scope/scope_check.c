@@ -139,6 +139,7 @@ check_seen(const DsLog *log, DsScope *scope)
 	scope->has_tail = ds_scope_unseen(log, scope, &scope->mark, PG_INT64_MIN, &scope->tail);
 	PopActiveSnapshot();
 	scope->violated = scope->has_tail;
+	scope->mark_state = ds_mark_check(&log->events, &scope->mark);
 }
 
 /* An event above what is expected violates a scope; a strict one, also no event just there. */

@@ -160,7 +160,7 @@ ds_scope_unseen(const DsLog *log, const DsScope *scope, const DsMark *mark, int6
 	Datum		values[PARAMETERS] = {0};
 	char		nulls[PARAMETERS];
 
-	if (!ds_mark_is_comparable(&log->events, mark))
+	if (ds_mark_check(&log->events, mark) != DS_MARK_GOOD)
 		return ds_scope_tail(log, scope, above, highest);
 
 	ds_scope_parameters(scope, values, nulls);

@@ -17,7 +17,7 @@ EXCEPTION
 		IF answer::jsonb #> '{violations,0,scope}' <> scope || jsonb_build_object('seen', mark) OR answer::jsonb #>> '{violations,0,seen}' <> mark OR answer::jsonb #> '{violations,0}' ? 'expected' THEN
 			RETURN answer;
 		END IF;
-		RETURN (SELECT string_agg(concat_ws(' ', kind, reason, coalesce(expected::text, 'null'), actual), ', ') FROM docstore.violations(answer));
+		RETURN (SELECT string_agg(concat_ws(' ', kind, reason, coalesce(expected::text, 'null'), actual, answer::jsonb #>> '{violations,0,mark}'), ', ') FROM docstore.violations(answer));
 	WHEN OTHERS THEN
 		RETURN SQLSTATE;
 END
@@ -69,8 +69,25 @@ CREATE FUNCTION pg_temp.forge(mark text, part int, value text) RETURNS text LANG
 	SELECT string_agg(CASE nr WHEN part THEN value ELSE p END, '-' ORDER BY nr) FROM string_to_table(mark, '-') WITH ORDINALITY p(p, nr) $$;
 SELECT docstore.mark('ledger') AS mark \gset
 SELECT p.name, pg_temp.verdict(format('SELECT pg_temp.seen(%L, %L)', p.mark, '{"types": ["B"]}')), pg_temp.verdict(format('SELECT pg_temp.seen(%L, %L)', p.mark, '{"types": ["C"]}')) AS nothing
-FROM (VALUES ('as it is', :'mark'), ('generation', pg_temp.forge(:'mark', 2, '281479271678209')), ('run', pg_temp.forge(:'mark', 3, '2')), ('log', pg_temp.forge(:'mark', 1, '2')), ('no xmax yet', pg_temp.forge(:'mark', 5, '18446744073709551615')),
-	('too old', pg_temp.forge(pg_temp.forge(:'mark', 4, '0'), 5, '0')), ('a standby', pg_temp.forge(:'mark', 3, '0')), ('partial', pg_temp.forge(:'mark', 6, '1'))) p(name, mark);
+FROM (VALUES ('as it is', :'mark'), ('generation', pg_temp.forge(:'mark', 2, '281479271678209')), ('none', pg_temp.forge(:'mark', 2, '0')),
+	('timeline', pg_temp.forge(:'mark', 2, (split_part(:'mark', '-', 2)::bigint + (1::bigint << 32))::text)), ('run', pg_temp.forge(:'mark', 3, '2')), ('log', pg_temp.forge(:'mark', 1, '2')), ('no xmax yet', pg_temp.forge(:'mark', 5, '18446744073709551615')),
+	('long past', pg_temp.forge(pg_temp.forge(:'mark', 4, '0'), 5, '0')), ('a standby', pg_temp.forge(:'mark', 3, '0')), ('partial', pg_temp.forge(:'mark', 6, '1'))) p(name, mark);
+-- the hint says so, since to read again with the same mark would never help
+CREATE FUNCTION pg_temp.hint(mark text, more jsonb DEFAULT '[]') RETURNS text LANGUAGE plpgsql AS $$
+DECLARE
+	hint text;
+BEGIN
+	PERFORM docstore.append('ledger', 'a', '[{"type": "T"}]', -1, more || jsonb_build_array(jsonb_build_object('types', '["B"]'::jsonb, 'seen', mark)));
+EXCEPTION WHEN SQLSTATE 'PT409' THEN
+	GET STACKED DIAGNOSTICS hint = PG_EXCEPTION_HINT;
+	RETURN hint;
+END
+$$;
+SELECT docstore.create_log('other');
+SELECT pg_temp.hint(docstore.mark('other')) AS other_log;
+SELECT pg_temp.hint(pg_temp.forge(:'mark', 3, '2'), '[{"types": ["A"], "expected": "none"}]') AS run_and_position;
+SELECT pg_temp.hint(:'empty') AS good;
+DROP TABLE other, other_streams, other_consumers;
 
 -- the own transaction: what was stored before the mark is seen, what came after it is not
 BEGIN;
