@@ -103,7 +103,8 @@ require_owner(Oid relid)
  * Makes the triggers of a log what they should be (trigger_state.c): that for
  * replication, and with notify that for notifications, too.  Gives a log that
  * an older version has made what it lacks.  Changes nothing where nothing is
- * amiss.  Raises 22023, 42P01, 42809, 42501 for others than the owner.
+ * amiss.  Raises 22023, 42P01, 42809, 42501 for others than the owner, 2BP01
+ * while views or functions need the key that it would replace.
  * Locks: SHARE ROW EXCLUSIVE on the log's tables, ACCESS EXCLUSIVE where the
  * log lacks something.
  */

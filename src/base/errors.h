@@ -28,7 +28,8 @@
  *	39P01	a trigger function that is called by somebody else
  *	42622	a name that is too long for a collection or a log
  *	42703	a guarded table without that version column
- *	2BP01	a table to unguard that is guarded as a partition of another
+ *	2BP01	a table to unguard that is guarded as a partition of another; a log to
+ *			repair whose primary key views or functions depend on
  *	42704	a table that is not guarded
  *	42710	a table that is guarded already, or one of its partitions
  *	42804	a version column of another type

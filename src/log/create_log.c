@@ -164,6 +164,20 @@ release_stream(Oid log, Oid former_key)
 										 quote_identifier(get_rel_name(find_position_key(log)))));
 }
 
+/* Refuse to replace a key while views or functions need it as the primary key: 2BP01. */
+static void
+require_unused_key(Oid log, Oid former_key)
+{
+	const char *users = ds_catalogue_users_of_key(former_key);
+
+	if (users != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_DEPENDENT_OBJECTS_STILL_EXIST),
+				 errmsg("cannot repair log \"%s\" because other objects depend on its primary key", ds_name_of(log)),
+				 errdetail("They group by stream and version, and show other columns: %s.", users),
+				 errhint("Drop them, call docstore.repair_log() again, and create them again with all columns that they show in GROUP BY.")));
+}
+
 static bool
 lacks_tags(Oid log)
 {
@@ -186,6 +200,8 @@ ds_log_complete(Oid log)
 	const char *events = ds_name_of(log);
 	Oid			former_key = find_former_key(log);
 
+	if (OidIsValid(former_key))
+		require_unused_key(log, former_key);
 	if (lacks_tags(log))
 	{
 		ds_plan_execute_utility(psprintf("ALTER TABLE %s ADD COLUMN tags pg_catalog._text COLLATE \"C\"", events));

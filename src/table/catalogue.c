@@ -15,6 +15,7 @@
 #include "access/table.h"
 #include "base/compat.h"
 #include "catalog/dependency.h"
+#include "catalog/objectaddress.h"
 #include "catalog/partition.h"
 #include "catalog/pg_am.h"
 #include "catalog/pg_attribute.h"
@@ -197,32 +198,97 @@ ds_catalogue_index_is_where_not_null(HeapTuple index, AttrNumber column)
 		IsA(test->arg, Var) && ((const Var *) test->arg)->varattno == column;
 }
 
-/* Whether a foreign key refers to the key of an index. */
-bool
-ds_catalogue_is_referred_to(Oid index)
+/*
+ * What depends on an index, or on the constraint that it is for, as addresses:
+ * versions of the server have either.
+ */
+static List *
+find_dependents(Oid index)
 {
 	Relation	rel = table_open(DependRelationId, AccessShareLock);
 	Oid			constraint = get_index_constraint(index);
+	List	   *dependents = NIL;
 	ScanKeyData keys[2];
 	SysScanDesc scan;
 	HeapTuple	tuple;
-	bool		found = false;
 
-	/* A foreign key depends on the index, or on its constraint, as versions of the server have it. */
-	for (int i = 0; i < 2 && !found; i++)
+	for (int i = 0; i < 2; i++)
 	{
 		ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ,
 					ObjectIdGetDatum(i == 0 ? RelationRelationId : ConstraintRelationId));
 		ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ,
 					ObjectIdGetDatum(i == 0 ? index : constraint));
 		scan = systable_beginscan(rel, DependReferenceIndexId, true, NULL, 2, keys);
-		while (HeapTupleIsValid(tuple = systable_getnext(scan)) && !found)
-			found = ((Form_pg_depend) GETSTRUCT(tuple))->classid == ConstraintRelationId &&
-				((Form_pg_depend) GETSTRUCT(tuple))->objid != constraint;
+		while (HeapTupleIsValid(tuple = systable_getnext(scan)))
+		{
+			Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+			ObjectAddress *dependent = palloc(sizeof(ObjectAddress));
+
+			ObjectAddressSet(*dependent, form->classid, form->objid);
+			if (form->objid != index && form->objid != constraint)
+				dependents = lappend(dependents, dependent);
+		}
 		systable_endscan(scan);
 	}
 	table_close(rel, AccessShareLock);
-	return found;
+	return dependents;
+}
+
+/* Whether a foreign key refers to the key of an index. */
+bool
+ds_catalogue_is_referred_to(Oid index)
+{
+	ListCell   *cell;
+
+	foreach(cell, find_dependents(index))
+		if (((const ObjectAddress *) lfirst(cell))->classId == ConstraintRelationId)
+			return true;
+	return false;
+}
+
+/* The view that a rule makes of a relation, or any other object, as messages name it; NULL when it is gone. */
+static char *
+describe_user(const ObjectAddress * object)
+{
+	ObjectAddress user = *object;
+	Relation	rel;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	if (object->classId == RewriteRelationId)
+	{
+		rel = table_open(RewriteRelationId, AccessShareLock);
+		ScanKeyInit(&key, Anum_pg_rewrite_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(object->objectId));
+		scan = systable_beginscan(rel, RewriteOidIndexId, true, NULL, 1, &key);
+		if (HeapTupleIsValid(tuple = systable_getnext(scan)))
+			ObjectAddressSet(user, RelationRelationId, ((Form_pg_rewrite) GETSTRUCT(tuple))->ev_class);
+		systable_endscan(scan);
+		table_close(rel, AccessShareLock);
+	}
+	return getObjectDescription(&user, true);
+}
+
+/*
+ * The views and functions that group by the key of an index and show more than
+ * that, which they may as long as it is the primary key; NULL when there are none.
+ */
+char *
+ds_catalogue_users_of_key(Oid index)
+{
+	StringInfoData users;
+	ListCell   *cell;
+
+	initStringInfo(&users);
+	foreach(cell, find_dependents(index))
+	{
+		const		ObjectAddress *dependent = lfirst(cell);
+		const char *user = dependent->classId == ConstraintRelationId ? NULL : describe_user(dependent);
+
+		if (user != NULL)
+			appendStringInfo(&users, "%s%s", users.len == 0 ? "" : ", ", user);
+	}
+	return users.len == 0 ? NULL : users.data;
 }
 
 /*

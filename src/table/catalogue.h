@@ -34,6 +34,7 @@ extern bool ds_catalogue_index_is_gin_on(HeapTuple index, AttrNumber column);
 extern bool ds_catalogue_index_is_whole(HeapTuple index);
 extern bool ds_catalogue_index_is_where_not_null(HeapTuple index, AttrNumber column);
 extern bool ds_catalogue_is_referred_to(Oid index);
+extern char *ds_catalogue_users_of_key(Oid index);
 extern Oid	ds_catalogue_root(Oid relid);
 extern List *ds_catalogue_sequences(Oid relid, AttrNumber column, DependencyType dependency);
 extern int64 ds_catalogue_lowest_value(Oid sequence);
