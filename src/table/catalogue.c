@@ -198,6 +198,16 @@ ds_catalogue_index_is_where_not_null(HeapTuple index, AttrNumber column)
 		IsA(test->arg, Var) && ((const Var *) test->arg)->varattno == column;
 }
 
+/* In the order in which objects were made. */
+static int
+compare_addresses(const ListCell *left, const ListCell *right)
+{
+	Oid			a = ((const ObjectAddress *) lfirst(left))->objectId;
+	Oid			b = ((const ObjectAddress *) lfirst(right))->objectId;
+
+	return a < b ? -1 : a > b;
+}
+
 /*
  * What depends on an index, or on the constraint that it is for, as addresses:
  * versions of the server have either.
@@ -231,6 +241,7 @@ find_dependents(Oid index)
 		systable_endscan(scan);
 	}
 	table_close(rel, AccessShareLock);
+	list_sort(dependents, compare_addresses);
 	return dependents;
 }
 
