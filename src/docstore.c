@@ -7,8 +7,8 @@
 #include "conflict/conflict.h"
 #include "conflict/deferred.h"
 #include "conflict/expectation.h"
-#include "feed/feed.h"
 #include "fmgr.h"
+#include "log/event_table.h"
 #include "stream/head_statement.h"
 #include "table/collection.h"
 #include "table/document_table.h"
@@ -26,7 +26,7 @@ _PG_init(void)
 	ds_collection_init();
 	ds_document_table_init();
 	ds_head_statement_init();
-	ds_feed_init();
+	ds_event_table_init();
 	ds_expectation_init();
 	ds_conflict_init();
 	ds_engine_init();

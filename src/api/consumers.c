@@ -214,8 +214,8 @@ build_behind(const void *context, DsStatementText *text)
 	const Oid	types[DS_CURSOR_PARAMETERS] = {INT8OID, XID8OID, INT8OID};
 
 	text->sql = psprintf("SELECT pg_catalog.count(*) FROM ONLY %s AS e "
-						 "WHERE " DS_CURSOR_ROW " OPERATOR(pg_catalog.>) ($1, $2, $3)",
-						 ds_name_of(log->events.relid));
+						 "WHERE (%s) OPERATOR(pg_catalog.>) ($1, $2, $3)",
+						 ds_name_of(log->events.relid), ds_cursor_columns(&log->events));
 	text->parameters = DS_CURSOR_PARAMETERS;
 	memcpy(text->types, types, sizeof(types));
 }
@@ -235,7 +235,7 @@ read_stored(const DsLog *log, const char *stored, DsCursor *cursor)
 		ds_cursor_begin(cursor);
 		return states[DS_CURSOR_GOOD];
 	}
-	return ds_cursor_parse(stored, cursor) ? states[ds_cursor_check(log, cursor)] : "invalid";
+	return ds_cursor_parse(stored, cursor) ? states[ds_cursor_check(&log->events, cursor)] : "invalid";
 }
 
 /* How many visible events come after a cursor, safe or not. */

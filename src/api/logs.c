@@ -76,7 +76,7 @@ static void
 read_cursor(text *given, const char *argument, const DsLog *log, DsCursor *cursor)
 {
 	ds_cursor_read(given, argument, cursor);
-	switch (ds_cursor_check(log, cursor))
+	switch (ds_cursor_check(&log->events, cursor))
 	{
 		case DS_CURSOR_GOOD:
 			break;
@@ -106,7 +106,7 @@ read_range(FunctionCallInfo fcinfo, const DsLog *log, DsFeedRange *range)
 	if (PG_NARGS() > 4 && !PG_ARGISNULL(4))
 	{
 		read_cursor(PG_GETARG_TEXT_PP(4), "until", log, &cursor);
-		if (!ds_cursor_is_reached(log, &cursor, &horizon))
+		if (!ds_cursor_is_reached(&log->events, &cursor, &horizon))
 			refuse_ahead(log);
 		range->to = ds_cursor_next_place(&cursor);
 	}
@@ -206,10 +206,10 @@ build_safe_end(const void *context, DsStatementText *text)
 {
 	const DsLog *log = context;
 
-	text->sql = psprintf("SELECT " DS_CURSOR_SQL " FROM ONLY %s AS e "
+	text->sql = psprintf("SELECT %s FROM ONLY %s AS e "
 						 "WHERE (e.generation, e.transaction_id) OPERATOR(pg_catalog.<) ($1, $2) "
 						 "ORDER BY e.generation DESC, e.transaction_id DESC, e.log_position DESC LIMIT 1",
-						 ds_name_of(log->events.relid));
+						 ds_cursor_sql(&log->events), ds_name_of(log->events.relid));
 	set_horizon_types(text);
 }
 

@@ -145,7 +145,7 @@ set_head_values(const Chunk *chunk, Datum *values)
 static Datum
 generation(const Chunk *chunk)
 {
-	return Int64GetDatum(chunk->targets[0]->head->log->events.event.current_generation);
+	return Int64GetDatum(chunk->targets[0]->head->log->events.feed.current_generation);
 }
 
 /* The parameters of the statement that updates or deletes the rows that are locked. */

@@ -1,19 +1,34 @@
 /*
- * cursor.c - how far a reader of a log has come
+ * cursor.c - how far a reader has come
  *
- * A cursor is the place of an event in the order of the feed: its generation,
- * transaction_id and log_position, joined by "-".  To callers it is opaque.
+ * A cursor is the place of a row in the order of the feed: its generation,
+ * transaction_id and position, joined by "-".  To callers it is opaque.
  * There is one way to write a cursor, and nothing else is read as one.
  *
- * One more place has a cursor, the origin: that of a log without events.  Its
- * generation is 0, which no event has, so that all events come after it.
+ * One more place has a cursor, the origin: that of a table without rows.  Its
+ * generation is 0, which no row has, so that all rows come after it.
  */
 #include "postgres.h"
 
 #include "base/errors.h"
 #include "feed/cursor.h"
+#include "table/kind.h"
 #include "utils/builtins.h"
 #include "utils/xid8.h"
+
+/* The columns of a row e that are its place, in SQL. */
+char *
+ds_cursor_columns(const DsCollection *table)
+{
+	return psprintf("e.generation, e.transaction_id, e.%s", ds_kind_of(table)->position);
+}
+
+/* The cursor of a row e, in SQL. */
+char *
+ds_cursor_sql(const DsCollection *table)
+{
+	return psprintf("pg_catalog.concat_ws('-', %s)", ds_cursor_columns(table));
+}
 
 /* Take a number without sign, up to max, and what follows it. */
 static bool
@@ -35,7 +50,7 @@ static char *
 to_cstring(const DsCursor *cursor)
 {
 	return psprintf(INT64_FORMAT "-" UINT64_FORMAT "-" INT64_FORMAT, cursor->generation,
-					U64FromFullTransactionId(cursor->transaction_id), cursor->log_position);
+					U64FromFullTransactionId(cursor->transaction_id), cursor->position);
 }
 
 /* Read a cursor; false when the text is none. */
@@ -45,15 +60,15 @@ ds_cursor_parse(const char *given, DsCursor *cursor)
 	const char *rest = given;
 	uint64		generation;
 	uint64		transaction_id;
-	uint64		log_position;
+	uint64		position;
 
 	if (!take_number(&rest, '-', PG_INT64_MAX, &generation) ||
 		!take_number(&rest, '-', PG_UINT64_MAX, &transaction_id) ||
-		!take_number(&rest, '\0', PG_INT64_MAX, &log_position))
+		!take_number(&rest, '\0', PG_INT64_MAX, &position))
 		return false;
 	cursor->generation = generation;
 	cursor->transaction_id = FullTransactionIdFromU64(transaction_id);
-	cursor->log_position = log_position;
+	cursor->position = position;
 	/* No zeros in front: cursors are equal when their texts are. */
 	return strcmp(to_cstring(cursor), given) == 0;
 }
@@ -77,22 +92,22 @@ ds_cursor_compare(const DsCursor *left, const DsCursor *right)
 		return left->generation < right->generation ? -1 : 1;
 	if (!FullTransactionIdEquals(left->transaction_id, right->transaction_id))
 		return FullTransactionIdPrecedes(left->transaction_id, right->transaction_id) ? -1 : 1;
-	return left->log_position == right->log_position ? 0 : left->log_position < right->log_position ? -1 : 1;
+	return left->position == right->position ? 0 : left->position < right->position ? -1 : 1;
 }
 
-/* Where a log begins: before every event. */
+/* Where a feed begins: before every row. */
 void
 ds_cursor_begin(DsCursor *cursor)
 {
 	cursor->generation = PG_INT64_MIN;
 	cursor->transaction_id = InvalidFullTransactionId;
-	cursor->log_position = PG_INT64_MIN;
+	cursor->position = PG_INT64_MIN;
 }
 
 bool
 ds_cursor_is_origin(const DsCursor *cursor)
 {
-	return cursor->generation == 0 && cursor->log_position == 0 &&
+	return cursor->generation == 0 && cursor->position == 0 &&
 		!FullTransactionIdIsValid(cursor->transaction_id);
 }
 
@@ -102,11 +117,11 @@ ds_cursor_next_place(const DsCursor *cursor)
 {
 	DsCursor	next = *cursor;
 
-	if (next.log_position < PG_INT64_MAX)
-		next.log_position++;
+	if (next.position < PG_INT64_MAX)
+		next.position++;
 	else
 	{
-		next.log_position = PG_INT64_MIN;
+		next.position = PG_INT64_MIN;
 		next.transaction_id.value++;
 	}
 	return next;
@@ -118,5 +133,5 @@ ds_cursor_parameters(const DsCursor *cursor, Datum *values)
 {
 	values[0] = Int64GetDatum(cursor->generation);
 	values[1] = FullTransactionIdGetDatum(cursor->transaction_id);
-	values[2] = Int64GetDatum(cursor->log_position);
+	values[2] = Int64GetDatum(cursor->position);
 }

@@ -8,17 +8,17 @@
 
 #include "feed/cursor.h"
 #include "feed/feed.h"
-#include "log/log.h"
+#include "table/description.h"
 
 /* What can be said of a cursor before anything is read. */
 typedef enum DsCursorState
 {
 	DS_CURSOR_GOOD,
-	DS_CURSOR_FOREIGN,			/* of another server: another event has its position */
-	DS_CURSOR_LOST				/* its event is gone, and others may have come before it since */
+	DS_CURSOR_FOREIGN,			/* of another server: another row has its position */
+	DS_CURSOR_LOST				/* its row is gone, and others may have come before it since */
 } DsCursorState;
 
-extern bool ds_cursor_is_reached(const DsLog *log, const DsCursor *cursor, const DsHorizon *horizon);
-extern DsCursorState ds_cursor_check(const DsLog *log, const DsCursor *cursor);
+extern bool ds_cursor_is_reached(const DsCollection *table, const DsCursor *cursor, const DsHorizon *horizon);
+extern DsCursorState ds_cursor_check(const DsCollection *table, const DsCursor *cursor);
 
 #endif							/* DS_CURSOR_CHECK_H */

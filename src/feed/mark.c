@@ -1,5 +1,5 @@
 /*
- * mark.c - what a snapshot shows of a log
+ * mark.c - what a snapshot shows of a table
  *
  * A mark is a snapshot of the server's, written down: below xmin all
  * transactions had ended, from xmax on none had, and between them those had not
@@ -11,7 +11,7 @@
  * event before it in its stream, so it can be another transaction's, one that
  * had ended, while the writer still ran.  But it is never below the writer's.
  * So what a mark does not show has a transaction_id of xmin or more, and
- * readers find it by the order of the feed: unseen.c.
+ * readers find it by the order of the feed.
  *
  * Ids mean something in one history only.  A mark has the generation of the log
  * (generation.c), and does not count in another one: another cluster, another
@@ -165,10 +165,10 @@ find_generation(const DsCollection *events)
 	int64		generation;
 
 	ds_collection_look_again(events);
-	if (events->event.current_generation != 0)
-		return events->event.current_generation;
+	if (events->feed.current_generation != 0)
+		return events->feed.current_generation;
 	rel = table_open(events->relid, NoLock);
-	generation = ds_generation_look(rel, events->event.feed);
+	generation = ds_generation_look(rel, events);
 	table_close(rel, NoLock);
 	return generation;
 }
@@ -184,8 +184,8 @@ shows_generation(const DsCollection *events, Snapshot snapshot)
 	DsCursor	latest = {0};
 	DsCursor	shown = {0};
 
-	(void) ds_place_find(rel, events->event.feed, SnapshotSelf, BackwardScanDirection, DS_ANY_GENERATION, 0, &latest);
-	(void) ds_place_find(rel, events->event.feed, snapshot, BackwardScanDirection, DS_ANY_GENERATION, 0, &shown);
+	(void) ds_place_find(rel, events->feed.index, SnapshotSelf, BackwardScanDirection, DS_ANY_GENERATION, 0, &latest);
+	(void) ds_place_find(rel, events->feed.index, snapshot, BackwardScanDirection, DS_ANY_GENERATION, 0, &shown);
 	table_close(rel, NoLock);
 	return latest.generation == shown.generation;
 }

@@ -1,5 +1,5 @@
 /*
- * place.h - what is where in the order of a log's readers
+ * place.h - what is where in the order of readers
  */
 #ifndef DS_PLACE_H
 #define DS_PLACE_H
@@ -16,10 +16,9 @@
 /* In place of a strategy: any generation will do. */
 #define DS_ANY_GENERATION	InvalidStrategy
 
-extern bool ds_place_find(Relation events, Oid feed, Snapshot snapshot, ScanDirection direction,
+extern bool ds_place_find(Relation rel, Oid feed, Snapshot snapshot, ScanDirection direction,
 						  StrategyNumber strategy, int64 generation, DsCursor *place);
-extern bool ds_place_is_taken(const DsCollection *events, const DsCursor *place);
-extern bool ds_place_is_visible(const DsCollection *events, const DsCursor *place);
-extern int64 ds_place_find_version(const DsCollection *events, Datum stream, const DsCursor *place);
+extern bool ds_place_is_taken(const DsCollection *table, const DsCursor *place);
+extern bool ds_place_is_visible(const DsCollection *table, const DsCursor *place);
 
 #endif							/* DS_PLACE_H */

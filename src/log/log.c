@@ -171,7 +171,7 @@ inspect_event_indexes(DsCollection *events)
 		if (form->indisunique && is_whole && ds_catalogue_index_is_on(index, key, lengthof(key)))
 			events->key = form->indexrelid;
 		else if (is_whole && ds_catalogue_index_is_on(index, feed, lengthof(feed)))
-			events->event.feed = form->indexrelid;
+			events->feed.index = form->indexrelid;
 		else if (form->indisunique && ds_catalogue_index_is_on(index, ids, lengthof(ids)) &&
 				 ds_catalogue_index_is_where_not_null(index, events->columns[DS_EVENT_ID]))
 			events->event.ids = form->indexrelid;
@@ -216,10 +216,10 @@ ds_log_recognise_events(DsCollection *events, StringInfo missing)
 	inspect_event_indexes(events);
 	if (!OidIsValid(events->key))
 		ds_kind_lacks(missing, "a unique index on \"stream\" and \"version\"");
-	if (!OidIsValid(events->event.feed))
+	if (!OidIsValid(events->feed.index))
 		ds_kind_lacks(missing, "an index on \"generation\", \"transaction_id\" and \"log_position\"");
-	events->event.positions = ds_catalogue_identity(events->relid, events->columns[DS_LOG_POSITION]);
-	if (!OidIsValid(events->event.positions))
+	events->feed.positions = ds_catalogue_identity(events->relid, events->columns[DS_LOG_POSITION]);
+	if (!OidIsValid(events->feed.positions))
 		ds_kind_lacks(missing, "a column \"log_position\" that is an identity");
 }
 

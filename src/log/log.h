@@ -4,13 +4,15 @@
  * The room log/ knows which tables make a log, and which columns and indexes
  * they must have; it enforces that they are found together, are of one owner,
  * and are locked before they are described.  What is in them is known above:
- * heads and events in stream/, their order in feed/.
+ * heads and events in stream/.
  *
  *	log.c			recognises the tables
+ *	event_table.c	that events have an order of readers (feed/), whose end the
+ *					heads remember
  *	create_log.c	makes them and their triggers; a log that is made to notify
  *					does so once for each commit
  *
- * It may call table/ and base/.
+ * It may call feed/ (the order of readers), table/ and base/.
  */
 #ifndef DS_LOG_H
 #define DS_LOG_H
@@ -25,7 +27,7 @@
 #define DS_LOG_STREAMS		"_streams"
 #define DS_LOG_CONSUMERS	"_consumers"
 
-/* The trigger of a table of events that acts where logical replication applies changes; see feed.c. */
+/* The trigger of a table of events that acts where logical replication applies changes; see replicate_event.c. */
 #define DS_LOG_REPLICATE	"docstore_replicate_event"
 
 /* The columns of a table of streams. */

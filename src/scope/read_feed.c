@@ -23,10 +23,10 @@
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
 #include "executor/spi.h"
-#include "feed/place.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "scope/read_feed.h"
+#include "stream/stream_order.h"
 #include "table/plan.h"
 
 /* More walks than these are not worth it. */
@@ -222,12 +222,13 @@ walks_sql(const Question *question, const char *columns)
 static char *
 feed_sql(const Question *question, const char *columns)
 {
+	const char *place = ds_cursor_columns(&question->log->events);
+
 	return psprintf("SELECT %s FROM ONLY %s AS e "
-					"WHERE " DS_CURSOR_ROW " OPERATOR(pg_catalog.>=) ($1, $2, $3) "
-					"AND " DS_CURSOR_ROW " OPERATOR(pg_catalog.<) ($4, $5, $6) AND (%s) "
-					"ORDER BY e.generation, e.transaction_id, e.log_position LIMIT $%d",
-					columns, ds_name_of(question->log->events.relid),
-					ds_scopes_condition(question->log, question->scopes, question->scope_count, SCOPES), MAX_COUNT);
+					"WHERE (%s) OPERATOR(pg_catalog.>=) ($1, $2, $3) "
+					"AND (%s) OPERATOR(pg_catalog.<) ($4, $5, $6) AND (%s) ORDER BY %s LIMIT $%d",
+					columns, ds_name_of(question->log->events.relid), place, place,
+					ds_scopes_condition(question->log, question->scopes, question->scope_count, SCOPES), place, MAX_COUNT);
 }
 
 static int
@@ -241,7 +242,8 @@ build(const void *context, DsStatementText *text)
 {
 	const Question *question = context;
 	const Oid	first_types[] = {INT8OID, XID8OID, INT8OID, INT8OID, XID8OID, INT8OID, INT8OID};
-	const char *columns = psprintf("%s, " DS_CURSOR_SQL, ds_log_read_columns(question->log, question->columns));
+	const char *columns = psprintf("%s, %s", ds_log_read_columns(question->log, question->columns),
+								   ds_cursor_sql(&question->log->events));
 	Oid		   *types;
 
 	text->sql = question->walk_count == 0 ? feed_sql(question, columns)
@@ -284,8 +286,8 @@ set_walk(const Question *question, const Walk *walk, const DsFeedRange *range, D
 	nulls[FROM_VERSION] = nulls[TO_VERSION] = walk->column == DS_STREAM ? ' ' : 'n';
 	if (walk->column != DS_STREAM)
 		return;
-	values[FROM_VERSION] = Int64GetDatum(ds_place_find_version(&question->log->events, values[VALUE], &range->from));
-	values[TO_VERSION] = Int64GetDatum(ds_place_find_version(&question->log->events, values[VALUE], &range->to));
+	values[FROM_VERSION] = Int64GetDatum(ds_stream_find_version(&question->log->events, values[VALUE], &range->from));
+	values[TO_VERSION] = Int64GetDatum(ds_stream_find_version(&question->log->events, values[VALUE], &range->to));
 }
 
 /*

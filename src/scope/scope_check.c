@@ -67,9 +67,9 @@ find_end(const DsLog *log)
 	Relation	rel = table_open(log->events.relid, NoLock);
 	DsCursor	last = {0};
 
-	(void) ds_place_find(rel, log->events.event.feed, SnapshotAny, BackwardScanDirection, DS_ANY_GENERATION, 0, &last);
+	(void) ds_place_find(rel, log->events.feed.index, SnapshotAny, BackwardScanDirection, DS_ANY_GENERATION, 0, &last);
 	table_close(rel, NoLock);
-	return last.log_position;
+	return last.position;
 }
 
 /* What a snapshot does not show is told by the headers of rows, which those may read who may read all columns. */

@@ -98,7 +98,7 @@ add_lock(DsScopeLocks *locks, const DsLog *log, Kind kind, const char *value, in
 {
 	DsScopeLock lock = {
 		.log = log->events.relid,
-		.positions = log->events.event.positions,
+		.positions = log->events.feed.positions,
 		.number = kind == THE_LOG ? 0 : lock_number(kind, value, length),
 		.appends = appends,
 		.checks = !appends,

@@ -134,7 +134,7 @@ walk_generations(Question *question, Datum *values, const char *nulls)
 	walk(question, values, nulls);
 
 	rel = table_open(events->relid, NoLock);
-	while (ds_place_find(rel, events->event.feed, SnapshotAny, BackwardScanDirection,
+	while (ds_place_find(rel, events->feed.index, SnapshotAny, BackwardScanDirection,
 						 BTLessStrategyNumber, last.generation, &last))
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -332,7 +332,7 @@ ds_event_form(const DsAppend *append, const DsEvent *event, Datum *values, bool 
 	values[DS_LOG_POSITION] = Int64GetDatum(event->position);
 	values[DS_VERSION] = Int64GetDatum(event->version);
 	values[DS_RECORDED_AT] = TimestampTzGetDatum(GetCurrentTimestamp());
-	values[DS_GENERATION] = Int64GetDatum(append->log->events.event.current_generation);
+	values[DS_GENERATION] = Int64GetDatum(append->log->events.feed.current_generation);
 	values[DS_TRANSACTION_ID] = UInt64GetDatum(append->transaction_id);
 	values[DS_EVENT_ID] = UUIDPGetDatum(&event->id);
 	nulls[DS_EVENT_ID] = !event->has_id;

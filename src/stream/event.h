@@ -15,6 +15,9 @@
  *					transaction id; event positions follow versions
  *	head_direct.c	heads without the executor
  *	head_statement.c	heads in SQL
+ *	stream_order.c	the order of readers respects each stream
+ *	replicate_event.c	events that logical replication brings get a place of
+ *					this server's
  *
  * It may call log/ (which tables), feed/ (the order of readers), table/, json/
  * and base/.  That a closed stream takes no events, and which version an item

@@ -11,8 +11,8 @@
 #include "access/transam.h"
 #include "access/xact.h"
 #include "base/errors.h"
-#include "feed/feed.h"
 #include "stream/head.h"
+#include "stream/stream_order.h"
 #include "utils/builtins.h"
 
 /*
@@ -26,11 +26,11 @@ ds_head_next_transaction_id(const DsHead *head, Datum stream, bool present, int6
 
 	if (!present)
 		return own;
-	if (head->generation == head->log->events.event.current_generation)
+	if (head->generation == head->log->events.feed.current_generation)
 		return Max(own, head->transaction_id);
 	/* The head was restored, or logical replication has brought it. */
 	ds_collection_look_again(&head->log->events);
-	return U64FromFullTransactionId(ds_feed_follow(&head->log->events, stream, version));
+	return U64FromFullTransactionId(ds_stream_follow(&head->log->events, stream, version));
 }
 
 /* Raise 22003: the stream cannot take more. */

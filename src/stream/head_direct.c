@@ -24,7 +24,7 @@ static void
 set_place(const DsHead *head, const DsCollection *streams, Datum *values, bool *nulls)
 {
 	ds_direct_set(values, nulls, streams->columns[DS_HEAD_GENERATION],
-				  Int64GetDatum(head->log->events.event.current_generation));
+				  Int64GetDatum(head->log->events.feed.current_generation));
 	ds_direct_set(values, nulls, streams->columns[DS_HEAD_TRANSACTION_ID], UInt64GetDatum(head->new_transaction_id));
 	if (head->closes)
 		ds_direct_set(values, nulls, streams->columns[DS_HEAD_CLOSED_AT], TimestampTzGetDatum(GetCurrentTimestamp()));

@@ -309,7 +309,7 @@ ds_events_take_positions(DsAppend *append)
 	for (int i = 0; i < append->count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
-		append->events[i].position = nextval_internal(append->log->events.event.positions, false);
+		append->events[i].position = nextval_internal(append->log->events.feed.positions, false);
 	}
 	ds_mark_note_position(append->log->events.relid, append->events[append->count - 1].position);
 }

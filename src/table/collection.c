@@ -82,7 +82,7 @@ ds_collection_init(void)
 	CacheRegisterRelcacheCallback(collection_changed, (Datum) 0);
 }
 
-/* Whether a trigger can undo or change a write; those for replicas are docstore's (feed.c). */
+/* Whether a trigger can undo or change a write; those for replicas are docstore's (replicate_event.c). */
 static bool
 has_before_triggers(Relation rel)
 {

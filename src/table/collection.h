@@ -26,8 +26,8 @@
  *	distributed.c		what cannot be done with a table of Citus
  *	row_error.c			why a row that its version allows to be written cannot be
  *
- * It may call json/ and base/.  What streams and events are, log/, feed/ and
- * stream/ tell it by registering: kind.h.
+ * It may call json/ and base/.  What streams and events are, log/ and stream/
+ * tell it by registering: kind.h.
  */
 #ifndef DS_COLLECTION_H
 #define DS_COLLECTION_H

@@ -29,6 +29,19 @@ typedef enum DsDocumentColumn
 	DS_DOCUMENT_UPDATED_AT
 } DsDocumentColumn;
 
+/* How readers and writers of a table go on whose rows have an order of readers; see feed.c. */
+typedef struct DsFeed
+{
+	Oid			index;			/* on generation, transaction_id and the position; invalid: there is no such order */
+	Oid			positions;		/* the sequence that positions are drawn from */
+	int64		current_generation; /* see generation.c; 0: the server was in recovery */
+	int64		latest_generation;	/* of the latest row, 0: none */
+
+	/* The last row before that generation which can still get others; 0: none. */
+	int64		unsettled_generation;
+	FullTransactionId unsettled_transaction_id;
+} DsFeed;
+
 /* No kind of table has more columns that are docstore's. */
 #define DS_MAX_COLUMNS 14
 
@@ -64,6 +77,7 @@ typedef struct DsCollection
 	bool		is_plain;		/* needs nothing of the executor: see plain.c */
 	bool		is_plain_insert;	/* nor to insert */
 	bool		distributed;	/* its rows are elsewhere: see distributed.c */
+	DsFeed		feed;
 
 	/* Not remembered, but found out for each batch: see ds_collection_prepare(). */
 	bool		by_place;		/* rows that are locked are found again by ctid */
@@ -81,21 +95,13 @@ typedef struct DsCollection
 		}			document;
 		struct
 		{
-			Oid			positions;	/* the sequence that log_position takes its values from */
 			Oid			ids;	/* the index on stream, event_id, where there is one; else invalid */
-			Oid			feed;	/* the index on generation, transaction_id, log_position */
 			bool		takes_streamless;	/* events without a stream */
 			bool		has_tags_default;	/* which only those events get that are stored without docstore */
 			bool		has_tags_index; /* on the tags of all events that have some */
 			Oid			tags;	/* one that has no others; else invalid */
 			bool		has_index[DS_MAX_COLUMNS];	/* on that column and log_position */
-			bool		has_feed_index[DS_MAX_COLUMNS]; /* on that column, and what feed is on */
-			int64		current_generation; /* see generation.c; 0: the server was in recovery */
-			int64		latest_generation;	/* of the latest event, 0: none; see feed.c */
-
-			/* The last event before that generation which can still get others; 0: none. */
-			int64		unsettled_generation;
-			FullTransactionId unsettled_transaction_id;
+			bool		has_feed_index[DS_MAX_COLUMNS]; /* on that column, and what the feed's is on */
 		}			event;
 	};
 } DsCollection;

@@ -6,10 +6,12 @@
 
 #include "postgres.h"
 
+#include "access/transam.h"
 #include "lib/stringinfo.h"
 #include "table/description.h"
 #include "table/statement.h"
 #include "utils/relcache.h"
+#include "utils/snapshot.h"
 
 /* What the room that knows a kind says of it.  What may be NULL there is nothing to do or to say. */
 typedef struct DsKindRoutine
@@ -26,10 +28,18 @@ typedef struct DsKindRoutine
 	/* Take over what must not change within a call; may be NULL. */
 	void		(*carry_over) (DsCollection *now, const DsCollection *then);
 
+	/*
+	 * The latest place in the order of readers that is remembered elsewhere, for where a snapshot shows no row; false
+	 * when there is none.  May be NULL.
+	 */
+	bool		(*find_former_end) (Oid relid, Snapshot snapshot, int64 *generation,
+									FullTransactionId *transaction_id);
+
 	/* Write the text of a DsStatement, in the current memory context; NULL: takes none of these. */
 	void		(*build) (const DsCollection *table, DsStatement statement, DsStatementText *text);
 
 	uint32		left_empty;		/* the columns that docstore itself leaves NULL, as bits */
+	const char *position;		/* the column that is last in the order of readers; NULL: there is no such order */
 	bool		only_inserted;	/* its rows are never looked up or updated by docstore */
 	bool		found_by_name;	/* so that it is another table under another name */
 
