@@ -22,7 +22,10 @@
  *
  * Of its own transaction a mark shows what a command before it has stored; the
  * rows say which, by cmin.  That can be overwritten, by who fails to erase the
- * event, say; so the event must also have a position that had been drawn.
+ * event, say; so the event must also have a position that had been drawn.  While
+ * events are being stored a trigger sees only those that are before its own,
+ * with the cmin of all of them: then the position must be before the first one
+ * that is not there.
  */
 #include "postgres.h"
 
@@ -93,6 +96,58 @@ last_drawn(Oid events)
 	return 0;
 }
 
+static DsUnderway *underway = NULL;
+
+/* Begin to store events, in the order of their positions, by what runs triggers; it must be ended, also by an error. */
+void
+ds_mark_begin_storing(DsUnderway *begun)
+{
+	begun->outer = underway;
+	underway = begun;
+}
+
+void
+ds_mark_end_storing(const DsUnderway *ended)
+{
+	underway = ended->outer;
+}
+
+/* How many of the events that are being stored the active snapshot shows. */
+static int
+count_stored(const DsCollection *events, const DsUnderway *storing)
+{
+	int			stored = 0;
+	int			missing = storing->count;
+
+	while (stored < missing)
+	{
+		int			middle = stored + (missing - stored) / 2;
+
+		if (ds_place_is_visible(events, &storing->places[middle]))
+			stored = middle + 1;
+		else
+			missing = middle;
+	}
+	return stored;
+}
+
+/* The last position that the transaction has drawn, and before which no event of its own is still missing. */
+static int64
+last_stored(const DsCollection *events)
+{
+	int64		last = last_drawn(events->relid);
+
+	for (const DsUnderway *storing = underway; storing != NULL; storing = storing->outer)
+		if (storing->events == events->relid)
+		{
+			int			stored = count_stored(events, storing);
+
+			if (stored < storing->count)
+				last = Min(last, storing->places[stored].position - 1);
+		}
+	return last;
+}
+
 /*
  * A number for this run of the server, from its start or its recovery from a
  * crash to the next: that of its dynamic shared memory, which it draws then.
@@ -154,7 +209,7 @@ take_own(const DsCollection *events, Snapshot snapshot, uint64 next, DsMark *mar
 	mark->own = widen_all(&top, 1, MyProc->subxids.xids, MyProc->subxidStatus.count, next);
 	mark->is_partial |= MyProc->subxidStatus.overflowed;
 	mark->command = snapshot->curcid;
-	mark->position = last_drawn(events->relid);
+	mark->position = last_stored(events);
 }
 
 /* The generation of what is appended now; on a standby, as far as it has come. */

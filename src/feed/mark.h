@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "feed/cursor.h"
 #include "table/description.h"
 #include "utils/snapshot.h"
 
@@ -25,7 +26,7 @@ typedef struct DsMark
 	int			own_count;
 	uint64	   *own;			/* its ids, and those of subtransactions */
 	CommandId	command;
-	int64		position;		/* the last one that it had drawn */
+	int64		position;		/* the last one that it had drawn, and stored with all before it */
 } DsMark;
 
 /* What tells whether an event is in a mark. */
@@ -45,11 +46,22 @@ typedef enum DsMarkState
 	DS_MARK_OUTDATED			/* the server was started anew since, or promoted, or it is too old */
 } DsMarkState;
 
+/* Events that are being stored, in order; what a trigger sees meanwhile is the first of them, or none. */
+typedef struct DsUnderway
+{
+	Oid			events;
+	int			count;
+	DsCursor   *places;			/* where they will be */
+	struct DsUnderway *outer;	/* those whose trigger stores these */
+} DsUnderway;
+
 extern void ds_mark_take(const DsCollection *events, Snapshot snapshot, DsMark *mark);
 extern char *ds_mark_to_cstring(const DsMark *mark);
 extern bool ds_mark_parse(const char *given, DsMark *mark);
 extern DsMarkState ds_mark_check(const DsCollection *events, const DsMark *mark);
 extern bool ds_mark_shows(const DsMark *mark, const DsWriter *writer);
 extern void ds_mark_note_position(Oid events, int64 position);
+extern void ds_mark_begin_storing(DsUnderway *underway);
+extern void ds_mark_end_storing(const DsUnderway *underway);
 
 #endif							/* DS_MARK_H */

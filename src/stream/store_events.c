@@ -267,9 +267,31 @@ store_chunk(const DsLog *log, Chunk *chunk)
 	SPI_freetuptable(SPI_tuptable);
 }
 
-/* Store them by SQL. */
+/* Where the events of appends will be. */
 static void
-store_by_sql(const DsLog *log, List *appends)
+foresee(const DsLog *log, List *appends, DsUnderway *underway)
+{
+	Place		next = {appends, 0, 0};
+	const DsAppend *append;
+	const DsEvent *event;
+	ListCell   *cell;
+	int			count = 0;
+
+	foreach(cell, appends)
+		count += ((const DsAppend *) lfirst(cell))->count;
+	underway->events = log->events.relid;
+	underway->count = 0;
+	underway->places = palloc(mul_size(count, sizeof(DsCursor)));
+	while ((event = next_event(&next, &append)) != NULL)
+		underway->places[underway->count++] = (DsCursor) {
+			.generation = log->events.feed.current_generation,
+			.transaction_id = FullTransactionIdFromU64(append->transaction_id),
+			.position = event->position,
+		};
+}
+
+static void
+store_chunks(const DsLog *log, List *appends)
 {
 	Place		next = {appends, 0, 0};
 	Chunk	   *chunk = palloc(sizeof(Chunk));
@@ -286,6 +308,26 @@ store_by_sql(const DsLog *log, List *appends)
 	MemoryContextSwitchTo(caller);
 	MemoryContextDelete(context);
 	pfree(chunk);
+}
+
+/* Store them by SQL, which runs the triggers of the log: these may take marks. */
+static void
+store_by_sql(const DsLog *log, List *appends)
+{
+	DsUnderway	underway;
+
+	foresee(log, appends, &underway);
+	ds_mark_begin_storing(&underway);
+	PG_TRY();
+	{
+		store_chunks(log, appends);
+	}
+	PG_FINALLY();
+	{
+		ds_mark_end_storing(&underway);
+	}
+	PG_END_TRY();
+	pfree(underway.places);
 }
 
 /* The same without the executor. */

@@ -167,6 +167,48 @@ ROLLBACK TO s;
 SELECT pg_temp.seen(:'mark', '{"types": ["Tried"]}') AS tried, pg_temp.seen(:'mark', '{"types": ["Before"]}', 'tried') AS "before";
 COMMIT;
 
+-- a trigger of the log itself: before a row it sees those that are stored by then, after it all of the statement; so does a mark that it takes
+CREATE TABLE taken (nr int GENERATED ALWAYS AS IDENTITY, at text, mark text, shown text);
+CREATE FUNCTION take() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF TG_NARGS > 0 AND NEW.type = 'U2' THEN
+		PERFORM docstore.append('ledger', 'nested', '[{"type": "Nested by a trigger"}]');
+	END IF;
+	INSERT INTO taken (at, mark, shown)
+	SELECT concat_ws(' ', TG_WHEN, TG_LEVEL, NEW.type), docstore.mark('ledger'), (SELECT string_agg(type, ' ' ORDER BY version) FROM ledger WHERE stream = 'taken');
+	RETURN NEW;
+END
+$$;
+CREATE TRIGGER b BEFORE INSERT ON ledger FOR EACH ROW WHEN (NEW.stream = 'taken') EXECUTE FUNCTION take();
+CREATE TRIGGER a AFTER INSERT ON ledger FOR EACH ROW WHEN (NEW.stream = 'taken') EXECUTE FUNCTION take();
+BEGIN;
+SELECT count(*) FROM docstore.append('ledger', 'taken', '[{"type": "T1"}, {"type": "T2"}, {"type": "T3"}]');
+CREATE VIEW shows AS SELECT nr, at, shown, (SELECT string_agg(type, ' ' ORDER BY type) FROM unnest('{T1,T2,T3,U1,U2,U3}'::text[]) type
+	WHERE pg_temp.verdict(format('SELECT pg_temp.seen(%L, %L)', mark, jsonb_build_object('types', jsonb_build_array(type)))) !~ 'scope') AS mark FROM taken;
+SELECT * FROM shows ORDER BY nr;
+COMMIT;
+SELECT bool_and(shown IS NOT DISTINCT FROM mark) AS same FROM shows;
+-- and when it has stored others before; then it may count as unseen what was seen
+DROP TRIGGER a ON ledger;
+DROP TRIGGER b ON ledger;
+CREATE TRIGGER b BEFORE INSERT ON ledger FOR EACH ROW WHEN (NEW.stream = 'taken') EXECUTE FUNCTION take('nested');
+TRUNCATE taken;
+BEGIN;
+SELECT count(*) FROM docstore.append('ledger', 'taken', '[{"type": "U1"}, {"type": "U2"}, {"type": "U3"}]');
+SELECT s.*, pg_temp.verdict(format('SELECT pg_temp.seen(%L, %L)', t.mark, '{"types": ["Nested by a trigger"]}')) !~ 'scope' AS nested FROM shows s JOIN taken t USING (nr) ORDER BY nr;
+COMMIT;
+-- an append that fails leaves nothing behind that later marks would mind
+CREATE OR REPLACE FUNCTION take() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'no' USING ERRCODE = '22000'; END $$;
+BEGIN;
+SELECT pg_temp.verdict($$ SELECT count(*) FROM docstore.append('ledger', 'taken', '[{"type": "V"}]') $$);
+SELECT count(*) FROM docstore.append('ledger', 'left', '[{"type": "Left"}]');
+SELECT pg_temp.seen(docstore.mark('ledger'), '{"types": ["Left"]}', 'left') AS "left";
+COMMIT;
+DROP TRIGGER b ON ledger;
+DROP VIEW shows;
+DROP TABLE taken;
+DROP FUNCTION take;
+
 -- who may not read the log gets no mark; row security hides what it hides
 CREATE ROLE regress_docstore_reader;
 SET ROLE regress_docstore_reader;
