@@ -377,6 +377,22 @@ CREATE FUNCTION docstore.unguard(table_name regclass) RETURNS void
 COMMENT ON FUNCTION docstore.unguard(regclass) IS 'remove the guard of a table';
 
 --
+-- Tracked collections
+--
+
+CREATE FUNCTION docstore.track(collection regclass, max_rows integer DEFAULT NULL) RETURNS regclass
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'ds_track';
+
+COMMENT ON FUNCTION docstore.track(regclass, integer) IS 'record each write of a collection in its history; returns that table. max_rows: record that many of the documents that are there, the others when they are written';
+
+CREATE FUNCTION docstore.untrack(collection regclass) RETURNS void
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'ds_untrack';
+
+COMMENT ON FUNCTION docstore.untrack(regclass) IS 'record the writes of a collection no more; its history stays';
+
+--
 -- Internal: what triggers, the planner and the views below call
 --
 
@@ -406,6 +422,24 @@ CREATE FUNCTION docstore_internal.guard_truncate() RETURNS trigger
 	AS 'MODULE_PATHNAME', 'ds_guard_truncate';
 
 COMMENT ON FUNCTION docstore_internal.guard_truncate() IS 'trigger of docstore.guard: note the versions of all documents that are deleted';
+
+CREATE FUNCTION docstore_internal.track_row() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'ds_track_row';
+
+COMMENT ON FUNCTION docstore_internal.track_row() IS 'trigger of docstore.track: record what was written';
+
+CREATE FUNCTION docstore_internal.track_truncate() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'ds_track_truncate';
+
+COMMENT ON FUNCTION docstore_internal.track_truncate() IS 'trigger of docstore.track: record the deletion of all documents';
+
+CREATE FUNCTION docstore_internal.replicate_change() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'ds_replicate_change';
+
+COMMENT ON FUNCTION docstore_internal.replicate_change() IS 'trigger of a history: give what logical replication brings its place in the order of this server';
 
 CREATE FUNCTION docstore_internal.notify_log() RETURNS trigger
 	LANGUAGE c
@@ -468,6 +502,12 @@ CREATE FUNCTION docstore_internal.trigger_fault(relation regclass) RETURNS text
 	AS 'MODULE_PATHNAME', 'ds_trigger_fault';
 
 COMMENT ON FUNCTION docstore_internal.trigger_fault(regclass) IS 'internal: what is wrong with the triggers of a log or a guarded table, NULL if nothing is, for the views';
+
+CREATE FUNCTION docstore_internal.tracking_fault(relation regclass) RETURNS text
+	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100
+	AS 'MODULE_PATHNAME', 'ds_tracking_fault';
+
+COMMENT ON FUNCTION docstore_internal.tracking_fault(regclass) IS 'internal: what is wrong with the triggers of a tracked collection, NULL if nothing is, for the views';
 
 CREATE FUNCTION docstore_internal.conflict_sqlstate() RETURNS text
 	LANGUAGE c STABLE PARALLEL SAFE
@@ -577,13 +617,35 @@ COMMENT ON COLUMN docstore.guarded.size IS 'in bytes, with indexes, TOAST and pa
 COMMENT ON COLUMN docstore.guarded.options IS 'what it is like';
 COMMENT ON COLUMN docstore.guarded.strict IS 'whether an UPDATE has to set the version';
 
+CREATE VIEW docstore.tracked AS
+SELECT
+	pg_catalog.format('%I.%I', n.nspname, c.relname) AS name,
+	pg_catalog.format('%I.%I', hn.nspname, h.relname) AS history,
+	docstore_internal.estimated_rows(h.oid) AS estimated_rows,
+	docstore_internal.table_size(h.oid) AS size,
+	docstore_internal.tracking_fault(c.oid) AS fault
+FROM pg_catalog.pg_trigger AS t
+JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.tgrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+JOIN pg_catalog.pg_class AS h ON h.oid OPERATOR(pg_catalog.=) t.tgconstrrelid
+JOIN pg_catalog.pg_namespace AS hn ON hn.oid OPERATOR(pg_catalog.=) h.relnamespace
+WHERE t.tgfoid OPERATOR(pg_catalog.=) 'docstore_internal.track_row()'::pg_catalog.regprocedure
+	AND t.tgparentid OPERATOR(pg_catalog.=) 0 AND NOT pg_catalog.pg_is_other_temp_schema(c.relnamespace);
+
+COMMENT ON VIEW docstore.tracked IS 'the collections that docstore.track() tracks; of a partitioned table, only the one that was tracked';
+COMMENT ON COLUMN docstore.tracked.name IS 'the qualified name of the collection, as in conflicts';
+COMMENT ON COLUMN docstore.tracked.history IS 'the table with its history';
+COMMENT ON COLUMN docstore.tracked.estimated_rows IS 'of the history, as of the last VACUUM or ANALYZE; NULL before the first';
+COMMENT ON COLUMN docstore.tracked.size IS 'of the history, in bytes, with indexes and TOAST';
+COMMENT ON COLUMN docstore.tracked.fault IS 'what is wrong with the triggers: one is disabled, missing, replaced by one that fires for less, or does not fire for changes that replication applies; NULL if nothing is. docstore.track() repairs it';
+
 CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) AS VALUES
 	(docstore_internal.conflict_sqlstate(), NULL, 'reload',
 		'the conflict: expected versions, conditions or scopes do not hold, or edits to merge collide',
 		'follow the hint: load the listed items again, apply the change to them, and save again; where a condition or a scope does not hold, decide again by what is there now; where edits collide, show the editor both; go on from the consumer''s cursor; append to a stream that is not closed'),
 	('PT428', NULL, 'no',
-		'an UPDATE does not set the version of a table whose guard is strict',
-		'set it to the version that was read, or make the ORM do so'),
+		'an UPDATE does not set the version of a table whose guard is strict, or changes a document of a tracked collection and leaves its version',
+		'set it to the version that was read, or make the ORM do so; raise it, or have docstore.guard do so'),
 	('22023', 'invalid_parameter_value', 'no',
 		'a bad argument: a NULL or empty id, data that is not an object, an unknown op or key, a number or word that is not an expected version, the same document twice, a scope without expected, a merge that expects no exact version, a rule of a merge that can never apply, a cursor that is not of this log or whose event is lost, a request_id that was used with other changes',
 		'correct the call: the message names the item'),
@@ -597,8 +659,8 @@ CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) A
 		'a row with NULL in a column that docstore reads, whose NOT NULL constraint was not validated',
 		'give the row a value'),
 	('23505', 'unique_violation', 'no',
-		'an append of which some events are stored already, and others are not; the DETAIL names them',
-		'send the append exactly as it was, or give new events new ids'),
+		'an append of which some events are stored already, and others are not; the DETAIL names them; a version that the history of a tracked document is beyond',
+		'send the append exactly as it was, or give new events new ids; write the document with docstore, or give it a higher version'),
 	('25000', 'invalid_transaction_state', 'no',
 		'a write in a parallel query',
 		'mark the function that calls it PARALLEL UNSAFE'),
@@ -612,8 +674,8 @@ CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) A
 		'a BEFORE trigger of the table undid the write, or changed id or version; or, of an event, anything but data and metadata; or a trigger or function that a call ran changed what the call itself writes',
 		'let the trigger return the row with these unchanged; change what the call writes in an AFTER trigger, or in another call'),
 	('39P01', 'trigger_protocol_violated', 'no',
-		'a trigger function of guards or logs was called by something else',
-		'call docstore.guard or docstore.create_log instead'),
+		'a trigger function of guards, tracked collections or logs was called by something else',
+		'call docstore.guard, docstore.track or docstore.create_log instead'),
 	('40001', 'serialization_failure', 'again',
 		'the transaction''s snapshot is too old for the check, or another rare case',
 		'begin the transaction again'),
@@ -627,25 +689,28 @@ CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) A
 		'a table to guard has no such column',
 		'name its version column'),
 	('42622', 'name_too_long', 'no',
-		'a name of more than 63 bytes for a collection, or of more than 53 for a log',
+		'a name of more than 63 bytes for a collection, of more than 55 for one that is tracked, or of more than 53 for a log',
 		'shorten it'),
 	('2BP01', 'dependent_objects_still_exist', 'no',
 		'a table to unguard is guarded as a partition of another; views or functions depend on the primary key of a log to repair',
 		'unguard that table, or detach the partition; drop the views that the DETAIL names, and create them again after the repair'),
 	('42704', 'undefined_object', 'no',
-		'a table that is not guarded',
-		'none is needed: it has no guard'),
+		'a table that is not guarded, or a collection that is not tracked',
+		'nothing is to be undone; to read its history, track it first'),
 	('42710', 'duplicate_object', 'no',
 		'a table that is guarded already, or one of its partitions',
 		'unguard it first to name another version column; unguard the partition, too'),
 	('42804', 'datatype_mismatch', 'no',
 		'a version column that is not a smallint, integer or bigint',
 		'name another column'),
+	('42P07', 'duplicate_table', 'no',
+		'a collection to track whose history would have the name of another table',
+		'rename that table'),
 	('42P01', 'undefined_table', 'no',
 		'no such table',
 		'check the name and the search_path'),
 	('42809', 'wrong_object_type', 'no',
-		'a table that is not a collection or a log, or that cannot be guarded',
+		'a table that is not a collection or a log, or that cannot be guarded or tracked, or have a history',
 		'the DETAIL says what it lacks'),
 	('55006', 'object_in_use', 'no',
 		'a trigger or function has altered or dropped a table of the very call that fired it',
@@ -664,4 +729,4 @@ COMMENT ON COLUMN docstore.error_codes.retry IS 'reload: load again, apply the c
 COMMENT ON COLUMN docstore.error_codes.meaning IS 'when it is raised';
 COMMENT ON COLUMN docstore.error_codes.remedy IS 'what to do';
 
-GRANT SELECT ON docstore.collections, docstore.logs, docstore.guarded, docstore.error_codes TO PUBLIC;
+GRANT SELECT ON docstore.collections, docstore.logs, docstore.guarded, docstore.tracked, docstore.error_codes TO PUBLIC;

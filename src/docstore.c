@@ -8,6 +8,7 @@
 #include "conflict/deferred.h"
 #include "conflict/expectation.h"
 #include "fmgr.h"
+#include "history/history.h"
 #include "log/event_table.h"
 #include "stream/head_statement.h"
 #include "table/collection.h"
@@ -27,6 +28,7 @@ _PG_init(void)
 	ds_document_table_init();
 	ds_head_statement_init();
 	ds_event_table_init();
+	ds_history_init();
 	ds_expectation_init();
 	ds_conflict_init();
 	ds_engine_init();

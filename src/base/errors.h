@@ -9,16 +9,19 @@
  *	internal.c			the schema of the functions that only docstore calls
  *	array.c				arrays that a caller gave
  *	subtransaction.c	what can be taken back
+ *	after_triggers.c	triggers that wait for several statements
  *
  * A client may match on these codes; they are part of the interface.
  *
  *	PT409	the conflict (docstore.conflict_sqlstate changes it): conflict.c
- *	PT428	an UPDATE that does not set the version, where the guard is strict
+ *	PT428	an UPDATE that does not set the version, where the guard is strict; one
+ *			that changes data and leaves the version, of a tracked collection
  *	22023	a bad argument: a value that breaks a rule of the call
  *	22P02	an id that is not of the collection's id type
  *	22003	a version or revision that cannot grow any more
  *	23502	a row with NULL where the NOT NULL constraint was not validated
- *	23505	an append of which some events are stored already, and others not
+ *	23505	an append of which some events are stored already, and others not; a
+ *			version that is not above all that history has of a document
  *	25006	a write in a read-only transaction or on a standby
  *	0A000	what cannot be done with a table that is distributed
  *	27000	a trigger of the table undid or changed a write
@@ -30,11 +33,13 @@
  *	42703	a guarded table without that version column
  *	2BP01	a table to unguard that is guarded as a partition of another; a log to
  *			repair whose primary key views or functions depend on
- *	42704	a table that is not guarded
+ *	42704	a table that is not guarded, or tracked
  *	42710	a table that is guarded already, or one of its partitions
  *	42804	a version column of another type
+ *	42P07	a collection to track whose history's name another table has
  *	42P01	no such table
- *	42809	a table that is no collection, or no log, or cannot be guarded
+ *	42809	a table that is no collection, or no log, or cannot be guarded or tracked,
+ *			or have a history
  *	55006	a table that a trigger or function has altered while the call was using it
  *	25000	a write in a worker of a parallel query, or beside one
  *	54000	an id, or a stream's name, that is too long for its index; more items in

@@ -29,6 +29,7 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/after_triggers.h"
 #include "base/errors.h"
 #include "base/subtransaction.h"
 #include "batch/attempt.h"
@@ -144,20 +145,6 @@ refuse_distributed(const DsBatch *batch)
 			ds_distributed_refuse_log(&batch->items[i].log->events, &batch->items[i].log->streams);
 }
 
-/* Fire the AFTER triggers that the batch's statements have queued. */
-static void
-fire_triggers(void)
-{
-	EState	   *estate = CreateExecutorState();
-
-	PushActiveSnapshot(GetTransactionSnapshot());
-	AfterTriggerEndQuery(estate);
-	PopActiveSnapshot();
-	ExecResetTupleTable(estate->es_tupleTable, false);
-	ExecCloseResultRelations(estate);
-	FreeExecutorState(estate);
-}
-
 /*
  * One try, all of whose statements are one to AFTER triggers.  A try that
  * wrote nothing has queued none; one that is taken back fires none.
@@ -172,7 +159,7 @@ attempt_at_once(DsBatch *batch, bool may_try_again, bool raise)
 	if (result == DS_VIOLATED && raise)
 		raise_conflict(batch);
 	if (result == DS_DONE || !batch->in_subtransaction)
-		fire_triggers();
+		ds_after_triggers_fire();
 	return result;
 }
 

@@ -58,30 +58,75 @@ stored_in(MemoryContext row, const DsTarget *target, bool is_new)
 	return JsonbPGetDatum(stored);
 }
 
-/* Update rows that are locked, each at its place: DS_UPDATE_MANY. */
+/* Update one that is locked, at its place; false when it is not there any more. */
+static bool
+update_target(DsDirect *direct, DsDocumentDirect *document, DsTarget *target, Datum data)
+{
+	if (!ds_direct_fetch(direct, &target->place, target->id))
+		return false;
+	target->version = target->actual + (document != NULL ? 1 : target->head->growth);
+	return document != NULL
+		? ds_document_direct_update(document, data, target->version)
+		: ds_head_direct_update(direct, target->head, data, target->version);
+}
+
+static void
+update_targets(DsDirect *direct, DsDocumentDirect *document, DsTarget **targets, int count)
+{
+	MemoryContext row = begin_rows();
+
+	CheckCmdReplicaIdentity(direct->table, CMD_UPDATE);
+	for (int i = 0; i < count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		targets[i]->written = update_target(direct, document, targets[i], stored_in(row, targets[i], false));
+	}
+	MemoryContextDelete(row);
+}
+
+/* Update rows that are locked: DS_UPDATE_MANY. */
 void
 ds_step_direct_update(DsTarget **targets, int count)
 {
-	MemoryContext row = begin_rows();
-	DsDirect	direct;
+	if (targets[0]->head == NULL)
+	{
+		DsDocumentDirect document;
 
-	ds_direct_begin(&direct, targets[0]->collection);
-	CheckCmdReplicaIdentity(direct.table, CMD_UPDATE);
+		ds_document_direct_begin(&document, targets[0]->collection);
+		update_targets(&document.direct, &document, targets, count);
+		ds_document_direct_end(&document);
+	}
+	else
+	{
+		DsDirect	direct;
+
+		ds_direct_begin(&direct, targets[0]->collection);
+		update_targets(&direct, NULL, targets, count);
+		ds_direct_end(&direct);
+	}
+}
+
+/* Insert a row; false when its id is taken. */
+static bool
+insert_target(DsDirect *direct, DsDocumentDirect *document, DsTarget *target, Datum data)
+{
+	if (document != NULL)
+		return ds_document_direct_insert(document, target->id, data, &target->version);
+	target->version = target->head->growth;
+	return ds_head_direct_insert(direct, target->head, target->id, data);
+}
+
+static void
+insert_targets(DsDirect *direct, DsDocumentDirect *document, DsTarget **targets, int count)
+{
+	MemoryContext row = begin_rows();
+
+	direct->shares_token = true;
 	for (int i = 0; i < count; i++)
 	{
-		DsTarget   *target = targets[i];
-		Datum		data = stored_in(row, target, false);
-		int64		version = target->actual + (target->head == NULL ? 1 : target->head->growth);
-
 		CHECK_FOR_INTERRUPTS();
-		if (!ds_direct_fetch(&direct, &target->place, target->id))
-			continue;
-		target->written = target->head == NULL
-			? ds_document_direct_update(&direct, data, version)
-			: ds_head_direct_update(&direct, target->head, data, version);
-		target->version = version;
+		targets[i]->written = insert_target(direct, document, targets[i], stored_in(row, targets[i], true));
 	}
-	ds_direct_end(&direct);
 	MemoryContextDelete(row);
 }
 
@@ -93,25 +138,20 @@ ds_step_direct_update(DsTarget **targets, int count)
 void
 ds_step_direct_insert(DsTarget **targets, int count)
 {
-	MemoryContext row = begin_rows();
-	DsDirect	direct;
-
-	ds_direct_begin(&direct, targets[0]->collection);
-	direct.shares_token = true;
-	for (int i = 0; i < count; i++)
+	if (targets[0]->head == NULL)
 	{
-		DsTarget   *target = targets[i];
-		Datum		data = stored_in(row, target, true);
+		DsDocumentDirect document;
 
-		CHECK_FOR_INTERRUPTS();
-		if (target->head == NULL)
-			target->written = ds_document_direct_insert(&direct, target->id, data, &target->version);
-		else
-		{
-			target->written = ds_head_direct_insert(&direct, target->head, target->id, data);
-			target->version = target->head->growth;
-		}
+		ds_document_direct_begin(&document, targets[0]->collection);
+		insert_targets(&document.direct, &document, targets, count);
+		ds_document_direct_end(&document);
 	}
-	ds_direct_end(&direct);
-	MemoryContextDelete(row);
+	else
+	{
+		DsDirect	direct;
+
+		ds_direct_begin(&direct, targets[0]->collection);
+		insert_targets(&direct, NULL, targets, count);
+		ds_direct_end(&direct);
+	}
 }

@@ -21,8 +21,10 @@
 #include "postgres.h"
 
 #include "access/xact.h"
+#include "base/after_triggers.h"
 #include "base/errors.h"
 #include "base/subtransaction.h"
+#include "commands/trigger.h"
 #include "document/document.h"
 #include "document/document_direct.h"
 #include "executor/spi.h"
@@ -60,12 +62,12 @@ find_one(const DsCollection *collection, DsStatement statement, DsExecution exec
  * What a BEFORE trigger has made of the id is 27000.
  */
 static bool
-write_one(const DsCollection *collection, DsStatement statement,
-		  Datum id, Datum second, Datum third, DsOutcome *outcome)
+write_as(const DsCollection *collection, DsStatement statement, DsExecution execution,
+		 Datum id, Datum second, Datum third, DsOutcome *outcome)
 {
 	Datum		values[DS_STATEMENT_MAX_PARAMETERS] = {id, second, third};
 
-	outcome->written = ds_plan_execute(collection, statement, DS_WRITE, values, NULL) > 0;
+	outcome->written = ds_plan_execute(collection, statement, execution, values, NULL) > 0;
 	if (outcome->written)
 	{
 		outcome->version = ds_plan_int64(0, 1);
@@ -74,6 +76,13 @@ write_one(const DsCollection *collection, DsStatement statement,
 	}
 	SPI_freetuptable(SPI_tuptable);
 	return outcome->written;
+}
+
+static bool
+write_one(const DsCollection *collection, DsStatement statement,
+		  Datum id, Datum second, Datum third, DsOutcome *outcome)
+{
+	return write_as(collection, statement, DS_WRITE, id, second, third, outcome);
 }
 
 /*
@@ -209,6 +218,27 @@ typedef struct Insertion
 } Insertion;
 
 /*
+ * Execute the INSERT; false when it wrote nothing.  The AFTER triggers of a
+ * tracked collection wait until it is certain that the version is not too low,
+ * as history would refuse it.
+ */
+static bool
+insert_row(Insertion *insertion)
+{
+	bool		is_tracked = OidIsValid(insertion->collection->document.history);
+	bool		is_written;
+
+	if (is_tracked)
+		AfterTriggerBeginQuery();
+	is_written = write_as(insertion->collection, insertion->statement, is_tracked ? DS_WRITE_BATCH : DS_WRITE,
+						  insertion->id, insertion->data, Int64GetDatum(insertion->version), insertion->outcome);
+	insertion->is_too_low = is_written && ds_floor_reaches(&insertion->floor, insertion->version);
+	if (is_tracked && !insertion->is_too_low)
+		ds_after_triggers_fire();
+	return is_written;
+}
+
+/*
  * Insert a document; false when its id is taken, or its version used up by the
  * time that the id is won: see floor.c.
  */
@@ -221,15 +251,13 @@ insert_above_floor(void *context)
 
 	CommandCounterIncrement();
 	began = GetCurrentCommandId(false);
-	if (!write_one(insertion->collection, insertion->statement, insertion->id, insertion->data,
-				   Int64GetDatum(insertion->version), outcome))
+	if (!insert_row(insertion))
 	{
 		refuse_own_row(insertion->collection, insertion->id, began);
 		return false;
 	}
 	if (outcome->version != insertion->version)
 		ds_row_refuse_trigger(insertion->collection, insertion->id);
-	insertion->is_too_low = ds_floor_reaches(&insertion->floor, insertion->version);
 	outcome->written = !insertion->is_too_low;
 	return outcome->written;
 }

@@ -14,10 +14,33 @@
 #include "table/engine.h"
 #include "utils/timestamp.h"
 
+/* Begin to write documents; those of a tracked collection are recorded, as its trigger would. */
+void
+ds_document_direct_begin(DsDocumentDirect *document, const DsCollection *collection)
+{
+	DsTracked	tracked;
+
+	ds_direct_begin(&document->direct, collection);
+	document->is_tracked = OidIsValid(collection->document.history);
+	if (!document->is_tracked)
+		return;
+	ds_tracked_describe(document->direct.table, collection->document.history, &tracked);
+	ds_recorder_begin(&document->recorder, &tracked);
+}
+
+void
+ds_document_direct_end(DsDocumentDirect *document)
+{
+	if (document->is_tracked)
+		ds_recorder_end(&document->recorder);
+	ds_direct_end(&document->direct);
+}
+
 /* Update the document that was found; false when somebody has changed it since. */
 bool
-ds_document_direct_update(DsDirect *direct, Datum data, int64 version)
+ds_document_direct_update(DsDocumentDirect *document, Datum data, int64 version)
 {
+	DsDirect   *direct = &document->direct;
 	const DsCollection *collection = direct->collection;
 	Datum	   *values = direct->found->tts_values;
 	bool	   *nulls = direct->found->tts_isnull;
@@ -28,7 +51,12 @@ ds_document_direct_update(DsDirect *direct, Datum data, int64 version)
 	ds_direct_set(values, nulls, collection->columns[DS_DOCUMENT_UPDATED_AT],
 				  TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()));
 	ds_direct_form_changed(direct);
-	return ds_direct_update(direct);
+	if (!ds_direct_update(direct))
+		return false;
+	if (document->is_tracked)
+		ds_recorder_record(&document->recorder, ExecFetchSlotHeapTuple(direct->found, false, NULL),
+						   ExecFetchSlotHeapTuple(direct->formed, false, NULL));
+	return true;
 }
 
 /* Form a new document. */
@@ -55,8 +83,9 @@ form_new(DsDirect *direct, Datum id, Datum data, int64 version)
  * since the last one.
  */
 bool
-ds_document_direct_insert(DsDirect *direct, Datum id, Datum data, int64 *version)
+ds_document_direct_insert(DsDocumentDirect *document, Datum id, Datum data, int64 *version)
 {
+	DsDirect   *direct = &document->direct;
 	DsInsertion result;
 
 	do
@@ -66,13 +95,19 @@ ds_document_direct_insert(DsDirect *direct, Datum id, Datum data, int64 *version
 		form_new(direct, id, data, *version);
 		result = ds_direct_insert(direct, id, *version);
 	} while (result == DS_TOO_LOW);
-	return result == DS_INSERTED;
+	if (result != DS_INSERTED)
+		return false;
+	if (document->is_tracked)
+		ds_recorder_record(&document->recorder, NULL, ExecFetchSlotHeapTuple(direct->formed, false, NULL));
+	return true;
 }
 
 /* Write a document that is there, or say why it must not be where that is final. */
 static bool
-try_update(DsDirect *direct, Datum id, Datum data, int64 expected, DsOutcome *outcome)
+try_update(DsDocumentDirect *document, Datum id, Datum data, int64 expected, DsOutcome *outcome)
 {
+	DsDirect   *direct = &document->direct;
+
 	outcome->present = ds_direct_find(direct, id);
 	if (outcome->present)
 		outcome->actual = ds_direct_version(direct);
@@ -81,7 +116,7 @@ try_update(DsDirect *direct, Datum id, Datum data, int64 expected, DsOutcome *ou
 	if (outcome->reason != DS_NO_REASON)
 		return !outcome->present || ds_expectation_is_passed(expected, outcome->actual);
 	if (!outcome->present || outcome->actual == PG_INT64_MAX ||
-		!ds_document_direct_update(direct, data, outcome->actual + 1))
+		!ds_document_direct_update(document, data, outcome->actual + 1))
 		return false;
 	outcome->written = true;
 	outcome->version = outcome->actual + 1;
@@ -89,11 +124,11 @@ try_update(DsDirect *direct, Datum id, Datum data, int64 expected, DsOutcome *ou
 }
 
 static bool
-try_insert(DsDirect *direct, Datum id, Datum data, DsOutcome *outcome)
+try_insert(DsDocumentDirect *document, Datum id, Datum data, DsOutcome *outcome)
 {
 	int64		version;
 
-	if (!ds_document_direct_insert(direct, id, data, &version))
+	if (!ds_document_direct_insert(document, id, data, &version))
 		return false;
 	memset(outcome, 0, sizeof(DsOutcome));
 	outcome->written = true;
@@ -113,22 +148,22 @@ ds_document_direct_upsert(const DsCollection *collection, Datum id, Datum data, 
 	bool		may_insert = ((expected == DS_NO_VERSION || expected == DS_ANY_VERSION) &&
 							  ds_engine_inserts(collection));
 	bool		is_done = false;
-	DsDirect	direct;
+	DsDocumentDirect document;
 
 	memset(outcome, 0, sizeof(DsOutcome));
 	if (expected == DS_NO_VERSION ? !may_insert : !may_update)
 		return false;
 
-	ds_direct_begin(&direct, collection);
-	direct.looks_first = expected == DS_NO_VERSION;
+	ds_document_direct_begin(&document, collection);
+	document.direct.looks_first = expected == DS_NO_VERSION;
 	if (may_update)
 	{
-		CheckCmdReplicaIdentity(direct.table, CMD_UPDATE);
-		is_done = try_update(&direct, id, data, expected, outcome);
+		CheckCmdReplicaIdentity(document.direct.table, CMD_UPDATE);
+		is_done = try_update(&document, id, data, expected, outcome);
 	}
 	if (!is_done && may_insert && !outcome->present)
-		is_done = try_insert(&direct, id, data, outcome);
-	ds_direct_end(&direct);
+		is_done = try_insert(&document, id, data, outcome);
+	ds_document_direct_end(&document);
 
 	if (!is_done)
 		memset(outcome, 0, sizeof(DsOutcome));

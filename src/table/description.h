@@ -16,6 +16,7 @@ typedef enum DsKind
 	DS_DOCUMENTS,				/* a collection */
 	DS_STREAMS,					/* of a log: the heads, one row for each stream */
 	DS_EVENTS,					/* of a log: the events; the table that is the log */
+	DS_HISTORY,					/* of a collection that is tracked, or was */
 	DS_KINDS
 } DsKind;
 
@@ -92,6 +93,7 @@ typedef struct DsCollection
 			bool		hides_floor;	/* here is only what another node has for it */
 			bool		has_partitions; /* or is one */
 			int64		attached_floor; /* of partitions */
+			Oid			history;	/* where writes are recorded, see tracking.c; invalid: nowhere */
 		}			document;
 		struct
 		{
@@ -103,6 +105,10 @@ typedef struct DsCollection
 			bool		has_index[DS_MAX_COLUMNS];	/* on that column and log_position */
 			bool		has_feed_index[DS_MAX_COLUMNS]; /* on that column, and what the feed's is on */
 		}			event;
+		struct
+		{
+			const char *obstacle;	/* to putting rows into it without the executor, or NULL */
+		}			history;
 	};
 } DsCollection;
 

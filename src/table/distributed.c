@@ -139,3 +139,13 @@ ds_distributed_refuse_guard(Oid relid)
 			   "Its rows are in other tables, which do not have the triggers of the guard.",
 			   "Undistribute the table, or write it with docstore's functions, which compare versions themselves.");
 }
+
+/* Raise 0A000 for a collection that is to be tracked. */
+void
+ds_distributed_refuse_track(Oid relid)
+{
+	if (ds_distributed_is(relid))
+		refuse("collection", relid,
+			   "Its documents are in other tables, whose writes cannot be recorded in one history.",
+			   "Undistribute the table with undistribute_table() of Citus.");
+}

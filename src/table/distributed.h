@@ -16,5 +16,6 @@ extern void ds_distributed_refuse_log(const DsCollection *events, const DsCollec
 pg_noreturn extern void ds_distributed_refuse_hidden_floor(Oid relid);
 extern void ds_distributed_refuse_floor(Oid relid);
 extern void ds_distributed_refuse_guard(Oid relid);
+extern void ds_distributed_refuse_track(Oid relid);
 
 #endif							/* DS_DISTRIBUTED_H */

@@ -12,6 +12,7 @@
 #include "table/document_table.h"
 #include "table/floor.h"
 #include "table/kind.h"
+#include "table/tracking.h"
 
 /*
  * Describe a collection, or list what it lacks.  Two ids must never be equal to
@@ -50,8 +51,9 @@ recognise(DsCollection *collection, StringInfo missing)
 }
 
 static void
-describe(pg_attribute_unused() Relation rel, DsCollection *collection)
+describe(Relation rel, DsCollection *collection)
 {
+	collection->document.history = ds_tracking_history(rel);
 	ds_floor_describe(collection);
 }
 

@@ -24,6 +24,7 @@
 #include "commands/trigger.h"
 #include "table/kind.h"
 #include "table/plain.h"
+#include "table/tracking.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -38,14 +39,16 @@ is_known(const Trigger *trigger)
 /*
  * Whether a trigger fires when docstore writes: of rows that are never updated
  * here those on INSERT.  Those that fire for replicas only do not: see
- * engine.c.
+ * engine.c.  What those of tracking do is done without the executor as well
+ * (document_direct.c).
  */
 static bool
 fires(const Trigger *trigger, const DsCollection *collection)
 {
 	return (!ds_kind_of(collection)->only_inserted || TRIGGER_FOR_INSERT(trigger->tgtype)) &&
 		trigger->tgenabled != TRIGGER_FIRES_ON_REPLICA &&
-		trigger->tgenabled != TRIGGER_DISABLED;
+		trigger->tgenabled != TRIGGER_DISABLED &&
+		!ds_tracking_is_as_made(trigger);
 }
 
 /*

@@ -1,0 +1,231 @@
+/*
+ * change.c - the rows of a history: found, and written without the executor
+ *
+ * A row is put into the table and its indexes by the functions that the executor
+ * itself calls.  So who writes a document needs no privilege on its history,
+ * row security of that does not apply, and nothing of a user's runs but what an
+ * index of the history computes, as it does for any INSERT.
+ *
+ * Callers hold the row of the document, and so everybody else's changes of it
+ * are committed.  They are looked up as they are now, whatever snapshot the
+ * transaction has, and its own with them: SnapshotSelf.  A lookup with that
+ * can miss a row that is erased at that very moment, so who does not find what
+ * he expects looks once more (record.c).
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/relscan.h"
+#include "access/stratnum.h"
+#include "access/sysattr.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "access/xact.h"
+#include "base/compat.h"
+#include "catalog/pg_type.h"
+#include "commands/sequence.h"
+#include "executor/executor.h"
+#include "history/author.h"
+#include "history/change.h"
+#include "utils/builtins.h"
+#include "utils/datum.h"
+#include "utils/fmgroids.h"
+#include "utils/snapmgr.h"
+#include "utils/xid8.h"
+
+/* Open a history that is locked. */
+void
+ds_changes_begin(DsChanges *changes, const DsCollection *history)
+{
+	memset(changes, 0, sizeof(DsChanges));
+	changes->history = *history;
+	changes->context = CurrentMemoryContext;
+	changes->table = table_open(history->relid, NoLock);
+	changes->key = index_open(history->key, RowExclusiveLock);
+	changes->scan = index_beginscan(changes->table, changes->key, SnapshotSelf, NULL, 1, 0, 0);
+	changes->found = table_slot_create(changes->table, NULL);
+	changes->formed = MakeSingleTupleTableSlot(RelationGetDescr(changes->table), &TTSOpsHeapTuple);
+	ScanKeyEntryInitialize(&changes->by_id, 0, 1, BTEqualStrategyNumber, InvalidOid,
+						   changes->key->rd_indcollation[0], history->id_type->equal, (Datum) 0);
+}
+
+void
+ds_changes_end(DsChanges *changes)
+{
+	index_endscan(changes->scan);
+	index_close(changes->key, NoLock);
+	ExecDropSingleTupleTableSlot(changes->found);
+	ExecDropSingleTupleTableSlot(changes->formed);
+	if (changes->target != NULL)
+	{
+		ExecCloseIndices(changes->target);
+		FreeExecutorState(changes->estate);
+	}
+	table_close(changes->table, NoLock);
+}
+
+/* A column of the row that was found, which cannot be NULL. */
+static Datum
+value_of(DsChanges *changes, DsChangeColumn column)
+{
+	bool		is_null;
+	Datum		value = slot_getattr(changes->found, changes->history.columns[column], &is_null);
+
+	if (is_null)
+		elog(ERROR, "unexpected NULL in column \"%s\"", ds_change_columns[column]);
+	return value;
+}
+
+static char
+first_letter(DsChanges *changes)
+{
+	text	   *value = DatumGetTextPP(value_of(changes, DS_CHANGE_OP));
+
+	return VARSIZE_ANY_EXHDR(value) == 0 ? '\0' : *VARDATA_ANY(value);
+}
+
+/* What a scan allocates while it goes on must last as long as the scan. */
+static bool
+find_last(DsChanges *changes, Datum id)
+{
+	MemoryContext caller = MemoryContextSwitchTo(changes->context);
+	bool		found;
+
+	changes->by_id.sk_argument = id;
+	index_rescan(changes->scan, &changes->by_id, 1, NULL, 0);
+	found = index_getnext_slot(changes->scan, BackwardScanDirection, changes->found);
+	MemoryContextSwitchTo(caller);
+	return found;
+}
+
+/* Find the row with the highest version of an id; false when there is none. */
+bool
+ds_changes_find_latest(DsChanges *changes, Datum id, DsRecorded *latest)
+{
+	if (!find_last(changes, id))
+		return false;
+	latest->version = DatumGetInt64(value_of(changes, DS_CHANGE_VERSION));
+	latest->op = first_letter(changes);
+	latest->recorded_at = DatumGetTimestampTz(value_of(changes, DS_CHANGE_RECORDED_AT));
+	latest->generation = DatumGetInt64(value_of(changes, DS_CHANGE_GENERATION));
+	latest->transaction_id = DatumGetFullTransactionId(value_of(changes, DS_CHANGE_TRANSACTION_ID));
+	return true;
+}
+
+/* Whether the row that was found is of this transaction. */
+static bool
+is_own(DsChanges *changes)
+{
+	bool		is_null;
+	Datum		xmin = slot_getsysattr(changes->found, MinTransactionIdAttributeNumber, &is_null);
+
+	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
+}
+
+static bool
+has_data_of(DsChanges *changes, const DsChangeRow *change)
+{
+	bool		is_null;
+	Datum		data = slot_getattr(changes->found, changes->history.data, &is_null);
+
+	if (is_null || change->no_data)
+		return is_null && change->no_data;
+	return datum_image_eq(data, change->data, false, -1);
+}
+
+/*
+ * Whether this very transaction has recorded a change already: a trigger that
+ * has written the document again, before the first write was recorded.
+ */
+bool
+ds_changes_has_own(DsChanges *changes, const DsChangeRow *change)
+{
+	ScanKeyData keys[2] = {changes->by_id};
+	IndexScanDesc scan = index_beginscan(changes->table, changes->key, SnapshotSelf, NULL, lengthof(keys), 0, 0);
+	bool		result;
+
+	keys[0].sk_argument = change->id;
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(change->version));
+	index_rescan(scan, keys, lengthof(keys), NULL, 0);
+	result = index_getnext_slot(scan, ForwardScanDirection, changes->found) &&
+		is_own(changes) && first_letter(changes) == *change->op && has_data_of(changes, change);
+	index_endscan(scan);
+	return result;
+}
+
+static void
+set(DsChanges *changes, DsChangeColumn column, Datum value)
+{
+	AttrNumber	number = changes->history.columns[column];
+
+	changes->formed->tts_values[number - 1] = value;
+	changes->formed->tts_isnull[number - 1] = false;
+}
+
+static void
+set_or_null(DsChanges *changes, DsChangeColumn column, Datum value, bool is_null)
+{
+	if (!is_null)
+		set(changes, column, value);
+}
+
+static void
+set_author(DsChanges *changes)
+{
+	bool		is_null;
+	Datum		value = ds_author_actor(&is_null);
+
+	set_or_null(changes, DS_CHANGE_ACTOR, value, is_null);
+	value = ds_author_context(&is_null);
+	set_or_null(changes, DS_CHANGE_CONTEXT, value, is_null);
+}
+
+static void
+form(DsChanges *changes, const DsChangeRow *change)
+{
+	TupleTableSlot *formed = changes->formed;
+	TupleDesc	desc = RelationGetDescr(changes->table);
+
+	ExecClearTuple(formed);
+	memset(formed->tts_isnull, true, desc->natts);
+	set(changes, DS_CHANGE_POSITION, Int64GetDatum(nextval_internal(changes->history.feed.positions, false)));
+	set(changes, DS_CHANGE_VERSION, Int64GetDatum(change->version));
+	set(changes, DS_CHANGE_RECORDED_AT, TimestampTzGetDatum(change->recorded_at));
+	set(changes, DS_CHANGE_GENERATION, Int64GetDatum(changes->history.feed.current_generation));
+	set(changes, DS_CHANGE_TRANSACTION_ID, FullTransactionIdGetDatum(change->transaction_id));
+	set(changes, DS_CHANGE_ID, change->id);
+	set(changes, DS_CHANGE_OP, CStringGetTextDatum(change->op));
+	set_or_null(changes, DS_CHANGE_DATA, change->data, change->no_data);
+	if (change->is_by_caller)
+		set_author(changes);
+	ExecStoreHeapTuple(heap_form_tuple(desc, formed->tts_values, formed->tts_isnull), formed, false);
+}
+
+/* Open the indexes, for the entries of new rows. */
+static void
+open_indexes(DsChanges *changes)
+{
+	MemoryContext caller;
+
+	if (changes->target != NULL)
+		return;
+	caller = MemoryContextSwitchTo(changes->context);
+	changes->estate = CreateExecutorState();
+	changes->target = makeNode(ResultRelInfo);
+	InitResultRelInfo(changes->target, changes->table, 0, NULL, 0);
+	ExecOpenIndices(changes->target, false);
+	MemoryContextSwitchTo(caller);
+}
+
+/* Write a row, and draw its position, under the lock of the document. */
+void
+ds_changes_add(DsChanges *changes, const DsChangeRow *change)
+{
+	form(changes, change);
+	open_indexes(changes);
+	table_tuple_insert(changes->table, changes->formed, GetCurrentCommandId(true), 0, NULL);
+	list_free(ExecInsertIndexTuples(changes->target, changes->estate, 0, changes->formed, NIL, NULL));
+	ResetPerTupleExprContext(changes->estate);
+	ExecClearTuple(changes->formed);
+}

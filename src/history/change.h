@@ -1,0 +1,62 @@
+/*
+ * change.h - the rows of a history
+ */
+#ifndef DS_CHANGE_H
+#define DS_CHANGE_H
+
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/skey.h"
+#include "access/transam.h"
+#include "datatype/timestamp.h"
+#include "executor/tuptable.h"
+#include "history/history.h"
+#include "nodes/execnodes.h"
+#include "utils/rel.h"
+
+/* A history that is being written. */
+typedef struct DsChanges
+{
+	DsCollection history;
+	MemoryContext context;		/* where it was opened; rows are written in shorter-lived ones */
+	Relation	table;
+	Relation	key;			/* the index on id and version */
+	IndexScanDesc scan;
+	ScanKeyData by_id;
+	TupleTableSlot *found;		/* a row, in its buffer */
+	TupleTableSlot *formed;		/* a new one */
+	ResultRelInfo *target;		/* with all indexes, once entries are due */
+	EState	   *estate;
+} DsChanges;
+
+/* A row that was found. */
+typedef struct DsRecorded
+{
+	int64		version;
+	char		op;				/* its first letter */
+	TimestampTz recorded_at;
+	int64		generation;
+	FullTransactionId transaction_id;
+} DsRecorded;
+
+/* A row to write. */
+typedef struct DsChangeRow
+{
+	Datum		id;
+	int64		version;
+	const char *op;
+	Datum		data;
+	bool		no_data;
+	TimestampTz recorded_at;
+	bool		is_by_caller;	/* else nobody knows who has written it, and why */
+	FullTransactionId transaction_id;
+} DsChangeRow;
+
+extern void ds_changes_begin(DsChanges *changes, const DsCollection *history);
+extern void ds_changes_end(DsChanges *changes);
+extern bool ds_changes_find_latest(DsChanges *changes, Datum id, DsRecorded *latest);
+extern bool ds_changes_has_own(DsChanges *changes, const DsChangeRow *change);
+extern void ds_changes_add(DsChanges *changes, const DsChangeRow *change);
+
+#endif							/* DS_CHANGE_H */

@@ -1,0 +1,405 @@
+/*
+ * history.c - which tables are a history, and which one is a collection's
+ *
+ * A history is an ordinary table, made by docstore.track() and known by its
+ * columns and indexes.  Its collection is the one whose trigger is made FROM it
+ * (table/tracking.c).  Once docstore.untrack() has dropped the trigger, it is
+ * found by its name, in the schema of the collection and of its owner.
+ *
+ * Rows are put into it without the executor, so it must need nothing of that:
+ * what its owner adds to it is an obstacle where the executor would have to
+ * look at it.  Indexes and columns that may be NULL are not.
+ */
+#include "postgres.h"
+
+#include "access/genam.h"
+#include "access/heapam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
+#include "base/compat.h"
+#include "base/errors.h"
+#include "base/internal.h"
+#include "catalog/dependency.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_depend.h"
+#include "catalog/pg_index.h"
+#include "catalog/pg_trigger.h"
+#include "catalog/pg_type.h"
+#include "commands/trigger.h"
+#include "feed/feed.h"
+#include "history/author.h"
+#include "history/history.h"
+#include "table/catalogue.h"
+#include "table/collection.h"
+#include "table/kind.h"
+#include "table/tracking.h"
+#include "utils/builtins.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+const char *const ds_change_columns[DS_CHANGE_COLUMNS] = {
+	[DS_CHANGE_POSITION] = "change_position",
+	[DS_CHANGE_VERSION] = "version",
+	[DS_CHANGE_RECORDED_AT] = "recorded_at",
+	[DS_CHANGE_GENERATION] = "generation",
+	[DS_CHANGE_TRANSACTION_ID] = "transaction_id",
+	[DS_CHANGE_ID] = "id",
+	[DS_CHANGE_OP] = "op",
+	[DS_CHANGE_ACTOR] = "actor",
+	[DS_CHANGE_DATA] = "data",
+	[DS_CHANGE_CONTEXT] = "context",
+};
+
+static const struct
+{
+	Oid			type;			/* invalid: that of an id */
+	bool		is_filled;		/* NOT NULL */
+}			columns[DS_CHANGE_COLUMNS] = {
+	[DS_CHANGE_POSITION] = {INT8OID, true},
+	[DS_CHANGE_VERSION] = {INT8OID, true},
+	[DS_CHANGE_RECORDED_AT] = {TIMESTAMPTZOID, true},
+	[DS_CHANGE_GENERATION] = {INT8OID, true},
+	[DS_CHANGE_TRANSACTION_ID] = {XID8OID, true},
+	[DS_CHANGE_ID] = {InvalidOid, true},
+	[DS_CHANGE_OP] = {TEXTOID, true},
+	[DS_CHANGE_ACTOR] = {TEXTOID, false},
+	[DS_CHANGE_DATA] = {JSONBOID, false},
+	[DS_CHANGE_CONTEXT] = {JSONBOID, false},
+};
+
+/* A column that a history must have; notes what it lacks of it. */
+static void
+require_column(DsCollection *history, DsChangeColumn number, StringInfo missing)
+{
+	const char *name = ds_change_columns[number];
+	Oid			type = columns[number].type;
+	DsColumn	column;
+
+	if (!ds_catalogue_column(history->relid, name, &column) || column.is_generated ||
+		(OidIsValid(type) ? column.type != type : ds_id_type(column.type) == NULL))
+		ds_kind_lacks(missing, psprintf("a column \"%s\" of type %s", name,
+										OidIsValid(type) ? format_type_be(type) : "text, uuid, bigint or integer"));
+	else if (columns[number].is_filled && !column.is_not_null)
+		ds_kind_lacks(missing, psprintf("NOT NULL on column \"%s\"", name));
+	else
+		history->columns[number] = column.number;
+	if (number == DS_CHANGE_ID)
+		history->id_type = ds_id_type(column.type);
+}
+
+static void
+find_indexes(DsCollection *history)
+{
+	const AttrNumber key[] = {history->columns[DS_CHANGE_ID], history->columns[DS_CHANGE_VERSION]};
+	const AttrNumber feed[] = {history->columns[DS_CHANGE_GENERATION], history->columns[DS_CHANGE_TRANSACTION_ID],
+	history->columns[DS_CHANGE_POSITION]};
+	ListCell   *cell;
+
+	foreach(cell, ds_catalogue_indexes(history->relid))
+	{
+		HeapTuple	index = lfirst(cell);
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(index);
+
+		history->has_deferrable |= form->indisunique && !form->indimmediate;
+		if (!ds_catalogue_index_is_whole(index))
+			continue;
+		if (form->indisunique && ds_catalogue_index_is_on(index, key, lengthof(key)))
+			history->key = form->indexrelid;
+		else if (ds_catalogue_index_is_on(index, feed, lengthof(feed)))
+			history->feed.index = form->indexrelid;
+	}
+}
+
+/* Describe a history, or list what it lacks. */
+static void
+recognise(DsCollection *history, StringInfo missing)
+{
+	if (history->partitioned)
+		ds_kind_lacks(missing, "a single table: partitions have no common order");
+	for (int i = 0; i < DS_CHANGE_COLUMNS; i++)
+		require_column(history, i, missing);
+	if (missing->len > 0)
+		return;
+
+	history->id = history->columns[DS_CHANGE_ID];
+	history->version = history->columns[DS_CHANGE_VERSION];
+	history->data = history->columns[DS_CHANGE_DATA];
+	find_indexes(history);
+	if (!OidIsValid(history->key))
+		ds_kind_lacks(missing, "a unique index on \"id\" and \"version\"");
+	if (!OidIsValid(history->feed.index))
+		ds_kind_lacks(missing, "an index on \"generation\", \"transaction_id\" and \"change_position\"");
+	history->feed.positions = ds_catalogue_identity(history->relid, history->columns[DS_CHANGE_POSITION]);
+	if (!OidIsValid(history->feed.positions))
+		ds_kind_lacks(missing, "a column \"change_position\" that is an identity");
+}
+
+/* Whether a trigger wants to be told of a new row; docstore's own is for replicas. */
+static bool
+has_insert_triggers(Relation rel)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (TRIGGER_FOR_INSERT(trigger->tgtype) && trigger->tgenabled != TRIGGER_DISABLED &&
+			!ds_internal_is(trigger->tgfoid, "replicate_change"))
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_own_column(const DsCollection *history, AttrNumber column)
+{
+	for (int i = 0; i < DS_CHANGE_COLUMNS; i++)
+		if (history->columns[i] == column)
+			return true;
+	return false;
+}
+
+/* Whether the columns that are not docstore's can be left NULL, and its own take any value. */
+static bool
+are_simple_columns(TupleDesc desc, const DsCollection *history)
+{
+	for (int i = 0; i < desc->natts; i++)
+	{
+		Form_pg_attribute column = TupleDescAttr(desc, i);
+
+		if (column->attisdropped)
+			continue;
+		if (is_own_column(history, i + 1)
+			? column->atttypmod >= 0
+			: column->attnotnull || column->atthasdef || column->attidentity != '\0' ||
+			get_typtype(column->atttypid) == TYPTYPE_DOMAIN)
+			return false;
+	}
+	return true;
+}
+
+/* What keeps rows from being put into a history without the executor, or NULL. */
+static const char *
+find_obstacle(Relation rel, const DsCollection *history)
+{
+	const TupleConstr *constraints = RelationGetDescr(rel)->constr;
+
+	if (rel->rd_tableam != GetHeapamTableAmRoutine())
+		return "It is not a heap table.";
+	if (rel->rd_rel->relispartition)
+		return "It is a partition.";
+	if (has_insert_triggers(rel))
+		return "It has a trigger that fires for INSERT.";
+	if (constraints != NULL && (constraints->num_check > 0 || has_generated_columns(constraints)))
+		return "It has a CHECK constraint or a generated column.";
+	if (history->has_deferrable)
+		return "It has a unique constraint that is deferrable.";
+	if (!are_simple_columns(RelationGetDescr(rel), history))
+		return "It has a column of its own that is NOT NULL or has a default, or one of docstore's that has a length or a precision.";
+	return NULL;
+}
+
+static void
+describe(Relation rel, DsCollection *history)
+{
+	history->history.obstacle = find_obstacle(rel, history);
+	ds_feed_describe(rel, history);
+}
+
+static const DsKindRoutine kind = {
+	.recognise = recognise,
+	.describe = describe,
+	.is_outdated = ds_feed_is_outdated,
+	.carry_over = ds_feed_carry_over,
+	.left_empty = 1 << DS_CHANGE_ACTOR | 1 << DS_CHANGE_DATA | 1 << DS_CHANGE_CONTEXT,
+	.position = "change_position",
+	.only_inserted = true,
+	.row = "change",
+	.table = "history",
+};
+
+/* Say what a history is, and define who writes it. */
+void
+ds_history_init(void)
+{
+	ds_kind_register(DS_HISTORY, &kind);
+	ds_author_init();
+}
+
+/* Whether a trigger is for less than docstore.track() makes it for. */
+static bool
+is_altered(HeapTuple tuple, TupleDesc columns, int16 type)
+{
+	Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+	return trigger->tgtype != type || trigger->tgattr.dim1 > 0 ||
+		!heap_attisnull(tuple, Anum_pg_trigger_tgqual, columns);
+}
+
+/* Find the trigger of a table that calls one of docstore's functions of tracking; false when there is none. */
+bool
+ds_history_trigger(Oid relid, const char *function, DsTrackTrigger *found)
+{
+	bool		is_for_rows = strcmp(function, DS_TRACK_ROW) == 0;
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+	bool		result = false;
+
+	ScanKeyInit(&key, Anum_pg_trigger_tgrelid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
+	scan = systable_beginscan(triggers, TriggerRelidNameIndexId, true, NULL, 1, &key);
+	while (!result && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_trigger trigger = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		result = ds_internal_is(trigger->tgfoid, function) && (!is_for_rows || OidIsValid(trigger->tgconstrrelid));
+		if (result)
+			*found = (DsTrackTrigger) {
+				.history = trigger->tgconstrrelid,
+				.parent = trigger->tgparentid,
+				.name = trigger->tgname,
+				.state = trigger->tgenabled,
+				.is_altered = is_altered(tuple, RelationGetDescr(triggers),
+										 is_for_rows ? DS_TRACKS_ROWS : DS_TRACKS_TRUNCATE),
+			};
+	}
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	return result;
+}
+
+/* The history that a table's writes are recorded in, as the catalogue says; invalid when it is not tracked. */
+Oid
+ds_history_of(Oid relid)
+{
+	DsTrackTrigger trigger;
+
+	return ds_history_trigger(relid, DS_TRACK_ROW, &trigger) ? trigger.history : InvalidOid;
+}
+
+/* The table that has a trigger of tracking, itself and not as a partition; invalid when the trigger is another one. */
+static Oid
+table_of_trigger(Oid trigger)
+{
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	Oid			result = InvalidOid;
+	ScanKeyData key;
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
+	scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, &key);
+	tuple = systable_getnext(scan);
+	if (HeapTupleIsValid(tuple))
+	{
+		Form_pg_trigger form = (Form_pg_trigger) GETSTRUCT(tuple);
+
+		if (!OidIsValid(form->tgparentid) && ds_internal_is(form->tgfoid, DS_TRACK_ROW))
+			result = form->tgrelid;
+	}
+	systable_endscan(scan);
+	table_close(triggers, AccessShareLock);
+	return result;
+}
+
+/* The collection that a table is the history of, while it is tracked; or invalid. */
+Oid
+ds_history_tracked_by(Oid history)
+{
+	Relation	dependencies = table_open(DependRelationId, AccessShareLock);
+	Oid			result = InvalidOid;
+	ScanKeyData keys[2];
+	SysScanDesc scan;
+	HeapTuple	tuple;
+
+	ScanKeyInit(&keys[0], Anum_pg_depend_refclassid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(RelationRelationId));
+	ScanKeyInit(&keys[1], Anum_pg_depend_refobjid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(history));
+	scan = systable_beginscan(dependencies, DependReferenceIndexId, true, NULL, 2, keys);
+	while (!OidIsValid(result) && HeapTupleIsValid(tuple = systable_getnext(scan)))
+	{
+		Form_pg_depend form = (Form_pg_depend) GETSTRUCT(tuple);
+
+		if (form->classid == TriggerRelationId)
+			result = table_of_trigger(form->objid);
+	}
+	systable_endscan(scan);
+	table_close(dependencies, AccessShareLock);
+	return result == history ? InvalidOid : result;
+}
+
+/* The table with the name of a collection's history, in its schema; invalid when there is none. */
+Oid
+ds_history_by_name(Oid relid)
+{
+	char	   *base = get_rel_name(relid);
+	char	   *name = base == NULL ? NULL : psprintf("%s" DS_HISTORY_SUFFIX, base);
+
+	return name != NULL && strlen(name) < NAMEDATALEN
+		? get_relname_relid(name, get_rel_namespace(relid)) : InvalidOid;
+}
+
+/*
+ * The history of a collection, whether it is tracked at present or was once;
+ * or invalid.  It needs no lock on either.
+ */
+Oid
+ds_history_find(Oid relid)
+{
+	Oid			history = ds_history_of(relid);
+
+	if (OidIsValid(history))
+		return history;
+	history = ds_history_by_name(relid);
+	return OidIsValid(history) && ds_catalogue_owner(history) == ds_catalogue_owner(relid) &&
+		!OidIsValid(ds_history_tracked_by(history)) && ds_kind_is(history, DS_HISTORY)
+		? history : InvalidOid;
+}
+
+/* Raise 42704: a collection without a history. */
+void
+ds_history_refuse_untracked(Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("collection \"%s\" is not tracked", ds_name_of(relid)),
+			 errhint("Use docstore.track() to have its history recorded.")));
+}
+
+pg_noreturn static void
+refuse_table(Oid relid, Oid history, const char *detail)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+			 errmsg("table \"%s\" is not fit for the history of collection \"%s\"", ds_name_of(history), ds_name_of(relid)),
+			 errdetail("%s", detail),
+			 errhint("Give it back what it had when docstore.track() made it, or call docstore.untrack().")));
+}
+
+/*
+ * Lock the history of a table that is locked, and describe it.  Raises 42704
+ * when it has none, 42809 when the table that is to have it is not fit for that.
+ * As with collections: lock first, look second.
+ */
+void
+ds_history_open(Oid relid, Oid history, LOCKMODE lock, DsCollection *described)
+{
+	const char *obstacle;
+
+	if (!OidIsValid(history) || ds_collection_lock(history, lock) != NULL)
+		ds_history_refuse_untracked(relid);
+	if (!ds_collection_describe(history, DS_HISTORY, described, &obstacle))
+		refuse_table(relid, history, obstacle);
+}
+
+/* The same, to record what is written: RowExclusiveLock. */
+void
+ds_history_open_to_record(Oid relid, Oid history, const DsIdType *id_type, DsCollection *described)
+{
+	ds_history_open(relid, history, RowExclusiveLock, described);
+	if (described->history.obstacle != NULL)
+		refuse_table(relid, history, described->history.obstacle);
+	if (described->id_type != id_type)
+		refuse_table(relid, history, "Its column \"id\" is of another type than that of the collection.");
+}

@@ -1,0 +1,234 @@
+-- docstore.track() and docstore.untrack(): what can be tracked, by whom, and what becomes of the history
+\getenv directory PG_ABS_SRCDIR
+\set prepare :directory '/include/prepare.psql'
+\i :prepare
+\set VERBOSITY terse
+CREATE FUNCTION pg_temp.changes(history regclass) RETURNS TABLE (id text, version bigint, op text, data jsonb) LANGUAGE plpgsql AS $$
+BEGIN RETURN QUERY EXECUTE format('SELECT id::text, version, op, data FROM %s ORDER BY change_position', history); END $$;
+
+-- Bad arguments, and what is no collection
+CALL pg_temp.try($$ SELECT docstore.track(NULL) $$);
+CALL pg_temp.try($$ SELECT docstore.untrack(NULL) $$);
+CREATE TABLE plain (id text PRIMARY KEY);
+CREATE VIEW seen AS SELECT * FROM plain;
+CREATE SEQUENCE numbers;
+SELECT docstore.create_log('ledger');
+CALL pg_temp.try($$ SELECT docstore.track('plain') $$);
+CALL pg_temp.try($$ SELECT docstore.track('seen') $$);
+CALL pg_temp.try($$ SELECT docstore.track('numbers') $$);
+CALL pg_temp.try($$ SELECT docstore.track('ledger') $$);
+CALL pg_temp.try($$ SELECT docstore.track('ledger_streams') $$);
+CALL pg_temp.try($$ SELECT docstore.track(0) $$);
+CALL pg_temp.try($$ SELECT docstore.track('plain', -1) $$);
+CALL pg_temp.try($$ SELECT docstore.untrack('plain') $$);
+DROP VIEW seen;
+DROP TABLE plain;
+DROP SEQUENCE numbers;
+
+-- What is there is recorded first, with its time
+SELECT docstore.create_collection('orders');
+SELECT docstore.upsert('orders', i, '{"n": 1}') FROM unnest('{a,b,c,d}'::text[]) i;
+UPDATE orders SET updated_at = '2020-01-01' WHERE id = 'a';
+UPDATE orders SET updated_at = '2100-01-01' WHERE id = 'b';
+CALL pg_temp.try($$ SELECT docstore.untrack('orders') $$);
+SELECT docstore.track('orders', 2);
+SELECT id, version, op, actor, recorded_at < now() - interval '1 day' AS old, recorded_at <= clock_timestamp() AS past FROM orders_history ORDER BY change_position;
+-- others are recorded when they are written, or by further calls
+SELECT docstore.upsert('orders', 'd', '{"n": 2}', 1);
+SELECT docstore.track('orders', 100);
+SELECT docstore.track('orders', 0);
+SELECT docstore.track('orders');
+SELECT * FROM pg_temp.changes('orders_history');
+SELECT name, history, fault FROM docstore.tracked;
+SELECT docstore.delete('orders', 'c', 1);
+
+-- Ended, and begun again: what has changed in between is recorded, and what was deleted
+SELECT docstore.untrack('orders');
+CALL pg_temp.try($$ SELECT docstore.untrack('orders') $$);
+SELECT count(*) FROM docstore.tracked;
+SELECT docstore.upsert('orders', 'a', '{"n": 3}', -1), docstore.upsert('orders', 'e', '{"n": 1}'), docstore.delete('orders', 'b', -1);
+SELECT docstore.track('orders');
+SELECT id, version, op, data FROM orders_history ORDER BY change_position OFFSET 6;
+-- a version that is above all that history has
+SELECT docstore.upsert('orders', 'b', '{}') > (SELECT max(version) FROM orders_history WHERE id = 'b' AND op = 'deleted') AS above;
+SELECT docstore.untrack('orders');
+UPDATE orders SET version = 1 WHERE id = 'a';
+CALL pg_temp.try($$ SELECT docstore.track('orders') $$);
+UPDATE orders SET version = 100 WHERE id = 'a';
+SELECT docstore.track('orders');
+
+-- History goes with its collection wherever either goes
+ALTER TABLE orders RENAME TO bills;
+ALTER TABLE orders_history RENAME TO past;
+CREATE SCHEMA elsewhere;
+ALTER TABLE past SET SCHEMA elsewhere;
+SELECT docstore.upsert('bills', 'e', '{"n": 2}', -1);
+SELECT id, version FROM elsewhere.past ORDER BY change_position DESC LIMIT 1;
+SELECT name, history, fault FROM docstore.tracked;
+-- names that are swapped: history follows
+SELECT docstore.create_collection('orders');
+SELECT docstore.track('orders');
+ALTER TABLE orders RENAME TO swap;
+ALTER TABLE bills RENAME TO orders;
+ALTER TABLE swap RENAME TO bills;
+SELECT docstore.upsert('orders', 'e', '{"n": 3}', -1), docstore.upsert('bills', 'first', '{}');
+SELECT id, version FROM elsewhere.past ORDER BY change_position DESC LIMIT 1;
+SELECT * FROM pg_temp.changes('orders_history');
+SELECT name, history FROM docstore.tracked ORDER BY name;
+-- the name of a history that another collection has
+SELECT docstore.untrack('orders');
+CALL pg_temp.try($$ SELECT docstore.track('orders') $$);
+ALTER TABLE orders_history RENAME TO bills_history;
+ALTER INDEX orders_history_pkey RENAME TO bills_history_pkey;
+ALTER INDEX orders_history_generation_transaction_id_change_position_idx RENAME TO bills_history_feed;
+ALTER SEQUENCE orders_history_change_position_seq RENAME TO bills_history_positions;
+ALTER TABLE elsewhere.past SET SCHEMA public;
+ALTER TABLE past RENAME TO orders_history;
+SELECT docstore.track('orders');
+SELECT name, history FROM docstore.tracked ORDER BY name;
+-- a table of that name that is no history, or has other ids
+SELECT docstore.create_collection('parcels', 'bigint');
+CREATE TABLE parcels_history (id bigint);
+CALL pg_temp.try($$ SELECT docstore.track('parcels') $$);
+DROP TABLE parcels_history;
+SELECT docstore.untrack('bills');
+ALTER TABLE bills_history RENAME TO parcels_history;
+CALL pg_temp.try($$ SELECT docstore.track('parcels') $$);
+DROP TABLE bills, parcels_history;
+
+-- All types of ids, unlogged and temporary tables, odd names
+SELECT docstore.create_collection('by_uuid', 'uuid'), docstore.create_collection('"Odd ""Name"""', 'integer');
+CREATE UNLOGGED TABLE unlogged (id text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, data jsonb);
+CREATE TEMP TABLE temporary (id bigint PRIMARY KEY, version bigint NOT NULL, data jsonb);
+SELECT docstore.track(t) FROM unnest('{parcels,by_uuid,"\"Odd \"\"Name\"\"\"",unlogged,temporary}'::regclass[]) t;
+SELECT docstore.upsert('parcels', '7', '{}'), docstore.upsert('by_uuid', '00000000-0000-0000-0000-000000000001', '{}'),
+	docstore.upsert('"Odd ""Name"""', '7', '{}'), docstore.upsert('unlogged', '7', '{}'), docstore.upsert('temporary', '7', '{}');
+SELECT t, c.relpersistence, a.atttypid::regtype, a.attcollation::regcollation, h.* FROM unnest('{parcels_history,by_uuid_history,"\"Odd \"\"Name\"\"_history\"",unlogged_history,temporary_history}'::regclass[]) t
+	JOIN pg_class c ON c.oid = t JOIN pg_attribute a ON a.attrelid = t AND a.attname = 'id', pg_temp.changes(t) h;
+CREATE TABLE a234567890b23456789c23456789d23456789e23456789f23456789 (id text PRIMARY KEY, version bigint NOT NULL, data jsonb);
+CREATE TABLE a234567890b23456789c23456789d23456789e23456789f23456789x (id text PRIMARY KEY, version bigint NOT NULL, data jsonb);
+CALL pg_temp.try($$ SELECT docstore.track('a234567890b23456789c23456789d23456789e23456789f23456789x') $$);
+SELECT docstore.track('a234567890b23456789c23456789d23456789e23456789f23456789') IS NOT NULL AS fits;
+DROP TABLE parcels, parcels_history, by_uuid, by_uuid_history, "Odd ""Name""", "Odd ""Name""_history", unlogged, unlogged_history, temporary, temporary_history,
+	a234567890b23456789c23456789d23456789e23456789f23456789, a234567890b23456789c23456789d23456789e23456789f23456789_history, a234567890b23456789c23456789d23456789e23456789f23456789x;
+
+-- Partitions
+CREATE TABLE parts (id bigint PRIMARY KEY, version bigint NOT NULL, data jsonb) PARTITION BY RANGE (id);
+CREATE TABLE part_1 PARTITION OF parts FOR VALUES FROM (1) TO (10);
+CREATE TABLE part_2 (data jsonb, note text, id bigint PRIMARY KEY, version bigint NOT NULL);
+ALTER TABLE part_2 DROP COLUMN note;
+INSERT INTO parts (id, version, data) VALUES (1, 1, '{"n": 1}');
+INSERT INTO part_2 VALUES ('{"n": 11}', 11, 1);
+SELECT docstore.track('part_2');
+CALL pg_temp.try($$ ALTER TABLE parts ATTACH PARTITION part_2 FOR VALUES FROM (10) TO (20); SELECT docstore.track('parts') $$);
+SELECT docstore.untrack('part_2');
+ALTER TABLE parts ATTACH PARTITION part_2 FOR VALUES FROM (10) TO (20);
+SELECT docstore.track('parts');
+CALL pg_temp.try($$ SELECT docstore.track('part_1') $$);
+CALL pg_temp.try($$ SELECT docstore.untrack('part_1') $$);
+CREATE TABLE part_3 PARTITION OF parts FOR VALUES FROM (20) TO (30);
+SELECT docstore.upsert('parts', '2', '{}'), docstore.upsert('part_2', '12', '{}'), docstore.upsert('parts', '21', '{}'), docstore.patch('parts', '11', '{"m": 1}', 1);
+UPDATE parts SET id = 22, version = 5 WHERE id = 2;
+SELECT docstore.delete('parts', '1', 1);
+DELETE FROM part_3 WHERE id = 22;
+SELECT * FROM pg_temp.changes('parts_history');
+ALTER TABLE parts DETACH PARTITION part_3;
+SELECT docstore.upsert('part_3', '21', '{}', -1);
+TRUNCATE parts;
+SELECT * FROM pg_temp.changes('parts_history') OFFSET 10;
+SELECT name, history, fault FROM docstore.tracked WHERE name = 'public.parts';
+ALTER TABLE part_1 DISABLE TRIGGER docstore_track;
+SELECT fault FROM docstore.tracked WHERE name = 'public.parts';
+SELECT docstore.track('parts');
+SELECT fault FROM docstore.tracked WHERE name = 'public.parts';
+DROP TABLE parts, part_3, parts_history, part_2_history;
+
+-- Triggers that are switched off, missing or made by hand
+ALTER TABLE orders DISABLE TRIGGER docstore_track;
+SELECT fault FROM docstore.tracked;
+SELECT docstore.upsert('orders', 'd', '{"n": "not recorded"}', -1);
+ALTER TABLE orders ENABLE TRIGGER ALL;
+SELECT fault FROM docstore.tracked;
+SELECT docstore.track('orders');
+SELECT fault FROM docstore.tracked;
+ALTER TABLE orders ENABLE REPLICA TRIGGER docstore_track_truncate;
+SELECT fault FROM docstore.tracked;
+DROP TRIGGER docstore_track_truncate ON orders;
+SELECT fault FROM docstore.tracked;
+SELECT docstore.track('orders', 0);
+ALTER TRIGGER docstore_track ON orders RENAME TO own_name;
+ALTER TRIGGER docstore_track_truncate ON orders RENAME TO other_name;
+SELECT name, fault FROM docstore.tracked;
+SELECT docstore.upsert('orders', 'd', '{"n": "renamed"}', -1);
+SELECT id, version, op, data FROM orders_history ORDER BY change_position DESC LIMIT 2;
+SELECT docstore.untrack('orders');
+CREATE CONSTRAINT TRIGGER less AFTER INSERT ON orders FROM orders_history FOR EACH ROW EXECUTE FUNCTION docstore_internal.track_row();
+SELECT name, fault FROM docstore.tracked;
+SELECT docstore.upsert('orders', 'd', '{"n": "not recorded"}', -1), docstore.upsert('orders', 'f', '{"n": "recorded"}', -1);
+SELECT id, version, op, data FROM orders_history ORDER BY change_position DESC LIMIT 1;
+SELECT docstore.track('orders');
+SELECT name, fault FROM docstore.tracked;
+CREATE TRIGGER own AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION docstore_internal.track_row();
+CALL pg_temp.try($$ INSERT INTO orders (id, version, data) VALUES ('g', 1, '{}') $$);
+CREATE OR REPLACE TRIGGER own BEFORE INSERT ON orders FOR EACH ROW EXECUTE FUNCTION docstore_internal.track_truncate();
+CALL pg_temp.try($$ INSERT INTO orders (id, version, data) VALUES ('g', 1, '{}') $$);
+DROP TRIGGER own ON orders;
+CREATE TRIGGER own AFTER INSERT ON orders_history FOR EACH ROW EXECUTE FUNCTION docstore_internal.replicate_change();
+CALL pg_temp.try($$ INSERT INTO orders_history SELECT * FROM orders_history $$);
+DROP TRIGGER own ON orders_history;
+CALL pg_temp.try($$ SELECT docstore_internal.track_row() $$);
+
+-- What keeps a history from being written
+CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE FUNCTION pg_temp.obstacle(altered text) RETURNS void LANGUAGE plpgsql AS $$
+DECLARE detail text;
+BEGIN
+	EXECUTE altered;
+	PERFORM docstore.upsert('orders', 'd', '{}', -1);
+	RAISE EXCEPTION 'none';
+EXCEPTION WHEN others THEN
+	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
+	RAISE INFO '%: %', altered, concat_ws(' ', SQLSTATE, SQLERRM, detail);
+END
+$$;
+SELECT pg_temp.obstacle(a) FROM unnest(ARRAY[
+	'CREATE TRIGGER t AFTER INSERT ON orders_history FOR EACH ROW EXECUTE FUNCTION nothing()', 'CREATE TRIGGER t AFTER UPDATE ON orders_history FOR EACH ROW EXECUTE FUNCTION nothing()',
+	'CREATE TRIGGER t AFTER INSERT ON orders_history FOR EACH ROW EXECUTE FUNCTION nothing(); ALTER TABLE orders_history DISABLE TRIGGER t',
+	'ALTER TABLE orders_history ADD more text', 'ALTER TABLE orders_history ADD more text NOT NULL DEFAULT ''x''', 'ALTER TABLE orders_history ADD more text DEFAULT ''x''', 'ALTER TABLE orders_history ADD CHECK (version > 0)',
+	'ALTER TABLE orders_history ADD more text GENERATED ALWAYS AS (op) STORED', 'ALTER TABLE orders_history ADD UNIQUE (change_position) DEFERRABLE', 'ALTER TABLE orders_history ADD UNIQUE (change_position)',
+	'ALTER TABLE orders_history ALTER recorded_at TYPE timestamptz(0)', 'ALTER TABLE orders_history DROP op', 'ALTER TABLE orders_history DROP CONSTRAINT orders_history_pkey',
+	'ALTER TABLE orders_history RENAME actor TO who', 'ALTER TABLE orders_history ALTER change_position DROP IDENTITY', 'CREATE INDEX ON orders_history ((data ->> ''n''))', 'CREATE INDEX ON orders_history (actor) WHERE op = ''deleted''',
+	'ALTER TABLE orders_history ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', 'CREATE RULE r AS ON INSERT TO orders_history DO INSTEAD NOTHING',
+	'ALTER TABLE orders RENAME data TO body', 'ALTER TABLE orders_history SET UNLOGGED']) a;
+-- a collection that is none any more is refused to plain SQL, too
+CALL pg_temp.try($$ ALTER TABLE orders ALTER id TYPE varchar; INSERT INTO orders (id, version, data) VALUES ('x', 1, '{}') $$);
+CALL pg_temp.try($$ ALTER TABLE orders RENAME version TO v; INSERT INTO orders (id, v, data) VALUES ('x', 1, '{}') $$);
+DROP FUNCTION nothing();
+
+-- Dropped: the history takes its trigger along, and the collection leaves its history
+DROP TABLE orders_history;
+SELECT docstore.upsert('orders', 'd', '{}', -1) > 0 AS written, (SELECT count(*) FROM docstore.tracked) AS tracked;
+SELECT count(*) FROM pg_trigger WHERE tgname LIKE 'docstore_track%' OR tgname LIKE '%_name';
+SELECT docstore.track('orders');
+DROP TABLE orders;
+SELECT count(*) FROM orders_history;
+-- one of the same name goes on with it, above all its versions
+SELECT docstore.create_collection('orders');
+SELECT docstore.track('orders');
+SELECT docstore.upsert('orders', 'd', '{}') > (SELECT max(version) FROM orders_history WHERE id = 'd' AND op = 'deleted') AS above;
+SELECT op, count(*) FROM orders_history WHERE id <> 'd' GROUP BY op ORDER BY op;
+DROP TABLE orders, orders_history;
+
+-- Of its owner, and with its row security
+CREATE ROLE docstore_owner;
+CREATE SCHEMA AUTHORIZATION docstore_owner;
+SET ROLE docstore_owner;
+SELECT docstore.create_collection('docstore_owner.orders');
+ALTER TABLE docstore_owner.orders ENABLE ROW LEVEL SECURITY;
+RESET ROLE;
+SELECT docstore.track('docstore_owner.orders');
+SELECT relowner::regrole, relrowsecurity, (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid) AS policies FROM pg_class c WHERE oid = 'docstore_owner.orders_history'::regclass;
+DROP SCHEMA docstore_owner, elsewhere CASCADE;
+DROP OWNED BY docstore_owner;
+DROP ROLE docstore_owner;
+DROP TABLE ledger, ledger_streams, ledger_consumers;
