@@ -145,8 +145,8 @@ static const char *const advice[] = {
 	[DECIDE_AGAIN] = "A document does not contain what if_contains asks for. Load it again and decide again.",
 	[GO_ON] = "The consumer has come further than this cursor. Load its cursor again and go on from there, or delete its document to begin again.",
 	[READ_SCOPE] = "Read the scope again and decide again.",
-	[TAKE_MARK] = "A mark is of another log or server, or from before a restart or failover. "
-	"Take one of this log with docstore.mark(), then read the scope again and decide again.",
+	[TAKE_MARK] = ("A mark is of another log or server, or from before a restart or failover. "
+				   "Take one of this log with docstore.mark(), then read the scope again and decide again."),
 	[LEAVE_STREAM] = "A closed stream takes no more events. Append to another one.",
 };
 
