@@ -93,6 +93,14 @@ stage_sql() {
 	stage_stress ! -name parse ! -name merges ! -name marks
 }
 
+# Documents one by one, as it is where a table is distributed.
+stage_rows() {
+	export PGOPTIONS="-c docstore.engine=rows"
+	check "the setting arrives" [ "$(psql -XAtc 'SHOW docstore.engine')" = rows ]
+	stage_regress
+	stage_isolation
+}
+
 stage_readme() {
 	local list
 	mapfile -t list < <(executables readme)

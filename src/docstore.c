@@ -13,7 +13,7 @@
 #include "stream/head_statement.h"
 #include "table/collection.h"
 #include "table/document_table.h"
-#include "table/engine.h"
+#include "table/engine_setting.h"
 #include "utils/guc.h"
 
 DS_MODULE_MAGIC;
@@ -31,7 +31,7 @@ _PG_init(void)
 	ds_history_init();
 	ds_expectation_init();
 	ds_conflict_init();
-	ds_engine_init();
+	ds_engine_setting_init();
 	ds_deferred_init();
 	MarkGUCPrefixReserved("docstore");
 }

@@ -20,6 +20,7 @@
 #include "nodes/supportnodes.h"
 #include "storage/shmem.h"
 #include "table/collection.h"
+#include "table/engine_setting.h"
 #include "table/plan.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
@@ -127,12 +128,11 @@ drop_repeated(const DsIdType *type, Datum *ids, int count)
 	return kept;
 }
 
-/* The ids as an array of the collection's id type, each once. */
-static Datum
+/* The ids as values of the collection's id type, each once. */
+static DsArray
 wanted_ids(ArrayType *given, const DsIdType *type)
 {
 	DsArray		ids = ds_array_read(given, "ids");
-	int			count;
 
 	for (int i = 0; i < ids.count; i++)
 	{
@@ -144,9 +144,34 @@ wanted_ids(ArrayType *given, const DsIdType *type)
 					 errhint("Leave unknown ids out of the array.")));
 		ids.values[i] = ds_id_from_text(type, DatumGetTextPP(ids.values[i]), i + 1);
 	}
-	count = drop_repeated(type, ids.values, ids.count);
-	return PointerGetDatum(construct_array(ids.values, count, type->oid, type->length,
-										   type->by_value, type->align));
+	ids.count = drop_repeated(type, ids.values, ids.count);
+	return ids;
+}
+
+/* Load documents one by one, as of the snapshot of the query. */
+static void
+load_each(FunctionCallInfo fcinfo, const DsCollection *collection, const DsArray *ids)
+{
+	for (int i = 0; i < ids->count; i++)
+	{
+		Datum		values[2] = {ids->values[i], (Datum) 0};
+
+		CHECK_FOR_INTERRUPTS();
+		put_documents(fcinfo, collection->id_type,
+					  ds_plan_execute(collection, DS_LOAD, DS_READ, values, " n"));
+		SPI_freetuptable(SPI_tuptable);
+	}
+}
+
+static void
+load_at_once(FunctionCallInfo fcinfo, const DsCollection *collection, const DsArray *ids)
+{
+	const DsIdType *type = collection->id_type;
+	Datum		values[1];
+
+	values[0] = PointerGetDatum(construct_array(ids->values, ids->count, type->oid, type->length,
+												type->by_value, type->align));
+	put_documents(fcinfo, type, ds_plan_execute(collection, DS_LOAD_MANY, DS_READ, values, NULL));
 }
 
 /*
@@ -159,18 +184,20 @@ Datum
 ds_load_many(PG_FUNCTION_ARGS)
 {
 	DsCollection collection;
-	Datum		values[1];
+	DsArray		ids;
 
 	ds_argument_require(PG_ARGISNULL(0), "collection");
 	ds_argument_require(PG_ARGISNULL(1), "ids");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 
 	ds_collection_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &collection);
-	values[0] = wanted_ids(PG_GETARG_ARRAYTYPE_P(1), collection.id_type);
+	ids = wanted_ids(PG_GETARG_ARRAYTYPE_P(1), collection.id_type);
 
 	SPI_connect();
-	put_documents(fcinfo, collection.id_type,
-				  ds_plan_execute(&collection, DS_LOAD_MANY, DS_READ, values, NULL));
+	if (ds_engine_setting_is_by_row(&collection))
+		load_each(fcinfo, &collection, &ids);
+	else
+		load_at_once(fcinfo, &collection, &ids);
 	SPI_finish();
 	return (Datum) 0;
 }

@@ -121,28 +121,21 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 	return false;
 }
 
-/* Raise 0A000 when a batch is about a table that is distributed. */
+/* Raise 0A000 when a batch is about a log that is distributed. */
 static void
-refuse_distributed(const DsBatch *batch)
+refuse_distributed_logs(const DsBatch *batch)
 {
-	const DsCollection *last = NULL;
+	const DsLog *last = NULL;
 
-	for (int i = 0; i < batch->target_count; i++)
+	for (int i = 0; i < batch->count; i++)
 	{
-		const DsTarget *target = batch->targets[i];
+		const DsLog *log = batch->items[i].log;
 
 		CHECK_FOR_INTERRUPTS();
-		if (target->collection == last)
-			continue;
-		last = target->collection;
-		if (target->head != NULL)
-			ds_distributed_refuse_log(&target->head->log->events, &target->head->log->streams);
-		else
-			ds_distributed_refuse_batch(target->collection);
+		if (log != NULL && log != last)
+			ds_distributed_refuse_log(&log->events, &log->streams);
+		last = log;
 	}
-	for (int i = 0; i < batch->count; i++)
-		if (batch->items[i].log != NULL)
-			ds_distributed_refuse_log(&batch->items[i].log->events, &batch->items[i].log->streams);
 }
 
 /*
@@ -256,7 +249,7 @@ ds_batch_run(DsBatch *batch, bool raise)
 	ds_order_targets(batch);
 	if (batch->count == 0)
 		return true;
-	refuse_distributed(batch);
+	refuse_distributed_logs(batch);
 
 	written = run_known(batch, raise && !defer);
 	if (written)

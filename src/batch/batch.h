@@ -25,7 +25,7 @@
  *							item_tables.c, document_item.c, stream_item.c: as JSON
  *	target.c				rows; gather.c: which, rule.c: what is done with each
  *	one_document.c, one_append.c	of one item, as most calls are: fewer steps
- *	step.c, step_direct.c	one statement over many rows
+ *	step.c, chunk.c, step_direct.c	one statement over many rows
  *	findings.c, compare.c	what was found, and whether items hold;
  *							violation.c: which do not
  *	merge.c					items that are merged with what is there

@@ -4,12 +4,13 @@
  * A step walks the targets in lock order and runs a statement on those that
  * take part.  Neighbours that need the same statement go together, in chunks
  * of so many rows and bytes, so that memory beyond the targets themselves does
- * not grow with the batch; the arrays of a chunk are freed as soon as it has run.
+ * not grow with the batch; the arrays of a chunk (chunk.c) are freed as soon as it has run.
  *
  * Callers are connected to SPI and have locked the tables.
  */
 #include "postgres.h"
 
+#include "batch/chunk.h"
 #include "batch/step.h"
 #include "batch/step_direct.h"
 #include "catalog/pg_type.h"
@@ -20,157 +21,8 @@
 #include "table/floor.h"
 #include "table/other_unique.h"
 #include "table/row_error.h"
-#include "utils/array.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
-
-/* One statement takes at most this many documents, and no more once they have this many bytes. */
-#define CHUNK_ROWS 1000
-#define CHUNK_BYTES (16 * 1024 * 1024)
-
-/* Neighbours in lock order that one statement takes. */
-typedef struct Chunk
-{
-	DsBatch    *batch;
-	DsStatement statement;
-	const DsCollection *collection;
-	int			count;
-	Size		bytes;			/* of what they store */
-	DsTarget   *targets[CHUNK_ROWS];
-	MemoryContext context;		/* of its arrays: reset when it has run */
-} Chunk;
-
-static Datum
-id_array(const Chunk *chunk)
-{
-	const DsIdType *type = chunk->collection->id_type;
-	Datum	   *ids = palloc(sizeof(Datum) * chunk->count);
-
-	for (int i = 0; i < chunk->count; i++)
-		ids[i] = chunk->targets[i]->id;
-	return PointerGetDatum(construct_array(ids, chunk->count, type->oid,
-										   type->length, type->by_value, type->align));
-}
-
-static Datum
-place_array(const Chunk *chunk)
-{
-	Datum	   *places = palloc(sizeof(Datum) * chunk->count);
-
-	for (int i = 0; i < chunk->count; i++)
-		places[i] = PointerGetDatum(&chunk->targets[i]->place);
-	return PointerGetDatum(construct_array(places, chunk->count, TIDOID,
-										   sizeof(ItemPointerData), false, TYPALIGN_SHORT));
-}
-
-static bool
-inserts(const Chunk *chunk)
-{
-	return chunk->statement == DS_INSERT_MANY || chunk->statement == DS_INSERT_MANY_STRICTLY;
-}
-
-/*
- * What is stored in each target: the document, or the patch to merge into the one that
- * is there, or the properties of a stream, NULL where it keeps its own.
- */
-static Datum
-data_array(const Chunk *chunk)
-{
-	Datum	   *data = palloc(sizeof(Datum) * chunk->count);
-	bool	   *nulls = palloc(sizeof(bool) * chunk->count);
-
-	for (int i = 0; i < chunk->count; i++)
-	{
-		nulls[i] = chunk->targets[i]->data == NULL;
-		/* Into a document that is there it is the statement that merges a patch. */
-		data[i] = nulls[i] ? (Datum) 0
-			: JsonbPGetDatum(ds_target_stored(chunk->targets[i], inserts(chunk)));
-	}
-	return PointerGetDatum(construct_md_array(data, nulls, 1, (int[]) {chunk->count}, (int[]) {1},
-											  JSONBOID, -1, false, TYPALIGN_INT));
-}
-
-/* An array of 8-byte values, one for each target. */
-static Datum
-int64_array(const Chunk *chunk, Oid type, int64 (*value) (const DsTarget *target))
-{
-	Datum	   *values = palloc(sizeof(Datum) * chunk->count);
-
-	for (int i = 0; i < chunk->count; i++)
-		values[i] = Int64GetDatum(value(chunk->targets[i]));
-	return PointerGetDatum(construct_array(values, chunk->count, type,
-										   sizeof(int64), FLOAT8PASSBYVAL, TYPALIGN_DOUBLE));
-}
-
-static int64
-actual_version(const DsTarget *target)
-{
-	return target->actual;
-}
-
-static int64
-head_growth(const DsTarget *target)
-{
-	return target->head->growth;
-}
-
-static int64
-head_transaction_id(const DsTarget *target)
-{
-	return (int64) target->head->new_transaction_id;
-}
-
-static Datum
-closing_array(const Chunk *chunk)
-{
-	Datum	   *values = palloc(sizeof(Datum) * chunk->count);
-
-	for (int i = 0; i < chunk->count; i++)
-		values[i] = BoolGetDatum(chunk->targets[i]->head->closes);
-	return PointerGetDatum(construct_array(values, chunk->count, BOOLOID, 1, true, TYPALIGN_CHAR));
-}
-
-/* The first parameters of the statements that write heads. */
-static void
-set_head_values(const Chunk *chunk, Datum *values)
-{
-	values[0] = id_array(chunk);
-	values[1] = int64_array(chunk, INT8OID, head_growth);
-	values[2] = closing_array(chunk);
-	values[3] = int64_array(chunk, XID8OID, head_transaction_id);
-	values[4] = data_array(chunk);
-}
-
-/* The generation that heads are written with. */
-static Datum
-generation(const Chunk *chunk)
-{
-	return Int64GetDatum(chunk->targets[0]->head->log->events.feed.current_generation);
-}
-
-/* The parameters of the statement that updates or deletes the rows that are locked. */
-static void
-set_locked_values(const Chunk *chunk, Datum *values)
-{
-	int			count = 0;
-
-	if (chunk->collection->kind == DS_STREAMS)
-	{
-		set_head_values(chunk, values);
-		values[5] = int64_array(chunk, INT8OID, actual_version);
-		values[6] = generation(chunk);
-		count = 7;
-	}
-	else
-	{
-		values[count++] = id_array(chunk);
-		values[count++] = int64_array(chunk, INT8OID, actual_version);
-		if (chunk->statement != DS_DELETE_MANY)
-			values[count++] = data_array(chunk);
-	}
-	if (chunk->collection->by_place)
-		values[count] = place_array(chunk);
-}
 
 /* What else is found of a head, after (item, version, ctid). */
 static void
@@ -184,7 +36,7 @@ absorb_head(DsHead *head, uint64 row)
 
 /* Rows (item, version, ctid) of documents or heads that were found. */
 static void
-absorb_found(Chunk *chunk, uint64 rows)
+absorb_found(DsChunk *chunk, uint64 rows)
 {
 	for (uint64 row = 0; row < rows; row++)
 	{
@@ -210,7 +62,7 @@ is_same_id(const DsTarget *target, uint64 row, int column)
 
 /* By how much the version of a target grows when it is written. */
 static int64
-growth(const Chunk *chunk, const DsTarget *target)
+growth(const DsChunk *chunk, const DsTarget *target)
 {
 	if (target->head != NULL)
 		return target->head->growth;
@@ -223,7 +75,7 @@ growth(const Chunk *chunk, const DsTarget *target)
  * highest version.
  */
 static int64
-absorb_written(Chunk *chunk, uint64 rows)
+absorb_written(DsChunk *chunk, uint64 rows)
 {
 	int64		highest = 0;
 
@@ -245,7 +97,7 @@ absorb_written(Chunk *chunk, uint64 rows)
  * chunk; those whose id was taken are left out.
  */
 static void
-absorb_inserted(Chunk *chunk, uint64 rows, int64 version)
+absorb_inserted(DsChunk *chunk, uint64 rows, int64 version)
 {
 	uint64		row = 0;
 
@@ -268,14 +120,14 @@ absorb_inserted(Chunk *chunk, uint64 rows, int64 version)
 
 /* Execute the statement of a chunk; its rows are in SPI_tuptable. */
 static uint64
-execute_chunk(const Chunk *chunk, DsExecution execution, Datum *values)
+execute_chunk(const DsChunk *chunk, DsExecution execution, Datum *values)
 {
 	return ds_plan_execute(chunk->collection, chunk->statement, execution, values, NULL);
 }
 
 /* Look for the documents of a chunk, or lock them. */
 static void
-look(Chunk *chunk, DsExecution execution)
+look(DsChunk *chunk, DsExecution execution)
 {
 	Datum		ids;
 
@@ -284,13 +136,13 @@ look(Chunk *chunk, DsExecution execution)
 		ds_step_direct_lock(chunk->targets, chunk->count);
 		return;
 	}
-	ids = id_array(chunk);
+	ids = ds_chunk_ids(chunk);
 	absorb_found(chunk, execute_chunk(chunk, execution, &ids));
 }
 
 /* Update the documents of a chunk that are locked, or delete them. */
 static void
-write_locked(Chunk *chunk, DsExecution execution)
+write_locked(DsChunk *chunk, DsExecution execution)
 {
 	Datum		values[DS_STATEMENT_MAX_PARAMETERS];
 	int64		highest;
@@ -300,7 +152,7 @@ write_locked(Chunk *chunk, DsExecution execution)
 		ds_step_direct_update(chunk->targets, chunk->count);
 		return;
 	}
-	set_locked_values(chunk, values);
+	ds_chunk_set_locked(chunk, values);
 	highest = absorb_written(chunk, execute_chunk(chunk, execution, values));
 
 	if (chunk->statement == DS_DELETE_MANY && highest > 0)
@@ -313,7 +165,7 @@ write_locked(Chunk *chunk, DsExecution execution)
  */
 typedef struct Insertion
 {
-	Chunk	   *chunk;
+	DsChunk    *chunk;
 	DsExecution execution;
 	int64		version;
 	uint64		rows;			/* that the statement has inserted */
@@ -322,20 +174,10 @@ typedef struct Insertion
 static void
 execute_insertion(Insertion *insertion)
 {
-	Chunk	   *chunk = insertion->chunk;
+	DsChunk    *chunk = insertion->chunk;
 	Datum		values[DS_STATEMENT_MAX_PARAMETERS];
 
-	if (chunk->collection->kind == DS_STREAMS)
-	{
-		set_head_values(chunk, values);
-		values[5] = generation(chunk);
-	}
-	else
-	{
-		values[0] = id_array(chunk);
-		values[1] = Int64GetDatum(insertion->version);
-		values[2] = data_array(chunk);
-	}
+	ds_chunk_set_new(chunk, insertion->version, values);
 	insertion->rows = execute_chunk(chunk, insertion->execution, values);
 }
 
@@ -357,10 +199,10 @@ probe(void *context)
 }
 
 /* The targets of a chunk that are not written. */
-static Chunk *
-unwritten(const Chunk *chunk)
+static DsChunk *
+unwritten(const DsChunk *chunk)
 {
-	Chunk	   *rest = palloc(sizeof(Chunk));
+	DsChunk    *rest = palloc(sizeof(DsChunk));
 
 	*rest = *chunk;
 	rest->count = 0;
@@ -372,10 +214,10 @@ unwritten(const Chunk *chunk)
 
 /* Drop the targets from a chunk whose ids are taken by now; returns how many are left. */
 static int
-keep_free(Chunk *chunk)
+keep_free(DsChunk *chunk)
 {
-	bool		taken[CHUNK_ROWS] = {0};
-	Datum		ids = id_array(chunk);
+	bool		taken[DS_CHUNK_ROWS] = {0};
+	Datum		ids = ds_chunk_ids(chunk);
 	uint64		rows;
 	int			count = 0;
 
@@ -402,7 +244,7 @@ keep_free(Chunk *chunk)
 static void
 insert_rest(Insertion *insertion)
 {
-	Chunk	   *rest = unwritten(insertion->chunk);
+	DsChunk    *rest = unwritten(insertion->chunk);
 	Insertion	again = {rest, insertion->execution, insertion->version, 0};
 
 	while (rest->count > 0 && keep_free(rest) > 0)
@@ -432,7 +274,7 @@ insert_rest(Insertion *insertion)
  * batch is (floor.c, batch.c).
  */
 static void
-insert(Chunk *chunk, DsExecution execution)
+insert(DsChunk *chunk, DsExecution execution)
 {
 	const DsCollection *collection = chunk->collection;
 	bool		is_head = collection->kind == DS_STREAMS;
@@ -460,7 +302,7 @@ insert(Chunk *chunk, DsExecution execution)
 }
 
 static void
-run_chunk(Chunk *chunk, DsExecution execution)
+run_chunk(DsChunk *chunk, DsExecution execution)
 {
 	MemoryContext caller = MemoryContextSwitchTo(chunk->context);
 
@@ -494,17 +336,10 @@ stores(DsStatement statement)
 	return statement == DS_UPDATE_MANY || statement == DS_PATCH_MANY || statement == DS_INSERT_MANY;
 }
 
-static bool
-fits(const Chunk *chunk, const DsTarget *target, DsStatement statement)
-{
-	return chunk->statement == statement && chunk->collection == target->collection &&
-		chunk->count < CHUNK_ROWS && chunk->bytes < CHUNK_BYTES;
-}
-
-static Chunk *
+static DsChunk *
 begin_chunk(DsBatch *batch)
 {
-	Chunk	   *chunk = palloc(sizeof(Chunk));
+	DsChunk    *chunk = palloc(sizeof(DsChunk));
 
 	chunk->batch = batch;
 	chunk->context = AllocSetContextCreate(CurrentMemoryContext, "docstore chunk",
@@ -515,7 +350,7 @@ begin_chunk(DsBatch *batch)
 }
 
 static void
-end_chunk(Chunk *chunk)
+end_chunk(DsChunk *chunk)
 {
 	MemoryContextDelete(chunk->context);
 	pfree(chunk);
@@ -529,7 +364,7 @@ end_chunk(Chunk *chunk)
 void
 ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)
 {
-	Chunk	   *chunk = NULL;
+	DsChunk    *chunk = NULL;
 
 	for (int i = 0; i < batch->target_count; i++)
 	{
@@ -541,7 +376,7 @@ ds_step_run(DsBatch *batch, DsChooseStatement choose, DsExecution execution)
 			continue;
 		if (chunk == NULL)
 			chunk = begin_chunk(batch);
-		else if (!fits(chunk, target, statement))
+		else if (!ds_chunk_fits(chunk, target, statement))
 			run_chunk(chunk, execution);
 		chunk->statement = statement;
 		chunk->collection = target->collection;

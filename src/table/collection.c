@@ -24,6 +24,7 @@
 #include "table/catalogue.h"
 #include "table/collection.h"
 #include "table/distributed.h"
+#include "table/engine_setting.h"
 #include "table/kind.h"
 #include "table/plain.h"
 #include "utils/acl.h"
@@ -346,6 +347,7 @@ ds_collection_look_again(const DsCollection *described)
 		refuse_altered(described);
 	now.root = described->root;
 	now.by_place = described->by_place;
+	now.by_row = described->by_row;
 	if (kind->carry_over != NULL)
 		kind->carry_over(&now, described);
 	*unconstify(DsCollection *, described) = now;
@@ -386,15 +388,16 @@ find_root(const DsCollection *collection)
  * Find out for a batch what is not remembered of a table.
  *
  * Whether rows that it has locked can be found by their ctid, which saves a
- * second look into the index: partitions have each their own, and to read ctid
- * takes SELECT on the whole table.  And the root: ALTER INDEX .. ATTACH
+ * second look into the index: partitions and shards have each their own, and to
+ * read ctid takes SELECT on the whole table.  And the root: ALTER INDEX .. ATTACH
  * PARTITION changes it without a word to the table's description.
  */
 void
 ds_collection_prepare(DsCollection *collection)
 {
 	collection->root = find_root(collection);
-	collection->by_place = !collection->partitioned &&
+	collection->by_row = ds_engine_setting_is_by_row(collection);
+	collection->by_place = !collection->by_row && !collection->partitioned &&
 		pg_class_aclcheck(collection->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }
 

@@ -16,7 +16,8 @@
  *						goes by the key, and is about that very table; a patch
  *						is merged into the row version that the statement locks
  *	plain.c				a table with triggers, checks and the like is left to
- *						the statements; engine.c: so are some callers and settings
+ *						the statements; engine.c: so are some callers and settings;
+ *						engine_setting.c: which are written one by one
  *	direct.c			the same as the statements without the executor, where
  *						nobody can tell
  *	floor.c, identity.c	no version comes back: new documents start above every

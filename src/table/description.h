@@ -82,6 +82,7 @@ typedef struct DsCollection
 
 	/* Not remembered, but found out for each batch: see ds_collection_prepare(). */
 	bool		by_place;		/* rows that are locked are found again by ctid */
+	bool		by_row;			/* statements on many rows are on one each: see engine_setting.c */
 	Oid			root;			/* the table in which an id stands for one row: the partitioned one */
 
 	/* What is there of its kind only. */

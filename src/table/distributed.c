@@ -4,10 +4,13 @@
  * Citus leaves the table that it distributes, or takes into its metadata, as an
  * empty shell: the rows are in other tables, often on other nodes.  Only the
  * planner knows.  Statements on one document are planned for where that
- * document is, and so upserts, patches, deletes and loads work.  The others
- * are refused here: those on many documents do not lock in one order over all
- * nodes, the order of a log's events is that of one table, and a sequence is
- * the floor only on the node where it was made.
+ * document is; so the documents of such a table are read, locked and written by
+ * these alone, also by batches (engine_setting.c), which lock them in one order
+ * over all nodes, as everywhere.  What they have written is committed by the two
+ * phases of Citus.
+ *
+ * What cannot be had that way is refused here: the order of a log's events is
+ * that of one table, and a sequence is the floor only on the node where it was made.
  *
  * Such a table is in pg_catalog.pg_dist_partition, which is there only where
  * Citus is.  plain.c takes no table for a plain one that is in it, or that
@@ -88,17 +91,7 @@ refuse(const char *kind, Oid relid, const char *detail, const char *hint)
 			 errhint("%s", hint)));
 }
 
-/* Raise 0A000 for a collection that is distributed, of which a batch is to write documents. */
-void
-ds_distributed_refuse_batch(const DsCollection *collection)
-{
-	if (collection->distributed)
-		refuse("collection", collection->relid,
-			   "A batch cannot lock documents of many nodes in one order.",
-			   "Write its documents one by one, with docstore.upsert(), docstore.patch() and docstore.delete().");
-}
-
-/* The same for the tables of a log. */
+/* Raise 0A000 when one of the tables of a log is distributed. */
 void
 ds_distributed_refuse_log(const DsCollection *events, const DsCollection *streams)
 {

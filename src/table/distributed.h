@@ -11,7 +11,6 @@
 
 extern bool ds_distributed_is(Oid relid);
 extern bool ds_distributed_hides_floor(Oid relid);
-extern void ds_distributed_refuse_batch(const DsCollection *collection);
 extern void ds_distributed_refuse_log(const DsCollection *events, const DsCollection *streams);
 pg_noreturn extern void ds_distributed_refuse_hidden_floor(Oid relid);
 extern void ds_distributed_refuse_floor(Oid relid);

@@ -49,7 +49,7 @@ insert_into(const DsCollection *collection, DsStatement statement,
  * that the statement has locked: the server evaluates this again after a wait.
  */
 static const char *
-new_data(DsStatement statement)
+new_data(const DsCollection *collection, DsStatement statement)
 {
 	switch (statement)
 	{
@@ -57,9 +57,9 @@ new_data(DsStatement statement)
 		case DS_PATCH_ANY:
 			return "docstore.merge_patch(t.data, $2)";
 		case DS_UPDATE_MANY:
-			return "u.data";
+			return collection->by_row ? "$3" : "u.data";
 		case DS_PATCH_MANY:
-			return "docstore.merge_patch(t.data, u.data)";
+			return collection->by_row ? "docstore.merge_patch(t.data, $3)" : "docstore.merge_patch(t.data, u.data)";
 		default:
 			return "$2";
 	}
@@ -69,7 +69,7 @@ static char *
 update_set(const DsCollection *collection, DsStatement statement)
 {
 	return psprintf("UPDATE %s SET data = %s, version = " NEXT_VERSION "%s",
-					ds_statement_target(collection), new_data(statement),
+					ds_statement_target(collection), new_data(collection, statement),
 					collection->columns[DS_DOCUMENT_UPDATED_AT] ? ", updated_at = pg_catalog.now()" : "");
 }
 
@@ -154,7 +154,45 @@ add_places(const DsCollection *c, DsStatementText *text)
 		text->types[text->parameters++] = TIDARRAYOID;
 }
 
+#define LOCKED_ROW SAME_ID("$1") " AND t.version OPERATOR(pg_catalog.=) $2"
+#define RETURNING_ROW " RETURNING 1::pg_catalog.int8, t.version, t.id"
+
 #define RETURNING_MANY " RETURNING u.item, t.version, t.id"
+
+/*
+ * The statements on many documents as they are where each has one of its own:
+ * the parameters are no arrays, and the answers are the same.  The version is
+ * compared once more, as the row could not be found by its place.
+ */
+static void
+build_by_row(const DsCollection *c, DsStatement statement, DsStatementText *text)
+{
+	Oid			id = c->id_type->oid;
+
+	switch (statement)
+	{
+		case DS_UPDATE_MANY:
+		case DS_PATCH_MANY:
+			text->sql = psprintf("%s WHERE " LOCKED_ROW RETURNING_ROW, update_set(c, statement));
+			ds_statement_set_types(text, 3, (const Oid[]) {id, INT8OID, JSONBOID});
+			break;
+		case DS_DELETE_MANY:
+			text->sql = psprintf("DELETE FROM %s WHERE " LOCKED_ROW RETURNING_ROW, ds_statement_target(c));
+			ds_statement_set_types(text, 2, (const Oid[]) {id, INT8OID});
+			break;
+		case DS_INSERT_MANY:
+		case DS_INSERT_MANY_STRICTLY:
+			text->sql = psprintf("%s RETURNING t.id, t.version",
+								 insert_into(c, statement, "VALUES (", "$1, $2, $3", ")"));
+			ds_statement_set_types(text, 3, (const Oid[]) {id, INT8OID, JSONBOID});
+			break;
+		default:
+			text->sql = psprintf("SELECT 1::pg_catalog.int8, t.version, NULL::pg_catalog.tid FROM %s WHERE " SAME_ID("$1") " %s",
+								 ds_statement_target(c), ds_statement_lock_clause(c, statement));
+			ds_statement_set_types(text, 1, (const Oid[]) {id});
+			break;
+	}
+}
 
 static void
 build_for_many(const DsCollection *c, DsStatement statement, DsStatementText *text)
@@ -202,6 +240,8 @@ ds_document_statement_build(const DsCollection *collection, DsStatement statemen
 {
 	if (statement < DS_FIND_MANY)
 		build_for_one(collection, statement, text);
+	else if (collection->by_row)
+		build_by_row(collection, statement, text);
 	else
 		build_for_many(collection, statement, text);
 }

@@ -5,8 +5,8 @@
  * same in less time, where nothing can tell the difference: at READ COMMITTED,
  * on tables that need nothing of the executor (plain.c), by callers who have
  * the privileges on the whole table, and where no other extension checks
- * privileges.  All else goes through SPI; so does everything when
- * docstore.engine is "sql", which is how the tests compare the two.
+ * privileges.  All else goes through SPI; so does everything unless
+ * docstore.engine is "auto", which is how the tests compare the two.
  */
 #include "postgres.h"
 
@@ -21,39 +21,10 @@
 #include "miscadmin.h"
 #include "table/collection.h"
 #include "table/engine.h"
+#include "table/engine_setting.h"
 #include "utils/acl.h"
-#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
-
-typedef enum Engine
-{
-	ENGINE_AUTO,
-	ENGINE_SQL
-} Engine;
-
-static const struct config_enum_entry engines[] = {
-	{"auto", ENGINE_AUTO, false},
-	{"sql", ENGINE_SQL, false},
-	{NULL, 0, false}
-};
-
-static int	engine = ENGINE_AUTO;
-
-/* Define docstore.engine. */
-void
-ds_engine_init(void)
-{
-	DefineCustomEnumVariable("docstore.engine",
-							 "How documents are written.",
-							 "\"sql\" always uses SQL statements; \"auto\" bypasses the executor for tables that need nothing of it.",
-							 &engine,
-							 ENGINE_AUTO,
-							 engines,
-							 PGC_USERSET,
-							 GUC_NOT_IN_SAMPLE,
-							 NULL, NULL, NULL);
-}
 
 /* On the whole table; SQL that names it would need its schema as well. */
 static bool
@@ -67,7 +38,7 @@ has_privileges(const DsCollection *collection, AclMode privileges)
 static bool
 is_usable(void)
 {
-	return engine == ENGINE_AUTO && !IsolationUsesXactSnapshot() &&
+	return ds_engine_setting() == DS_ENGINE_AUTO && !IsolationUsesXactSnapshot() &&
 		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA &&
 		ExecutorCheckPerms_hook == NULL;
 }

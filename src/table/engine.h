@@ -9,7 +9,6 @@
 #include "nodes/nodes.h"
 #include "table/description.h"
 
-extern void ds_engine_init(void);
 extern bool ds_engine_updates(const DsCollection *collection);
 extern bool ds_engine_inserts(const DsCollection *collection);
 extern bool ds_engine_allows(const DsCollection *collection, CmdType command);

@@ -478,7 +478,7 @@ ds_plan_execute(const DsCollection *collection, DsStatement statement,
 				DsExecution execution, Datum *values, const char *nulls)
 {
 	OnCollection on = {collection, statement};
-	DsPlanKey	key = {.build = build_on_collection, .form = statement, .path = collection->by_place};
+	DsPlanKey	key = {.build = build_on_collection, .form = statement, .path = collection->by_place + 2 * collection->by_row};
 
 	return ds_plan_run(collection, key, &on, execution, values, nulls);
 }

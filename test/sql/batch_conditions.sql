@@ -43,11 +43,14 @@ SELECT item, version FROM docstore.save('[{"op": "patch", "collection": "d", "id
 RESET docstore.checks;
 
 -- what the call itself runs makes a condition untrue: 27000, as with a version
+-- (rows that are locked are found again at their places, and so as they were compared; not where each document has a statement of its own)
+DO $$ BEGIN IF current_setting('docstore.engine') = 'rows' THEN SET docstore.engine = 'sql'; END IF; END $$;
 CREATE FUNCTION pg_temp.interfere() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE d SET data = '{"open": false}' WHERE id = 'c'; RETURN NEW; END $$;
 CREATE TRIGGER interfere BEFORE INSERT ON d FOR EACH ROW EXECUTE FUNCTION pg_temp.interfere();
 CALL pg_temp.try($$ SELECT docstore.save('[{"op": "upsert", "collection": "d", "id": "i", "data": {}}, {"op": "patch", "collection": "d", "id": "c", "data": {"n": 9}, "expected": "any", "if_contains": {"open": true}}]') $$);
 CALL pg_temp.try($$ SELECT docstore.save('[{"op": "upsert", "collection": "d", "id": "i", "data": {}}, {"op": "patch", "collection": "d", "id": "c", "data": {"n": 9}, "expected": "any", "if_contains": {}}]') $$);
 DROP TRIGGER interfere ON d;
+RESET docstore.engine;
 
 -- many: 3,000 of which a third fails
 SELECT count(docstore.upsert('d', 'm' || i, jsonb_build_object('third', i % 3 = 0))) FROM generate_series(1, 3000) i;

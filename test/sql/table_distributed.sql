@@ -1,0 +1,48 @@
+-- Tables that Citus distributes, as its catalogue names them: their documents are read, locked and written one by one, each by a statement that can be planned for its node
+\getenv directory PG_ABS_SRCDIR
+\set prepare :directory '/include/prepare.psql'
+\i :prepare
+
+SET docstore.engine = 'auto';
+SELECT docstore.create_collection('d'), docstore.create_collection('local'), docstore.create_log('l'), docstore.create_log('far');
+CREATE TABLE bare (id bigint PRIMARY KEY, version bigint NOT NULL, data jsonb);
+
+-- The catalogue is there until the end of the transaction.
+BEGIN;
+SET LOCAL allow_system_table_mods = on;
+CREATE TABLE pg_catalog.pg_dist_partition (logicalrelid regclass NOT NULL);
+RESET allow_system_table_mods;
+INSERT INTO pg_dist_partition VALUES ('d'), ('bare');
+
+-- all items, and one conflict with all violations, together with what is not distributed
+SELECT * FROM docstore.save('[{"op": "upsert", "collection": "d", "id": "b", "data": {"n": 1}}, {"op": "upsert", "collection": "d", "id": "a", "data": {"n": 1}},
+	{"op": "upsert", "collection": "d", "id": "c", "data": {"n": 1}, "expected": "any"}, {"op": "upsert", "collection": "bare", "id": "7", "data": {}},
+	{"op": "patch", "collection": "d", "id": "p", "data": {"n": 1, "x": null}, "expected": "none"},
+	{"op": "upsert", "collection": "local", "id": "a", "data": {"n": 1}}, {"op": "append", "log": "l", "stream": "s", "events": [{"type": "T"}], "expected": 0}]');
+SELECT * FROM docstore.save('[{"op": "assert", "collection": "d", "id": "a", "expected": 1}, {"op": "patch", "collection": "d", "id": "b", "data": {"m": 2}, "expected": "exists"},
+	{"op": "delete", "collection": "d", "id": "c", "expected": 1}, {"op": "merge", "collection": "d", "id": "p", "data": {"n": 2}, "base": {"n": 1}, "expected": 1},
+	{"op": "assert", "collection": "d", "id": "z", "expected": "none"}, {"op": "patch", "collection": "local", "id": "a", "data": {"m": 2}, "expected": 1}]');
+CALL pg_temp.try($$ SELECT docstore.save('[{"op": "upsert", "collection": "d", "id": "new", "data": {}}, {"op": "upsert", "collection": "d", "id": "b", "data": {}, "expected": 1},
+	{"op": "delete", "collection": "d", "id": "z", "expected": 1}, {"op": "upsert", "collection": "d", "id": "p", "data": {}},
+	{"op": "patch", "collection": "d", "id": "a", "data": {}, "expected": 1, "if_contains": {"n": 2}},
+	{"op": "upsert", "collection": "local", "id": "a", "data": {}, "expected": 9}, {"op": "append", "log": "l", "stream": "s", "events": [{"type": "T"}], "expected": 0}]') $$);
+SELECT item, reason, expected, actual FROM docstore.try_save('[{"op": "upsert", "collection": "d", "id": "new", "data": {}}, {"op": "upsert", "collection": "d", "id": "a", "data": {}}]');
+SELECT docstore.upsert_many('d', '{c,new,a}', '{"{}","{}","{}"}', '{0,0,1}'), docstore.upsert_many('bare', '{8,7}', '{"{}","{}"}', '{0,1}');
+SELECT id, version, data FROM docstore.load_many('d', '{new,none,b,a,new,c}');
+SELECT id, version, data FROM docstore.load_many('bare', '{7,9,8}');
+SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "d", "id": "r", "data": {}}]', '00000000-0000-0000-0000-000000000001');
+SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "d", "id": "r", "data": {}}]', '00000000-0000-0000-0000-000000000001');
+
+-- no statement was on many documents, nor found them by their places; the local table was written without any
+SELECT count(*) > 0 AS one_by_one, count(*) FILTER (WHERE ident LIKE '%unnest%' OR ident LIKE '%t.ctid%') AS many
+FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE '% public.d %';
+SELECT count(*) AS of_local FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE '% public.local %' AND ident NOT LIKE '%merge_patch%';
+
+-- what is refused: a log, a guard, and a floor that comes too late
+INSERT INTO pg_dist_partition VALUES ('far');
+CALL pg_temp.try($$ SELECT docstore.save('[{"op": "append", "log": "far", "stream": "s", "events": [{"type": "T"}]}, {"op": "upsert", "collection": "d", "id": "q", "data": {}}]') $$);
+CALL pg_temp.try($$ SELECT docstore.guard('d') $$);
+CALL pg_temp.try($$ SELECT docstore.save('[{"op": "delete", "collection": "bare", "id": "7", "expected": 2}]') $$);
+ROLLBACK;
+SELECT count(*) FROM d;
+DROP TABLE d, local, bare, l, l_streams, l_consumers, far, far_streams, far_consumers;
