@@ -33,7 +33,7 @@ CREATE OR REPLACE VIEW docstore.error_codes (sqlstate, condition, retry, meaning
 		'write on the primary, in a READ WRITE transaction'),
 	('0A000', 'feature_not_supported', 'no',
 		'something that docstore cannot do with a distributed table',
-		'follow the hint: most often, write its documents one by one'),
+		'follow the hint'),
 	('27000', 'triggered_data_change_violation', 'no',
 		'a BEFORE trigger of the table undid the write, or changed id or version; or, of an event, anything but data and metadata; or a trigger or function that a call ran changed what the call itself writes',
 		'let the trigger return the row with these unchanged; change what the call writes in an AFTER trigger, or in another call'),
@@ -145,3 +145,22 @@ COMMENT ON COLUMN docstore.tracked.size IS 'of the history, in bytes, with index
 COMMENT ON COLUMN docstore.tracked.fault IS 'what is wrong with the triggers: one is disabled, missing, replaced by one that fires for less, or does not fire for changes that replication applies; NULL if nothing is. docstore.track() repairs it';
 
 GRANT SELECT ON docstore.tracked TO PUBLIC;
+
+-- The floors of distributed collections
+CREATE FUNCTION docstore_internal.next_version(relation regclass, tries integer) RETURNS bigint
+	LANGUAGE c STRICT COST 100
+	AS 'MODULE_PATHNAME', 'ds_next_version';
+
+COMMENT ON FUNCTION docstore_internal.next_version(regclass, integer) IS 'internal: the version of a new document of a distributed collection, asked of the coordinator by another node';
+
+CREATE FUNCTION docstore_internal.is_used_up(relation regclass, version bigint) RETURNS boolean
+	LANGUAGE c STRICT COST 100
+	AS 'MODULE_PATHNAME', 'ds_is_used_up';
+
+COMMENT ON FUNCTION docstore_internal.is_used_up(regclass, bigint) IS 'internal: whether new documents of a distributed collection start above a version, asked of the coordinator by another node';
+
+CREATE FUNCTION docstore_internal.use_up(relation regclass, version bigint) RETURNS void
+	LANGUAGE c STRICT COST 100
+	AS 'MODULE_PATHNAME', 'ds_use_up';
+
+COMMENT ON FUNCTION docstore_internal.use_up(regclass, bigint) IS 'internal: let new documents of a distributed collection start above a version, told to the coordinator by another node';

@@ -25,6 +25,7 @@
 #include "nodes/pg_list.h"
 #include "table/catalogue.h"
 #include "table/collection.h"
+#include "table/distributed.h"
 #include "utils/acl.h"
 #include "utils/json.h"
 #include "utils/lsyscache.h"
@@ -32,12 +33,19 @@
 #include "utils/rls.h"
 
 /* The table that was guarded; the row's own once something that the statement fires has dropped the trigger. */
-Oid
-ds_guarded_table(const DsGuarded *guarded)
+static Oid
+guarded_table(const DsGuarded *guarded)
 {
 	Oid			relid = ds_trigger_table(guarded->trigger);
 
 	return OidIsValid(relid) ? relid : RelationGetRelid(guarded->table);
+}
+
+/* The same as its users know it, who have never heard of shards. */
+Oid
+ds_guarded_table(const DsGuarded *guarded)
+{
+	return ds_distributed_known_as(guarded_table(guarded));
 }
 
 /*
@@ -97,7 +105,7 @@ typedef struct Refused
 static Refused
 look(const DsGuarded *guarded, HeapTuple row)
 {
-	Oid			relid = ds_guarded_table(guarded);
+	Oid			relid = guarded_table(guarded);
 	Refused		refused = {guarded, row, {RelationGetRelid(guarded->table), relid}, {false}};
 
 	for (int i = 0; i < TABLES; i++)
@@ -189,7 +197,7 @@ refuse(const Refused *refused, int64 expected, int64 actual)
 		.item = 1,
 		.op = "update",
 		.kind = DS_KIND_ROW,
-		.relid = refused->tables[TABLES - 1],
+		.relid = ds_guarded_table(refused->guarded),
 		.id = key_of(refused),
 		.reason = DS_STALE,
 		.expected = expected,

@@ -112,6 +112,7 @@ describe(DsCollection *collection)
 	collection->storage = rel->rd_locator.relNumber;
 	collection->has_before_triggers = has_before_triggers(rel);
 	collection->distributed = ds_distributed_is(collection->relid);
+	collection->is_shard = OidIsValid(ds_distributed_table_of_shard(collection->relid));
 	if (kind->describe != NULL)
 		kind->describe(rel, collection);
 	ds_plain_describe(rel, collection);
@@ -291,6 +292,8 @@ ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection)
 		refuse_unknown(gone, item);
 	if (!ds_collection_describe(relid, DS_DOCUMENTS, collection, &obstacle))
 		refuse_table(relid, item, obstacle);
+	if (collection->is_shard)
+		ds_distributed_refuse_shard(relid);
 }
 
 /*

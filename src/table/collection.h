@@ -24,7 +24,8 @@
  *						version that was deleted; callers cannot touch that
  *	other_unique.c		who loses the race for an id is not told of another
  *						unique index
- *	distributed.c		what cannot be done with a table of Citus
+ *	distributed.c		what cannot be done with a table of Citus; far_floor.c: its
+ *						floor is on the coordinator, whoever asks
  *	row_error.c			why a row that its version allows to be written cannot be
  *
  * It may call json/ and base/.  What streams and events are, log/ and stream/

@@ -78,6 +78,7 @@ typedef struct DsCollection
 	bool		is_plain;		/* needs nothing of the executor: see plain.c */
 	bool		is_plain_insert;	/* nor to insert */
 	bool		distributed;	/* its rows are elsewhere: see distributed.c */
+	bool		is_shard;		/* it has some of the rows of such a table */
 	DsFeed		feed;
 
 	/* Not remembered, but found out for each batch: see ds_collection_prepare(). */

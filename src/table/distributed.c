@@ -19,6 +19,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/htup_details.h"
 #include "access/relation.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
@@ -34,43 +35,109 @@
 /* On other nodes a sequence of Citus begins above its share: the number of the node, from 1, in the upper bits. */
 #define FIRST_OF_OTHER_NODE (INT64CONST(1) << 48)
 
-/* The catalogue of distributed tables, locked, with the column that names them; NULL when there is none. */
-static Relation
-open_catalogue(AttrNumber *column)
+/* The columns that are read of a catalogue of Citus: its rows are looked for by one of them, or it has but one row. */
+typedef struct Catalogue
 {
-	Oid			relid = get_relname_relid("pg_dist_partition", PG_CATALOG_NAMESPACE);
+	const char *name;
+	const char *key;			/* NULL: one row */
+	Oid			key_type;
+	RegProcedure key_equals;
+	const char *value;
+	Oid			value_type;
+} Catalogue;
+
+static const Catalogue tables = {"pg_dist_partition", "logicalrelid", REGCLASSOID, F_OIDEQ, "logicalrelid", REGCLASSOID};
+static const Catalogue shards = {"pg_dist_shard", "shardid", INT8OID, F_INT8EQ, "logicalrelid", REGCLASSOID};
+static const Catalogue this_node = {"pg_dist_local_group", .value = "groupid", .value_type = INT4OID};
+
+static AttrNumber
+column_of(Oid relid, const char *name, Oid type)
+{
+	AttrNumber	column = get_attnum(relid, name);
+
+	return column != InvalidAttrNumber && get_atttype(relid, column) == type ? column : InvalidAttrNumber;
+}
+
+/* Read a row's value; false when there is no such row, nor such a catalogue. */
+static bool
+look_up(const Catalogue *catalogue, Datum key, Datum *value)
+{
+	Oid			relid = get_relname_relid(catalogue->name, PG_CATALOG_NAMESPACE);
+	AttrNumber	key_column;
+	AttrNumber	value_column;
+	Relation	relation;
+	SysScanDesc scan;
+	ScanKeyData condition;
+	HeapTuple	row;
+	bool		is_null = true;
 
 	if (!OidIsValid(relid) || get_rel_relkind(relid) != RELKIND_RELATION)
-		return NULL;
-	*column = get_attnum(relid, "logicalrelid");
-	if (*column == InvalidAttrNumber || get_atttype(relid, *column) != REGCLASSOID)
-		return NULL;
-	return try_relation_open(relid, AccessShareLock);
+		return false;
+	key_column = catalogue->key == NULL ? InvalidAttrNumber : column_of(relid, catalogue->key, catalogue->key_type);
+	value_column = column_of(relid, catalogue->value, catalogue->value_type);
+	if ((catalogue->key != NULL && key_column == InvalidAttrNumber) || value_column == InvalidAttrNumber)
+		return false;
+	relation = try_relation_open(relid, AccessShareLock);
+	if (relation == NULL)
+		return false;
+	if (catalogue->key != NULL)
+		ScanKeyInit(&condition, key_column, BTEqualStrategyNumber, catalogue->key_equals, key);
+	scan = systable_beginscan(relation, InvalidOid, false, NULL, catalogue->key == NULL ? 0 : 1, &condition);
+	row = systable_getnext(scan);
+	if (HeapTupleIsValid(row))
+		*value = heap_getattr(row, value_column, RelationGetDescr(relation), &is_null);
+	systable_endscan(scan);
+	relation_close(relation, AccessShareLock);
+	return !is_null;
 }
 
 /* Whether a table is distributed; it needs no lock on the table. */
 bool
 ds_distributed_is(Oid relid)
 {
-	AttrNumber	column;
-	Relation	catalogue = open_catalogue(&column);
-	ScanKeyData key;
-	SysScanDesc scan;
-	bool		found;
+	Datum		value;
 
-	if (catalogue == NULL)
-		return false;
-	ScanKeyInit(&key, column, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(relid));
-	scan = systable_beginscan(catalogue, InvalidOid, false, NULL, 1, &key);
-	found = HeapTupleIsValid(systable_getnext(scan));
-	systable_endscan(scan);
-	relation_close(catalogue, AccessShareLock);
-	return found;
+	return look_up(&tables, ObjectIdGetDatum(relid), &value);
+}
+
+/* The number that a name ends with, after an underscore; 0 when it does not. */
+static int64
+number_at_end(const char *name)
+{
+	const char *underscore = strrchr(name, '_');
+	size_t		digits = underscore == NULL ? 0 : strspn(underscore + 1, "0123456789");
+
+	if (digits == 0 || digits > 18 || underscore[1 + digits] != '\0')
+		return 0;
+	return strtoi64(underscore + 1, NULL, 10);
+}
+
+/* The table that a relation has a shard of, as the number in its name says; invalid when it is no shard. */
+Oid
+ds_distributed_table_of_shard(Oid relid)
+{
+	char	   *name = get_rel_name(relid);
+	int64		number = name == NULL ? 0 : number_at_end(name);
+	Datum		table;
+
+	if (number == 0 || !look_up(&shards, Int64GetDatum(number), &table) ||
+		DatumGetObjectId(table) == relid || get_rel_namespace(DatumGetObjectId(table)) != get_rel_namespace(relid))
+		return InvalidOid;
+	return DatumGetObjectId(table);
+}
+
+/* The table as its users know it: of a shard, the one that it is of. */
+Oid
+ds_distributed_known_as(Oid relid)
+{
+	Oid			table = ds_distributed_table_of_shard(relid);
+
+	return OidIsValid(table) ? table : relid;
 }
 
 /* Whether the version column owns a sequence that is the floor on another node only. */
-bool
-ds_distributed_hides_floor(Oid relid)
+static bool
+has_sequence_of_other_node(Oid relid)
 {
 	Oid			owner = ds_catalogue_root(relid);
 	ListCell   *cell;
@@ -79,6 +146,23 @@ ds_distributed_hides_floor(Oid relid)
 		if (ds_catalogue_lowest_value(lfirst_oid(cell)) > FIRST_OF_OTHER_NODE)
 			return true;
 	return false;
+}
+
+/*
+ * Whether the floor of a table is on the coordinator, and that is another node, or
+ * has the table where this is only a shard of it.
+ */
+bool
+ds_distributed_hides_floor(Oid relid)
+{
+	Oid			table = ds_distributed_table_of_shard(relid);
+	Datum		node;
+
+	if (OidIsValid(table))
+		return true;
+	if (ds_distributed_is(relid) && look_up(&this_node, (Datum) 0, &node))
+		return DatumGetInt32(node) != 0;
+	return has_sequence_of_other_node(relid);
 }
 
 pg_noreturn static void
@@ -101,26 +185,17 @@ ds_distributed_refuse_log(const DsCollection *events, const DsCollection *stream
 			   "Undistribute its tables with undistribute_table() of Citus.");
 }
 
-/*
- * Raise 0A000 on a node that does not see the floor of a collection: versions
- * that were used up are not known here, nor could others learn of more.
- */
+/* Raise 0A000 for a shard, whose rows are a part of a table's, under a name that is for the engine only. */
 void
-ds_distributed_refuse_hidden_floor(Oid relid)
+ds_distributed_refuse_shard(Oid relid)
 {
-	refuse("collection", relid,
-		   "The floor of its versions is on the node where the collection was made; the sequence here has other numbers.",
-		   "Create and delete documents on that node, which is the coordinator.");
-}
+	Oid			table = ds_distributed_table_of_shard(relid);
 
-/* Raise 0A000 for a table that is distributed without a floor: it cannot get one any more. */
-void
-ds_distributed_refuse_floor(Oid relid)
-{
-	if (ds_distributed_is(relid))
-		refuse("collection", relid,
-			   "The floor of its versions is a sequence that the table owns. It must exist before the table is distributed.",
-			   "Undistribute the table, delete a document or call docstore.guard(), and distribute it again.");
+	if (OidIsValid(table))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("\"%s\" is a shard of table \"%s\"", ds_name_of(relid), ds_name_of(table)),
+				 errhint("Name the table: its documents are looked for where they are.")));
 }
 
 /* Raise 0A000 for a table that is to be guarded. */

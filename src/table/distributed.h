@@ -10,10 +10,11 @@
 #include "table/description.h"
 
 extern bool ds_distributed_is(Oid relid);
+extern Oid	ds_distributed_table_of_shard(Oid relid);
+extern Oid	ds_distributed_known_as(Oid relid);
 extern bool ds_distributed_hides_floor(Oid relid);
 extern void ds_distributed_refuse_log(const DsCollection *events, const DsCollection *streams);
-pg_noreturn extern void ds_distributed_refuse_hidden_floor(Oid relid);
-extern void ds_distributed_refuse_floor(Oid relid);
+extern void ds_distributed_refuse_shard(Oid relid);
 extern void ds_distributed_refuse_guard(Oid relid);
 extern void ds_distributed_refuse_track(Oid relid);
 

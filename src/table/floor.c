@@ -65,6 +65,7 @@
 #include "table/catalogue.h"
 #include "table/collection.h"
 #include "table/distributed.h"
+#include "table/far_floor.h"
 #include "table/floor.h"
 #include "table/identity.h"
 #include "utils/fmgrprotos.h"
@@ -168,7 +169,6 @@ ds_floor_create(Oid relid)
 	Oid			owner = ds_catalogue_root(relid);
 	DsIdentity	caller;
 
-	ds_distributed_refuse_floor(owner);
 	LockDatabaseObject(RelationRelationId, owner, 1, ExclusiveLock);
 	AcceptInvalidationMessages();
 	if (OidIsValid(ds_floor_find(owner)))
@@ -200,20 +200,24 @@ last_value(Relation sequence)
 
 /*
  * What is remembered of a table, as it is now; NULL where it is no collection,
- * as one that was guarded need not be any more.  0A000 on a node that does not
- * see the floor.
+ * as one that was guarded need not be any more.
  */
 static const DsCollection *
 look_at(Oid relid)
 {
 	const char *obstacle;
-	const DsCollection *collection;
 
 	AcceptInvalidationMessages();
-	collection = ds_collection_look(relid, DS_DOCUMENTS, &obstacle);
-	if (collection != NULL && collection->document.hides_floor)
-		ds_distributed_refuse_hidden_floor(relid);
-	return collection;
+	return ds_collection_look(relid, DS_DOCUMENTS, &obstacle);
+}
+
+/* Whether the floor of a table is on the coordinator only. */
+static bool
+is_far(Oid relid)
+{
+	const DsCollection *collection = look_at(relid);
+
+	return collection != NULL && collection->document.hides_floor;
 }
 
 /*
@@ -268,7 +272,11 @@ require_sequence(Oid relid, LOCKMODE lock)
 void
 ds_floor_require(Oid relid)
 {
-	if (pg_class_aclcheck(relid, GetUserId(), ACL_DELETE) == ACLCHECK_OK)
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_DELETE) != ACLCHECK_OK)
+		return;
+	if (is_far(relid))
+		ds_far_floor_raise(relid, 0);
+	else
 		relation_close(require_sequence(relid, RowExclusiveLock), NoLock);
 }
 
@@ -327,8 +335,14 @@ set_value(Relation sequence, int64 value)
 void
 ds_floor_raise(Oid relid, int64 version)
 {
-	Relation	sequence = require_sequence(relid, RowExclusiveLock);
+	Relation	sequence;
 
+	if (is_far(relid))
+	{
+		ds_far_floor_raise(relid, version);
+		return;
+	}
+	sequence = require_sequence(relid, RowExclusiveLock);
 	if (last_value(sequence) < version)
 	{
 		LockPage(sequence, 0, ExclusiveLock);
@@ -467,6 +481,7 @@ look_up(DsFloor *floor, Oid relid)
 	bool		is_fixed;
 
 	floor->relid = relid;
+	floor->is_far = collection != NULL && collection->document.hides_floor;
 	floor->has_partitions = collection == NULL || collection->document.has_partitions;
 	floor->attached = collection == NULL ? UNKNOWN_FLOOR : collection->document.attached_floor;
 	if (floor->attached == UNKNOWN_FLOOR)
@@ -509,6 +524,8 @@ ds_floor_next_version(const DsFloor *floor, int tries)
 	int64		value = value_of(floor);
 	int64		headroom = tries < 2 ? 1 : (int64) 1 << Min(tries, MAX_HEADROOM_BITS);
 
+	if (floor->is_far)
+		return ds_far_floor_next_version(floor->relid, tries);
 	if (value == PG_INT64_MAX)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_VERSION_OVERFLOW),
@@ -534,10 +551,25 @@ ds_floor_reaches(const DsFloor *floor, int64 version)
 	DsFloor		now;
 	bool		result;
 
+	if (floor->is_far)
+		return ds_far_floor_reaches(floor->relid, version);
 	if (floor->sequence != NULL && !floor->has_partitions)
 		return value_of(floor) >= version;
 	look_up(&now, floor->relid);
 	result = value_of(&now) >= version;
 	ds_floor_close(&now);
 	return result;
+}
+
+/*
+ * The same of a version that the caller names: who does not see all documents
+ * cannot find out by trying at which versions others were deleted.  He has got
+ * no such version, but for one from before anything was deleted.
+ */
+bool
+ds_floor_reaches_any(const DsFloor *floor, int64 version)
+{
+	if (floor->hides_documents && version < clock_version() - CLOCK_SLACK)
+		return value_of(floor) > 0;
+	return ds_floor_reaches(floor, version);
 }

@@ -13,6 +13,7 @@
 typedef struct DsFloor
 {
 	Oid			relid;			/* of the table */
+	bool		is_far;			/* on the coordinator: see far_floor.c */
 	Relation	sequence;		/* NULL: there was none yet */
 	bool		has_partitions; /* or is one: others can be attached, with floors of their own */
 	int64		attached;		/* the highest that partitions brought along */
@@ -30,5 +31,6 @@ extern void ds_floor_open(DsFloor *floor, Oid relid);
 extern void ds_floor_close(DsFloor *floor);
 extern int64 ds_floor_next_version(const DsFloor *floor, int tries);
 extern bool ds_floor_reaches(const DsFloor *floor, int64 version);
+extern bool ds_floor_reaches_any(const DsFloor *floor, int64 version);
 
 #endif							/* DS_FLOOR_H */

@@ -38,11 +38,60 @@ SELECT count(*) > 0 AS one_by_one, count(*) FILTER (WHERE ident LIKE '%unnest%' 
 FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE '% public.d %';
 SELECT count(*) AS of_local FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE '% public.local %' AND ident NOT LIKE '%merge_patch%';
 
--- what is refused: a log, a guard, and a floor that comes too late
+-- what is refused: a log, and a guard
 INSERT INTO pg_dist_partition VALUES ('far');
 CALL pg_temp.try($$ SELECT docstore.save('[{"op": "append", "log": "far", "stream": "s", "events": [{"type": "T"}]}, {"op": "upsert", "collection": "d", "id": "q", "data": {}}]') $$);
 CALL pg_temp.try($$ SELECT docstore.guard('d') $$);
-CALL pg_temp.try($$ SELECT docstore.save('[{"op": "delete", "collection": "bare", "id": "7", "expected": 2}]') $$);
+
+-- a floor is made here, on the coordinator, also where it comes late
+SELECT version FROM docstore.save('[{"op": "delete", "collection": "bare", "id": "7", "expected": 2}]');
+SELECT docstore.upsert('bare', '7', '{}');
 ROLLBACK;
 SELECT count(*) FROM d;
-DROP TABLE d, local, bare, l, l_streams, l_consumers, far, far_streams, far_consumers;
+
+-- A shard, which has a number of that catalogue at the end of its name, is no collection of its own, and its guard does not name it.
+-- What is deleted there raises the floor of the table, on the coordinator: here, a function in its place
+CREATE TABLE d_7 (LIKE d INCLUDING ALL);
+INSERT INTO d_7 (id, version, data, created_at, updated_at) VALUES ('a', 5, '{}', now(), now()), ('b', 6, '{}', now(), now());
+SELECT docstore.guard('d_7');
+BEGIN;
+SET LOCAL allow_system_table_mods = on;
+CREATE TABLE pg_catalog.pg_dist_shard (logicalrelid regclass NOT NULL, shardid bigint NOT NULL);
+INSERT INTO pg_catalog.pg_dist_shard VALUES ('d', 7);
+RESET allow_system_table_mods;
+SELECT docstore.create_collection('d_x7'), docstore.create_collection('d_8');
+SELECT docstore.upsert('d_x7', 'a', '{}'), docstore.upsert('d_8', 'a', '{}');
+ALTER TABLE d_7 SET (fillfactor = 90);
+CALL pg_temp.try($$ SELECT docstore.upsert('d_7', 'n', '{}') $$);
+CALL pg_temp.try($$ SELECT * FROM docstore.save('[{"op": "upsert", "collection": "d_7", "id": "n", "data": {}}]') $$);
+CALL pg_temp.try($$ SELECT version FROM docstore.load('d_7', 'a') $$);
+CALL pg_temp.try($$ UPDATE d_7 SET version = 9 $$);
+CALL pg_temp.try($$ DELETE FROM d_7 WHERE id = 'a' $$);
+SET LOCAL allow_system_table_mods = on;
+CREATE FUNCTION pg_catalog.run_command_on_coordinator(command text, give_warning_for_connection_errors boolean DEFAULT false, OUT nodeid integer, OUT success boolean, OUT result text)
+	RETURNS SETOF record LANGUAGE plpgsql AS $$ BEGIN EXECUTE command INTO result; success := true; RETURN NEXT; EXCEPTION WHEN OTHERS THEN success := false; result := SQLERRM; RETURN NEXT; END $$;
+RESET allow_system_table_mods;
+DELETE FROM d_7 WHERE id = 'a';
+SELECT docstore_internal.next_version('d', 0), docstore.upsert('d', 'a', '{}');
+DELETE FROM d_7 WHERE id = 'b';
+SELECT docstore_internal.next_version('d', 0), docstore_internal.is_used_up('d', 6), docstore_internal.is_used_up('d', 7);
+SELECT last_value FROM d_7_version_floor;
+ROLLBACK;
+
+-- What other nodes ask the coordinator: for those who can write, and who sees nothing finds out nothing
+CREATE ROLE floor_reader; CREATE ROLE floor_writer;
+GRANT SELECT ON d TO floor_reader; GRANT INSERT, UPDATE (data) ON d TO floor_writer;
+SELECT docstore_internal.use_up('d', 0), docstore_internal.next_version('d', 0);
+SELECT docstore_internal.use_up('d', 40), docstore_internal.next_version('d', 0), docstore_internal.is_used_up('d', 40), docstore_internal.is_used_up('d', 41);
+SET ROLE floor_reader;
+CALL pg_temp.try($$ SELECT docstore_internal.next_version('d', 0) $$);
+CALL pg_temp.try($$ SELECT docstore_internal.is_used_up('d', 1) $$);
+CALL pg_temp.try($$ SELECT docstore_internal.use_up('d', 1) $$);
+SET ROLE floor_writer;
+SELECT docstore_internal.next_version('d', 0) > 1000000000000000 AS by_the_clock, docstore_internal.is_used_up('d', 40), docstore_internal.is_used_up('d', 41);
+SELECT docstore_internal.use_up('d', 50);
+CALL pg_temp.try($$ SELECT docstore_internal.use_up('d', 9000000000000000000) $$);
+RESET ROLE;
+SELECT docstore_internal.next_version('d', 0);
+DROP OWNED BY floor_reader, floor_writer; DROP ROLE floor_reader, floor_writer;
+DROP TABLE d_7, d, local, bare, l, l_streams, l_consumers, far, far_streams, far_consumers;
