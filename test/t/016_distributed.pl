@@ -50,23 +50,38 @@ like(says(q{SELECT docstore.upsert('docs', 'a', '{}', 1)}), qr/^PT409: /, 'a con
 my $plans = q{SELECT count(*) > 0 FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE 'UPDATE ONLY public.docs%'};
 is(says($plans), 't', 'they are planned');
 
+# and so do batches, document by document
+is(says(q{SELECT docstore.upsert_many('docs', '{a,b}', '{"{}","{}"}', '{4,2}')}), '{5,3}', 'arrays');
+is(says(q{SELECT version FROM docstore.save('[{"op": "upsert", "collection": "near", "id": "x", "data": {}}, {"op": "delete", "collection": "docs", "id": "b", "expected": 3}]')}),
+	"1\n3", 'batches, also with what is near');
+is(says(q{SELECT reason FROM docstore.try_save('[{"op": "assert", "collection": "docs", "id": "a", "expected": 4}]')}), 'stale', 'and those that only ask');
+
 # what cannot be promised is refused
-like(says(q{SELECT docstore.upsert_many('docs', '{a,b}', '{"{}","{}"}', '{4,2}')}), qr/^0A000: collection "public.docs" is distributed$/, 'arrays');
-like(says(q{SELECT * FROM docstore.save('[{"op": "upsert", "collection": "near", "id": "x", "data": {}}, {"op": "delete", "collection": "docs", "id": "a", "expected": 4}]')}),
-	qr/^0A000: collection "public.docs" is distributed$/, 'batches');
-like(says(q{SELECT * FROM docstore.try_save('[{"op": "assert", "collection": "docs", "id": "a", "expected": 4}]')}), qr/^0A000: /, 'and those that only ask');
 like(says(q{SELECT docstore.append('log', 's', '[{"type": "t"}]')}), qr/^0A000: log "public.log" is distributed$/, 'appends');
 like(says(q{SELECT docstore.append('far_heads', 's', '[{"type": "t"}]')}), qr/^0A000: log "public.far_heads" is distributed$/, 'appends to a log of whose tables one is');
 like(says(qq{SELECT docstore.$_}), qr/^0A000: log "public.log" is distributed$/, $_)
   for q{create_stream('log', 'new')}, q{set_properties('log', 's', '{}', 1)}, q{close_stream('log', 's', 2)};
 like(says(q{SELECT * FROM docstore.save('[{"op": "assert", "log": "log", "scope": {"source": "s", "expected": 9}}]')}), qr/^0A000: log/, 'scopes');
 is(says(q{SELECT count(*) FROM log}), '2', 'nothing was written');
-is(says(q{SELECT count(*) FROM near}), '0', 'nor elsewhere');
+like(says(q{SELECT * FROM docstore.save('[{"op": "upsert", "collection": "near", "id": "y", "data": {}}, {"op": "append", "log": "log", "stream": "s", "events": [{"type": "t"}]}]')}), qr/^0A000: log/, 'a batch with a log');
+is(says(q{SELECT count(*) FROM near}), '1', 'nor elsewhere');
 
-# floors are made before a table is distributed
+# floors are made also after a table was distributed
 is(says(q{SELECT docstore.upsert('by_hand', 'a', '{}', 1)}), '2', 'a table without a floor');
-like(says(q{SELECT docstore.delete('by_hand', 'a', 2)}), qr/^0A000: collection "public.by_hand" is distributed$/, 'gets none any more');
-is(says(q{SELECT version FROM by_hand}), '2', 'so that nothing is deleted');
+is(says(q{SELECT docstore.delete('by_hand', 'a', 2)}), '2', 'gets one');
+is(says(q{SELECT docstore.upsert('by_hand', 'a', '{}')}), '3', 'above which new documents start');
+
+# on another node than the coordinator, which cannot be asked here, nothing is created or deleted
+$node->safe_psql('postgres', q{CREATE TABLE pg_catalog.pg_dist_local_group (groupid int NOT NULL); INSERT INTO pg_catalog.pg_dist_local_group VALUES (1);
+	UPDATE pg_class SET relname = relname WHERE relname = 'by_hand'});
+like(says(q{SELECT docstore.delete('by_hand', 'a', 3)}), qr/^0A000: the floor of the versions of collection "public.by_hand" cannot be seen from here$/, 'a delete elsewhere');
+like(says(q{SELECT docstore.upsert_many('by_hand', '{b,c}', '{"{}","{}"}', NULL)}), qr/^0A000: the floor/, 'creates');
+like(says(q{SELECT docstore_internal.next_version('by_hand', 0)}), qr/^0A000: the floor/, 'and nobody asks in circles');
+is(says(q{SELECT docstore.upsert('by_hand', 'a', '{}', 3)}), '4', 'a change');
+is(says(q{SELECT id, version FROM by_hand}), 'a|4', 'all that was written');
+$node->safe_psql('postgres', q{UPDATE pg_catalog.pg_dist_local_group SET groupid = 0; UPDATE pg_class SET relname = relname WHERE relname = 'by_hand'});
+is(says(q{SELECT docstore.delete('by_hand', 'a', 4)}), '4', 'a delete on the coordinator');
+
 like(says(q{SELECT docstore.guard('docs')}), qr/^0A000: table "public.docs" is distributed$/, 'guard()');
 
 # the view
@@ -74,7 +89,7 @@ is(says(q{SELECT string_agg(name, ' ' ORDER BY name) FROM docstore.collections W
 
 # all is as before when Citus gives a table back
 $node->safe_psql('postgres', q{DROP TABLE pg_catalog.pg_dist_partition; UPDATE pg_class SET relname = relname WHERE relname IN ('docs', 'log')});
-is(says(q{SELECT docstore.upsert_many('docs', '{a,b}', '{"{}","{}"}', '{4,2}')}), '{5,3}', 'undistributed');
+is(says(q{SELECT docstore.upsert_many('docs', '{a,b}', '{"{}","{}"}', '{5,0}')}), '{6,4}', 'undistributed');
 is(says(q{SELECT version FROM docstore.append('log', 's', '[{"type": "t"}]', 2)}), '3', 'and a log');
 
 $session->quit;
