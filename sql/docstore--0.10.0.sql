@@ -361,6 +361,49 @@ CREATE FUNCTION docstore.consumers(log regclass)
 COMMENT ON FUNCTION docstore.consumers(regclass) IS 'the consumers of a log, how far each has come, how many events it has not read yet, and whether its cursor is good';
 
 --
+-- History: what documents were, and what is kept of it
+--
+
+CREATE FUNCTION docstore.history(collection regclass, id text, max_count int DEFAULT NULL, before_version bigint DEFAULT NULL, skip int DEFAULT 0)
+	RETURNS TABLE (id text, version bigint, op text, data jsonb, recorded_at timestamptz, actor text, context jsonb)
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 500 ROWS 10
+	AS 'MODULE_PATHNAME', 'ds_history';
+
+COMMENT ON FUNCTION docstore.history(regclass, text, int, bigint, int) IS 'the recorded versions of a document, newest first: who wrote what, when and why';
+
+CREATE FUNCTION docstore.load_version(collection regclass, id text, version bigint)
+	RETURNS TABLE (id text, version bigint, op text, data jsonb, recorded_at timestamptz, actor text, context jsonb)
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 300 ROWS 1
+	AS 'MODULE_PATHNAME', 'ds_load_version';
+
+COMMENT ON FUNCTION docstore.load_version(regclass, text, bigint) IS 'read one version of a document; no row when it is not known';
+
+CREATE FUNCTION docstore.load_at(collection regclass, id text, at timestamptz)
+	RETURNS TABLE (id text, version bigint, op text, data jsonb, recorded_at timestamptz, actor text, context jsonb)
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 500 ROWS 1
+	AS 'MODULE_PATHNAME', 'ds_load_at';
+
+COMMENT ON FUNCTION docstore.load_at(regclass, text, timestamptz) IS 'read a document as it was at a time; no row when it was not there, or when that is not known';
+
+CREATE FUNCTION docstore.revert(collection regclass, id text, to_version bigint, expected_version bigint) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500
+	AS 'MODULE_PATHNAME', 'ds_revert';
+
+COMMENT ON FUNCTION docstore.revert(regclass, text, bigint, bigint) IS 'give a document that is at the expected version the data of another version, also one that was deleted; returns the new version';
+
+CREATE FUNCTION docstore.prune_history(collection regclass, older_than interval, keep int DEFAULT 1, max_rows int DEFAULT NULL) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
+	AS 'MODULE_PATHNAME', 'ds_prune_history';
+
+COMMENT ON FUNCTION docstore.prune_history(regclass, interval, int, int) IS 'delete old rows of a history but the newest ones of each document that is there; returns how many';
+
+CREATE FUNCTION docstore.erase_history(collection regclass, id text, versions bigint[] DEFAULT NULL) RETURNS bigint
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 2000
+	AS 'MODULE_PATHNAME', 'ds_erase_history';
+
+COMMENT ON FUNCTION docstore.erase_history(regclass, text, bigint[]) IS 'blank what is recorded of versions of a document, or of all when versions is NULL; the rows keep their version and place; returns how many';
+
+--
 -- Guarded tables
 --
 
@@ -381,13 +424,13 @@ COMMENT ON FUNCTION docstore.unguard(regclass) IS 'remove the guard of a table';
 --
 
 CREATE FUNCTION docstore.track(collection regclass, max_rows integer DEFAULT NULL) RETURNS regclass
-	LANGUAGE c
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_track';
 
 COMMENT ON FUNCTION docstore.track(regclass, integer) IS 'record each write of a collection in its history; returns that table. max_rows: record that many of the documents that are there, the others when they are written';
 
 CREATE FUNCTION docstore.untrack(collection regclass) RETURNS void
-	LANGUAGE c
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_untrack';
 
 COMMENT ON FUNCTION docstore.untrack(regclass) IS 'record the writes of a collection no more; its history stays';
@@ -661,6 +704,9 @@ CREATE VIEW docstore.error_codes (sqlstate, condition, retry, meaning, remedy) A
 	(docstore_internal.conflict_sqlstate(), NULL, 'reload',
 		'the conflict: expected versions, conditions or scopes do not hold, or edits to merge collide',
 		'follow the hint: load the listed items again, apply the change to them, and save again; where a condition or a scope does not hold, decide again by what is there now; where edits collide, show the editor both; go on from the consumer''s cursor; append to a stream that is not closed'),
+	('PT404', NULL, 'no',
+		'a version to revert to that history does not have, that was erased, or that is a deletion',
+		'look for another one with docstore.history()'),
 	('PT428', NULL, 'no',
 		'an UPDATE does not set the version of a table whose guard is strict, or changes a document of a tracked collection and leaves its version',
 		'set it to the version that was read, or make the ORM do so; raise it, or have docstore.guard do so'),

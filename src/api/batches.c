@@ -4,7 +4,7 @@
  */
 #include "postgres.h"
 
-#include "access/xact.h"
+#include "base/age.h"
 #include "base/array.h"
 #include "base/errors.h"
 #include "batch/batch.h"
@@ -21,9 +21,7 @@
 #include "storage/shmem.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
-#include "utils/fmgrprotos.h"
 #include "utils/jsonb.h"
-#include "utils/timestamp.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(ds_save);
@@ -346,36 +344,6 @@ ds_upsert_many(PG_FUNCTION_ARGS)
  * Requests
  */
 
-/* While the time is computed: an interval that leads out of the calendar. */
-static void
-older_than_error(pg_attribute_unused() void *arg)
-{
-	if (!ds_error_is_bad_value())
-		return;
-	errcode(DS_ERRCODE_ARGUMENT);
-	errhint("Pass an interval such as '7 days'.");
-}
-
-/* The time that lies so far back; 22023 where there is none. */
-static Datum
-time_before(Datum older_than)
-{
-	ErrorContextCallback context = {error_context_stack, older_than_error, NULL};
-	Interval	zero = {0};
-	Datum		result;
-
-	error_context_stack = &context;
-	if (DatumGetBool(DirectFunctionCall2(interval_lt, older_than, IntervalPGetDatum(&zero))))
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("older_than must not be negative")));
-	result = DirectFunctionCall2(timestamptz_mi_interval,
-								 TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()),
-								 older_than);
-	error_context_stack = context.previous;
-	return result;
-}
-
 /*
  * docstore.forget_requests(older_than interval) RETURNS bigint
  *
@@ -386,10 +354,7 @@ time_before(Datum older_than)
 Datum
 ds_forget_requests(PG_FUNCTION_ARGS)
 {
-	Datum		before;
-
 	ds_call_require_writable("docstore.forget_requests()");
 	ds_argument_require(PG_ARGISNULL(0), "older_than");
-	before = time_before(PG_GETARG_DATUM(0));
-	PG_RETURN_INT64(ds_request_forget(GetUserId(), DatumGetTimestampTz(before)));
+	PG_RETURN_INT64(ds_request_forget(GetUserId(), ds_age_before(PG_GETARG_DATUM(0))));
 }

@@ -366,23 +366,6 @@ build_erasure(const void *context, DsStatementText *text)
 	text->types[1] = INT8ARRAYOID;
 }
 
-/* Refuse NULL among the versions: it would be passed over without a word. */
-static void
-check_versions(ArrayType *given)
-{
-	DsArray		versions = ds_array_read(given, "versions");
-
-	for (int i = 0; i < versions.count; i++)
-	{
-		CHECK_FOR_INTERRUPTS();
-		if (versions.nulls[i])
-			ereport(ERROR,
-					(errcode(DS_ERRCODE_ARGUMENT),
-					 errmsg("%sversion must not be NULL", ds_error_item_prefix(i + 1)),
-					 errhint("To erase all events of the stream, leave versions out.")));
-	}
-}
-
 /*
  * docstore.erase(log regclass, stream text, versions bigint[] DEFAULT NULL) RETURNS bigint
  *
@@ -407,7 +390,7 @@ ds_erase(PG_FUNCTION_ARGS)
 	values[0] = ds_id_of_stream(PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	values[1] = erasing.all ? (Datum) 0 : PG_GETARG_DATUM(2);
 	if (!erasing.all)
-		check_versions(PG_GETARG_ARRAYTYPE_P(2));
+		ds_array_require_versions(PG_GETARG_ARRAYTYPE_P(2), "To erase all events of the stream, leave versions out.");
 	ds_log_open(PG_GETARG_OID(0), RowExclusiveLock, DS_ONLY_ITEM, &log);
 
 	SPI_connect();

@@ -5,6 +5,7 @@
 
 #include "base/array.h"
 #include "base/errors.h"
+#include "miscadmin.h"
 #include "utils/lsyscache.h"
 
 /*
@@ -29,4 +30,21 @@ ds_array_read(ArrayType *array, const char *name)
 	deconstruct_array(array, ARR_ELEMTYPE(array), length, by_value, align,
 					  &result.values, &result.nulls, &result.count);
 	return result;
+}
+
+/* Refuse NULL in an argument versions: it would be passed over without a word. */
+void
+ds_array_require_versions(ArrayType *given, const char *hint)
+{
+	DsArray		versions = ds_array_read(given, "versions");
+
+	for (int i = 0; i < versions.count; i++)
+	{
+		CHECK_FOR_INTERRUPTS();
+		if (versions.nulls[i])
+			ereport(ERROR,
+					(errcode(DS_ERRCODE_ARGUMENT),
+					 errmsg("%sversion must not be NULL", ds_error_item_prefix(i + 1)),
+					 errhint("%s", hint)));
+	}
 }

@@ -16,5 +16,6 @@ typedef struct DsArray
 } DsArray;
 
 extern DsArray ds_array_read(ArrayType *array, const char *name);
+extern void ds_array_require_versions(ArrayType *given, const char *hint);
 
 #endif							/* DS_ARRAY_H */

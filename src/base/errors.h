@@ -6,6 +6,7 @@
  *
  *	errors.c			the codes below, and the checks that all functions share
  *	compat.h			every test of the server's version
+ *	age.c				how old something may be
  *	internal.c			the schema of the functions that only docstore calls
  *	array.c				arrays that a caller gave
  *	subtransaction.c	what can be taken back
@@ -14,6 +15,7 @@
  * A client may match on these codes; they are part of the interface.
  *
  *	PT409	the conflict (docstore.conflict_sqlstate changes it): conflict.c
+ *	PT404	a version to go back to that history does not have
  *	PT428	an UPDATE that does not set the version, where the guard is strict; one
  *			that changes data and leaves the version, of a tracked collection
  *	22023	a bad argument: a value that breaks a rule of the call
@@ -59,6 +61,7 @@
 
 #include "base/compat.h"
 
+#define DS_ERRCODE_NO_SUCH_VERSION		MAKE_SQLSTATE('P', 'T', '4', '0', '4')
 #define DS_ERRCODE_VERSION_REQUIRED		MAKE_SQLSTATE('P', 'T', '4', '2', '8')
 #define DS_ERRCODE_ARGUMENT				ERRCODE_INVALID_PARAMETER_VALUE
 #define DS_ERRCODE_ID_SYNTAX			ERRCODE_INVALID_TEXT_REPRESENTATION

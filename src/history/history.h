@@ -13,6 +13,9 @@
  *	change.c		how that row is written, without the executor
  *	author.c		who has written it, and why
  *	track_row.c		the triggers, for all who write by statements
+ *	past.c			what a document was, for who may read that
+ *	prune.c			what history gives up: readers go on, and the newest row of a
+ *					document that is there stays
  *	replicate_change.c	what logical replication brings gets its place here
  *
  * It may call feed/, table/, json/ and base/.

@@ -15,6 +15,9 @@ $primary->safe_psql('postgres', q{
 	SELECT docstore.upsert('shops', 'a', '{"n": 2}', 1);
 	SELECT docstore.upsert('shops', 'b', '{}');
 	SELECT docstore.upsert('shops', 'gone', '{}'), docstore.upsert('shops', 'gone', '{}', 1);
+	SELECT docstore.create_collection('menus');
+	SELECT docstore.track('menus');
+	SELECT docstore.upsert('menus', 'a', '{"n": 1}'), docstore.upsert('menus', 'a', '{"n": 2}', 1);
 });
 $primary->backup('base');
 
@@ -28,7 +31,14 @@ my $version = $standby->safe_psql('postgres', q{SELECT version FROM docstore.loa
 is($version, '2', 'a standby loads documents');
 is($standby->safe_psql('postgres', q{SELECT id FROM docstore.load_many('shops', '{a, x}')}), 'a', 'and many of them');
 
+is($standby->safe_psql('postgres', q{SELECT version, data FROM docstore.history('menus', 'a')}), qq{2|{"n": 2}\n1|{"n": 1}}, 'what they were');
+is($standby->safe_psql('postgres', q{SELECT v.data, a.version FROM docstore.load_version('menus', 'a', 1) AS v, docstore.load_at('menus', 'a', 'infinity') AS a}),
+	'{"n": 1}|2', 'one version, and the one of a time');
+
 my %writes = (
+	'revert()' => q{SELECT docstore.revert('menus', 'a', 1, 2)},
+	'prune_history()' => q{SELECT docstore.prune_history('menus', '0')},
+	'erase_history()' => q{SELECT docstore.erase_history('menus', 'a')},
 	'upsert()' => q{SELECT docstore.upsert('shops', 'a', '{}', 2)},
 	'delete()' => q{SELECT docstore.delete('shops', 'a', 2)},
 	'upsert_many()' => q{SELECT docstore.upsert_many('shops', '{a}', ARRAY['{}'::jsonb], '{2}')},
@@ -51,6 +61,7 @@ is($standby->safe_psql('postgres', q{SELECT version FROM docstore.save('[{"op": 
 	{"op": "delete", "collection": "shops", "id": "b", "expected": 1}, {"op": "upsert", "collection": "shops", "id": "c", "data": {}}]') ORDER BY item}),
 	"3\n1\n3", 'batches save, too, and a new document starts above what was deleted');
 is($standby->safe_psql('postgres', q{SELECT docstore.upsert('shops', 'gone', '{}')}), '3', 'also the very document that the primary has deleted');
+is($standby->safe_psql('postgres', q{SELECT docstore.revert('menus', 'a', 1, 2)}), '3', 'what a document was comes back');
 is($standby->safe_psql('postgres', q{SELECT docstore.create_collection('more'); SELECT docstore.upsert('more', 'a', '{}')}),
 	"more\n1", 'a new collection can be made');
 
