@@ -38,6 +38,7 @@
 #include "batch/gather.h"
 #include "batch/heads.h"
 #include "batch/one_append.h"
+#include "batch/merge.h"
 #include "batch/one_document.h"
 #include "batch/order.h"
 #include "batch/rule.h"
@@ -111,7 +112,7 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 		CHECK_FOR_INTERRUPTS();
 		if (target->head != NULL && target->head->may_create && target->head->must_be_there)
 			continue;
-		if (target->merge != NULL && target->merge->base != NULL)
+		if (ds_merge_is_possible(target))
 			return true;
 		if (expected == DS_ANY_VERSION || expected == DS_SOME_VERSION)
 			return true;

@@ -25,7 +25,7 @@ typedef enum DsChange
 /* What an item to merge gives besides its document, and what became of it. */
 typedef struct DsMerge
 {
-	Jsonb	   *base;			/* NULL: not known */
+	Jsonb	   *base;			/* NULL: what history has at the expected version */
 	JsonbContainer *rules;		/* NULL: none */
 	const void *mine;			/* the document as given: the bytes of a jsonb, without header */
 	int			mine_length;

@@ -28,6 +28,7 @@
 #include "executor/executor.h"
 #include "history/author.h"
 #include "history/change.h"
+#include "json/json.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
@@ -134,6 +135,20 @@ has_data_of(DsChanges *changes, const DsChangeRow *change)
 	return datum_image_eq(data, change->data, false, -1);
 }
 
+/* Find the row of a version of an id; callers end the scan once they are through with it. */
+static IndexScanDesc
+find_version(DsChanges *changes, Datum id, int64 version, bool *found)
+{
+	ScanKeyData keys[2] = {changes->by_id};
+	IndexScanDesc scan = index_beginscan(changes->table, changes->key, SnapshotSelf, NULL, lengthof(keys), 0, 0);
+
+	keys[0].sk_argument = id;
+	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(version));
+	index_rescan(scan, keys, lengthof(keys), NULL, 0);
+	*found = index_getnext_slot(scan, ForwardScanDirection, changes->found);
+	return scan;
+}
+
 /*
  * Whether this very transaction has recorded a change already: a trigger that
  * has written the document again, before the first write was recorded.
@@ -141,15 +156,34 @@ has_data_of(DsChanges *changes, const DsChangeRow *change)
 bool
 ds_changes_has_own(DsChanges *changes, const DsChangeRow *change)
 {
-	ScanKeyData keys[2] = {changes->by_id};
-	IndexScanDesc scan = index_beginscan(changes->table, changes->key, SnapshotSelf, NULL, lengthof(keys), 0, 0);
-	bool		result;
+	bool		found;
+	IndexScanDesc scan = find_version(changes, change->id, change->version, &found);
+	bool		result = found && is_own(changes) && first_letter(changes) == *change->op && has_data_of(changes, change);
 
-	keys[0].sk_argument = change->id;
-	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(change->version));
-	index_rescan(scan, keys, lengthof(keys), NULL, 0);
-	result = index_getnext_slot(scan, ForwardScanDirection, changes->found) &&
-		is_own(changes) && first_letter(changes) == *change->op && has_data_of(changes, change);
+	index_endscan(scan);
+	return result;
+}
+
+/* A copy of the data of the row that was found, which counts as {} when it is NULL. */
+static Jsonb *
+copy_data(DsChanges *changes)
+{
+	bool		is_null;
+	Datum		data = slot_getattr(changes->found, changes->history.data, &is_null);
+
+	return DatumGetJsonbPCopy(is_null ? ds_json_empty_object() : data);
+}
+
+/* The data of a version of an id, in the current memory context; NULL where that is not there, a deletion or erased. */
+Jsonb *
+ds_changes_find_data(DsChanges *changes, Datum id, int64 version)
+{
+	bool		found;
+	IndexScanDesc scan = find_version(changes, id, version, &found);
+	Jsonb	   *result = NULL;
+
+	if (found && (first_letter(changes) == *DS_OP_CREATED || first_letter(changes) == *DS_OP_UPDATED))
+		result = copy_data(changes);
 	index_endscan(scan);
 	return result;
 }

@@ -13,6 +13,7 @@
 #include "executor/tuptable.h"
 #include "history/history.h"
 #include "nodes/execnodes.h"
+#include "utils/jsonb.h"
 #include "utils/rel.h"
 
 /* A history that is being written. */
@@ -57,6 +58,7 @@ extern void ds_changes_begin(DsChanges *changes, const DsCollection *history);
 extern void ds_changes_end(DsChanges *changes);
 extern bool ds_changes_find_latest(DsChanges *changes, Datum id, DsRecorded *latest);
 extern bool ds_changes_has_own(DsChanges *changes, const DsChangeRow *change);
+extern Jsonb *ds_changes_find_data(DsChanges *changes, Datum id, int64 version);
 extern void ds_changes_add(DsChanges *changes, const DsChangeRow *change);
 
 #endif							/* DS_CHANGE_H */

@@ -12,6 +12,7 @@
  *					what is not in history yet is recorded before it is overwritten
  *	change.c		how that row is written, without the executor
  *	author.c		who has written it, and why
+ *	version_data.c	the data that a document had at a version, for who writes it
  *	track_row.c		the triggers, for all who write by statements
  *	past.c			what a document was, for who may read that
  *	prune.c			what history gives up: readers go on, and the newest row of a
