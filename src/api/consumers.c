@@ -18,6 +18,7 @@
 #include "executor/spi.h"
 #include "feed/cursor.h"
 #include "feed/cursor_check.h"
+#include "feed/reader.h"
 #include "feed/place.h"
 #include "fmgr.h"
 #include "funcapi.h"
@@ -207,19 +208,6 @@ build_consumers(const void *context, DsStatementText *text)
 	text->parameters = 0;
 }
 
-static void
-build_behind(const void *context, DsStatementText *text)
-{
-	const DsLog *log = context;
-	const Oid	types[DS_CURSOR_PARAMETERS] = {INT8OID, XID8OID, INT8OID};
-
-	text->sql = psprintf("SELECT pg_catalog.count(*) FROM ONLY %s AS e "
-						 "WHERE (%s) OPERATOR(pg_catalog.>) ($1, $2, $3)",
-						 ds_name_of(log->events.relid), ds_cursor_columns(&log->events));
-	text->parameters = DS_CURSOR_PARAMETERS;
-	memcpy(text->types, types, sizeof(types));
-}
-
 /* Read what a consumer has stored; returns what is to be said of it. */
 static const char *
 read_stored(const DsLog *log, const char *stored, DsCursor *cursor)
@@ -236,20 +224,6 @@ read_stored(const DsLog *log, const char *stored, DsCursor *cursor)
 		return states[DS_CURSOR_GOOD];
 	}
 	return ds_cursor_parse(stored, cursor) ? states[ds_cursor_check(&log->events, cursor)] : "invalid";
-}
-
-/* How many visible events come after a cursor, safe or not. */
-static int64
-count_behind(const DsLog *log, const DsCursor *cursor)
-{
-	Datum		values[DS_CURSOR_PARAMETERS];
-	int64		behind;
-
-	ds_cursor_parameters(cursor, values);
-	ds_plan_run(&log->events, (DsPlanKey) {.build = build_behind}, log, DS_READ, values, NULL);
-	behind = ds_plan_int64(0, 1);
-	SPI_freetuptable(SPI_tuptable);
-	return behind;
 }
 
 /* Add a row for each consumer. */
@@ -272,7 +246,7 @@ put_consumers(const DsLog *log, const DsCollection *consumers, ReturnSetInfo *se
 			values[column] = SPI_getbinval(found->vals[row], found->tupdesc, column + 1, &nulls[column]);
 		state = read_stored(log, nulls[CURSOR] ? NULL : TextDatumGetCString(values[CURSOR]), &cursor);
 		nulls[BEHIND] = strcmp(state, "good") != 0;
-		values[BEHIND] = nulls[BEHIND] ? (Datum) 0 : Int64GetDatum(count_behind(log, &cursor));
+		values[BEHIND] = nulls[BEHIND] ? (Datum) 0 : Int64GetDatum(ds_reader_count_after(&log->events, &cursor));
 		nulls[STATE] = false;
 		values[STATE] = CStringGetTextDatum(state);
 		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);

@@ -2,10 +2,8 @@
  * logs.c - reading a log: read_log, the events after a cursor; log_end, as far
  * as readers can go; log_status, and why no further
  *
- * Rows of read_log come in the order of the feed (feed.c), up to its horizon.  One
- * snapshot decides both what is visible and where the horizon is; with two,
- * an event that commits in between would be skipped.  No other transaction is
- * waited for, nothing is written, so this works on a standby as well.
+ * Rows of read_log come in the order of the feed, as far as readers can go
+ * (reader.c).
  *
  * Readers go up to the oldest transaction that has an id and has not ended.
  * One that has written nothing has no id, and holds nobody back however long it
@@ -19,9 +17,8 @@
 #include "catalog/pg_type.h"
 #include "datatype/timestamp.h"
 #include "executor/spi.h"
-#include "feed/cursor.h"
-#include "feed/cursor_check.h"
 #include "feed/feed.h"
+#include "feed/reader.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "json/json.h"
@@ -37,80 +34,6 @@
 PG_FUNCTION_INFO_V1(ds_read_log);
 PG_FUNCTION_INFO_V1(ds_log_status);
 PG_FUNCTION_INFO_V1(ds_log_end);
-
-/* A cursor of another log would skip events or bring them again. */
-pg_noreturn static void
-refuse_foreign(const DsLog *log, const char *argument)
-{
-	ereport(ERROR,
-			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%s is not a cursor of log \"%s\"", argument, ds_name_of(log->events.relid)),
-			 errhint("Events that come by logical replication have an order of their own on each server. "
-					 "Begin again with NULL, and skip the events that were processed already.")));
-}
-
-/* So would one from a future that never was. */
-pg_noreturn static void
-refuse_lost(const DsLog *log, const char *argument)
-{
-	ereport(ERROR,
-			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("%s points to an event that log \"%s\" does not have", argument, ds_name_of(log->events.relid)),
-			 errdetail("The event was lost in a failover, a crash or a recovery, or it was deleted while older ones were kept, or the cursor is of another log."),
-			 errhint("Other events may have taken its place. Begin again with an earlier cursor, or with NULL, and skip the events that were processed already.")));
-}
-
-/* Who stored a cursor that is ahead of what was read would skip what is in between. */
-pg_noreturn static void
-refuse_ahead(const DsLog *log)
-{
-	ereport(ERROR,
-			(errcode(DS_ERRCODE_ARGUMENT),
-			 errmsg("until is after the last event of log \"%s\" that can be read now", ds_name_of(log->events.relid)),
-			 errdetail("Events before it may be missing: on a standby that lags behind, or in a snapshot that is older than the cursor."),
-			 errhint("Call docstore.log_end() on the server that you read from, before you read.")));
-}
-
-/* The cursor in an argument. */
-static void
-read_cursor(text *given, const char *argument, const DsLog *log, DsCursor *cursor)
-{
-	ds_cursor_read(given, argument, cursor);
-	switch (ds_cursor_check(&log->events, cursor))
-	{
-		case DS_CURSOR_GOOD:
-			break;
-		case DS_CURSOR_FOREIGN:
-			refuse_foreign(log, argument);
-		case DS_CURSOR_LOST:
-			refuse_lost(log, argument);
-	}
-}
-
-/* The range that the arguments after and until say. */
-static void
-read_range(FunctionCallInfo fcinfo, const DsLog *log, DsFeedRange *range)
-{
-	DsHorizon	horizon;
-	DsCursor	cursor;
-
-	ds_cursor_begin(&range->from);
-	if (!PG_ARGISNULL(1))
-	{
-		read_cursor(PG_GETARG_TEXT_PP(1), "after", log, &cursor);
-		range->from = ds_cursor_next_place(&cursor);
-	}
-	horizon = ds_feed_find_horizon(&log->events, GetActiveSnapshot());
-	range->to = (DsCursor) {horizon.generation, horizon.transaction_id, PG_INT64_MIN};
-	/* Functions of versions before 0.9.0 do not have the argument until. */
-	if (PG_NARGS() > 4 && !PG_ARGISNULL(4))
-	{
-		read_cursor(PG_GETARG_TEXT_PP(4), "until", log, &cursor);
-		if (!ds_cursor_is_reached(&log->events, &cursor, &horizon))
-			refuse_ahead(log);
-		range->to = ds_cursor_next_place(&cursor);
-	}
-}
 
 /* The argument scope: NULL is the scope that has all events. */
 static DsScope *
@@ -149,13 +72,15 @@ ds_read_log(PG_FUNCTION_ARGS)
 	DsFeedRange range;
 
 	ds_argument_require(PG_ARGISNULL(0), "log");
-	range.max_count = ds_log_max_count(fcinfo, 2, &range.no_max_count);
+	range.max_count = ds_argument_max_count(fcinfo, 2, &range.no_max_count);
 	scopes = read_scopes(fcinfo, &count);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
 
 	SPI_connect();
-	read_range(fcinfo, &log, &range);
+	/* Functions of versions before 0.9.0 do not have the argument until. */
+	ds_reader_range(&log.events, PG_ARGISNULL(1) ? NULL : PG_GETARG_TEXT_PP(1),
+					PG_NARGS() <= 4 || PG_ARGISNULL(4) ? NULL : PG_GETARG_TEXT_PP(4), &range);
 	if (ds_scopes_read_feed(&log, scopes, count, &range, (ReturnSetInfo *) fcinfo->resultinfo) > 0)
 		ds_feed_flush();
 	SPI_finish();
@@ -194,26 +119,6 @@ typedef struct Row
 } Row;
 
 static void
-set_horizon_types(DsStatementText *text)
-{
-	text->parameters = 2;
-	text->types[0] = INT8OID;
-	text->types[1] = XID8OID;
-}
-
-static void
-build_safe_end(const void *context, DsStatementText *text)
-{
-	const DsLog *log = context;
-
-	text->sql = psprintf("SELECT %s FROM ONLY %s AS e "
-						 "WHERE (e.generation, e.transaction_id) OPERATOR(pg_catalog.<) ($1, $2) "
-						 "ORDER BY e.generation DESC, e.transaction_id DESC, e.log_position DESC LIMIT 1",
-						 ds_cursor_sql(&log->events), ds_name_of(log->events.relid));
-	set_horizon_types(text);
-}
-
-static void
 build_waiting(const void *context, DsStatementText *text)
 {
 	const DsLog *log = context;
@@ -221,7 +126,7 @@ build_waiting(const void *context, DsStatementText *text)
 	text->sql = psprintf("SELECT pg_catalog.count(*), pg_catalog.min(e.recorded_at) FROM ONLY %s AS e "
 						 "WHERE (e.generation, e.transaction_id) OPERATOR(pg_catalog.>=) ($1, $2)",
 						 ds_name_of(log->events.relid));
-	set_horizon_types(text);
+	ds_statement_set_types(text, 2, (const Oid[]) {INT8OID, XID8OID});
 }
 
 /* Copy a column of the last result; a row of none is NULL. */
@@ -233,27 +138,6 @@ take(Row *status, int column, uint64 rows, int from)
 		status->values[column] = ds_plan_value(0, from, status_types[column], &status->nulls[column]);
 }
 
-/* The cursor of the last event below a horizon, in the caller's memory; NULL when there is none. */
-static char *
-find_safe_end(const DsLog *log, const DsHorizon *horizon)
-{
-	Datum		values[2] = {
-		Int64GetDatum(horizon->generation), FullTransactionIdGetDatum(horizon->transaction_id)
-	};
-	bool		is_null;
-	Datum		end;
-	char	   *result = NULL;
-
-	if (ds_plan_run(&log->events, (DsPlanKey) {.build = build_safe_end}, log, DS_READ, values, NULL) > 0)
-	{
-		end = ds_plan_value(0, 1, TEXTOID, &is_null);
-		result = SPI_palloc(VARSIZE_ANY_EXHDR(DatumGetPointer(end)) + 1);
-		text_to_cstring_buffer(DatumGetTextPP(end), result, VARSIZE_ANY_EXHDR(DatumGetPointer(end)) + 1);
-	}
-	SPI_freetuptable(SPI_tuptable);
-	return result;
-}
-
 /* Up to where events are safe, and how many wait since when; returns how many. */
 static int64
 find_events(const DsLog *log, const DsHorizon *horizon, Row *status)
@@ -262,7 +146,7 @@ find_events(const DsLog *log, const DsHorizon *horizon, Row *status)
 		Int64GetDatum(horizon->generation), FullTransactionIdGetDatum(horizon->transaction_id)
 	};
 	Interval   *lag = palloc0(sizeof(Interval));
-	char	   *end = find_safe_end(log, horizon);
+	char	   *end = ds_reader_find_end(&log->events, horizon);
 	Datum		since;
 	bool		none;
 
@@ -350,17 +234,13 @@ Datum
 ds_log_end(PG_FUNCTION_ARGS)
 {
 	DsLog		log;
-	DsHorizon	horizon;
-	char	   *end;
+	const char *end;
 
 	ds_argument_require(PG_ARGISNULL(0), "log");
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
 
 	SPI_connect();
-	horizon = ds_feed_find_horizon(&log.events, GetActiveSnapshot());
-	end = find_safe_end(&log, &horizon);
-	if (end != NULL)
-		ds_feed_flush();
+	end = ds_reader_end(&log.events);
 	SPI_finish();
-	PG_RETURN_TEXT_P(cstring_to_text(end != NULL ? end : DS_CURSOR_ORIGIN));
+	PG_RETURN_TEXT_P(cstring_to_text(end));
 }

@@ -78,7 +78,7 @@ ds_read_scope(PG_FUNCTION_ARGS)
 	scopes = ds_scopes_read_filters(&given, &count);
 	range.backwards = PG_GETARG_BOOL(4);
 	range.after = PG_ARGISNULL(2) ? (range.backwards ? PG_INT64_MAX : PG_INT64_MIN) : PG_GETARG_INT64(2);
-	range.max_count = ds_log_max_count(fcinfo, 3, &range.no_max_count);
+	range.max_count = ds_argument_max_count(fcinfo, 3, &range.no_max_count);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);
 

@@ -329,7 +329,7 @@ ds_read_stream(PG_FUNCTION_ARGS)
 	reading.backwards = PG_GETARG_BOOL(4);
 	values[0] = ds_id_of_stream(PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	values[1] = Int64GetDatum(read_from(fcinfo, reading.backwards));
-	values[2] = ds_log_max_count(fcinfo, 3, &nulls[2]);
+	values[2] = ds_argument_max_count(fcinfo, 3, &nulls[2]);
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
 	reading.columns = set->setDesc->natts;
 	ds_log_open(PG_GETARG_OID(0), AccessShareLock, DS_ONLY_ITEM, &log);

@@ -8,6 +8,7 @@
 #include "access/xact.h"
 #include "access/xlog.h"
 #include "base/errors.h"
+#include "fmgr.h"
 
 /*
  * How a message about an item begins: "item 3: ", or nothing when the call
@@ -39,6 +40,24 @@ ds_argument_require(bool is_null, const char *name)
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("%s must not be NULL", name),
 				 errhint("Pass a value for %s.", name)));
+}
+
+/* How many rows are wanted, as the parameter of a LIMIT; NULL is all of them. */
+Datum
+ds_argument_max_count(FunctionCallInfo fcinfo, int argument, char *null)
+{
+	int32		max_count;
+
+	*null = PG_ARGISNULL(argument) ? 'n' : ' ';
+	if (PG_ARGISNULL(argument))
+		return (Datum) 0;
+	max_count = PG_GETARG_INT32(argument);
+	if (max_count < 0)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("max_count must not be negative, but is %d", max_count),
+				 errhint("Pass NULL for all of them.")));
+	return Int64GetDatum(max_count);
 }
 
 /* Refuse to run in a parallel query: its workers do not share what a transaction has done. */

@@ -60,6 +60,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "fmgr.h"
 
 #define DS_ERRCODE_NO_SUCH_VERSION		MAKE_SQLSTATE('P', 'T', '4', '0', '4')
 #define DS_ERRCODE_VERSION_REQUIRED		MAKE_SQLSTATE('P', 'T', '4', '2', '8')
@@ -87,6 +88,7 @@
 extern const char *ds_error_item_prefix(int item);
 extern bool ds_error_is_bad_value(void);
 extern void ds_argument_require(bool is_null, const char *name);
+extern Datum ds_argument_max_count(FunctionCallInfo fcinfo, int argument, char *null);
 extern void ds_call_require_no_parallel(const char *function);
 extern void ds_call_require_writable(const char *function);
 pg_noreturn extern void ds_error_raise_old_snapshot(void);

@@ -81,7 +81,7 @@ ds_cursor_read(text *given, const char *name, DsCursor *cursor)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("invalid cursor in argument %s", name),
-				 errhint("Pass a value of the column cursor of docstore.read_log(), the result of docstore.log_end(), or NULL for the beginning of the log.")));
+				 errhint("Pass a value of the column cursor of docstore.read_log() or docstore.read_changes(), the result of docstore.log_end() or docstore.changes_end(), or NULL for the beginning.")));
 }
 
 /* The order of the feed, as the index has it. */

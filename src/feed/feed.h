@@ -13,6 +13,7 @@
  *	cursor.c		a cursor is the place of a row; there is one way to write it
  *	cursor_check.c	a cursor from which rows would be skipped is refused
  *	place.c			looks into the index on the order
+ *	reader.c		what a reader gets is decided by one snapshot
  *	mark.c			what a snapshot shows of a table, as the server itself would say;
  *					what cannot be told is not shown
  *

@@ -100,6 +100,8 @@ static const DsKindRoutine kind = {
 	.only_inserted = true,
 	.found_by_name = true,
 	.row = "event",
+	.a_row = "an event",
+	.end_function = "docstore.log_end()",
 	.table = "log",
 };
 

@@ -260,24 +260,6 @@ ds_log_read_columns(const DsLog *log, int count)
 					: ds_log_has_tags(log) ? ", e.tags" : ", NULL::pg_catalog._text");
 }
 
-/* How many rows are wanted, as the parameter of a LIMIT; NULL is all of them. */
-Datum
-ds_log_max_count(FunctionCallInfo fcinfo, int argument, char *null)
-{
-	int32		max_count;
-
-	*null = PG_ARGISNULL(argument) ? 'n' : ' ';
-	if (PG_ARGISNULL(argument))
-		return (Datum) 0;
-	max_count = PG_GETARG_INT32(argument);
-	if (max_count < 0)
-		ereport(ERROR,
-				(errcode(DS_ERRCODE_ARGUMENT),
-				 errmsg("max_count must not be negative, but is %d", max_count),
-				 errhint("Pass NULL for all events.")));
-	return Int64GetDatum(max_count);
-}
-
 /* The name of a table that goes with a log; it must not be cut. */
 char *
 ds_log_companion(const char *name, const char *suffix)

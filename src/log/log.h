@@ -83,7 +83,6 @@ extern void ds_log_recognise_events(DsCollection *events, StringInfo missing);
 extern void ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log);
 extern bool ds_log_has_tags(const DsLog *log);
 extern char *ds_log_read_columns(const DsLog *log, int count);
-extern Datum ds_log_max_count(FunctionCallInfo fcinfo, int argument, char *null);
 extern Oid	ds_log_find(const char *name, LOCKMODE lock, int item);
 extern Oid	ds_log_consumers(Oid relid, LOCKMODE lock);
 extern bool ds_log_is(Oid relid);

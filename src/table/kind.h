@@ -45,6 +45,8 @@ typedef struct DsKindRoutine
 
 	/* For messages: a row of such a table, and the table itself. */
 	const char *row;
+	const char *a_row;			/* with its article; NULL, as the next: there is no order of readers */
+	const char *end_function;	/* that says where its readers are by now */
 	const char *table;
 } DsKindRoutine;
 
