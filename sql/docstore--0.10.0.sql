@@ -435,6 +435,19 @@ CREATE FUNCTION docstore.untrack(collection regclass) RETURNS void
 
 COMMENT ON FUNCTION docstore.untrack(regclass) IS 'record the writes of a collection no more; its history stays';
 
+CREATE FUNCTION docstore.read_changes(collection regclass, after text DEFAULT NULL, max_count int DEFAULT 1000, until text DEFAULT NULL, each text DEFAULT 'change')
+	RETURNS TABLE (id text, version bigint, op text, data jsonb, recorded_at timestamptz, actor text, context jsonb, cursor text)
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 1000 ROWS 1000
+	AS 'MODULE_PATHNAME', 'ds_read_changes';
+
+COMMENT ON FUNCTION docstore.read_changes(regclass, text, int, text, text) IS 'read the changes of a tracked collection after one cursor and until another; none is ever skipped. each: "change", or "document" for the last one of each document';
+
+CREATE FUNCTION docstore.changes_end(collection regclass) RETURNS text
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 300
+	AS 'MODULE_PATHNAME', 'ds_end_of_changes';
+
+COMMENT ON FUNCTION docstore.changes_end(regclass) IS 'the cursor of the last change of a tracked collection that can be read now; read until it, and continue from it';
+
 --
 -- Internal: what triggers, the planner and the views below call
 --

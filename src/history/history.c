@@ -216,6 +216,8 @@ static const DsKindRoutine kind = {
 	.position = "change_position",
 	.only_inserted = true,
 	.row = "change",
+	.a_row = "a change",
+	.end_function = "docstore.changes_end()",
 	.table = "history",
 };
 

@@ -17,6 +17,8 @@
  *	past.c			what a document was, for who may read that
  *	prune.c			what history gives up: readers go on, and the newest row of a
  *					document that is there stays
+ *	read_changes.c	changes are read in the order of the feed, or the last of each
+ *					document
  *	replicate_change.c	what logical replication brings gets its place here
  *
  * It may call feed/, table/, json/ and base/.
