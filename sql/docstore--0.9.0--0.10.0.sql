@@ -62,8 +62,8 @@ CREATE OR REPLACE VIEW docstore.error_codes (sqlstate, condition, retry, meaning
 		'a table to unguard is guarded as a partition of another; views or functions depend on the primary key of a log to repair',
 		'unguard that table, or detach the partition; drop the views that the DETAIL names, and create them again after the repair'),
 	('42704', 'undefined_object', 'no',
-		'a table that is not guarded, or a collection that is not tracked',
-		'nothing is to be undone; to read its history, track it first'),
+		'a table that is not guarded, or a collection that is not tracked, or has no table for consumers',
+		'nothing is to be undone; to read its history, track it first; make the table with docstore.create_consumers'),
 	('42710', 'duplicate_object', 'no',
 		'a table that is guarded already, or one of its partitions',
 		'unguard it first to name another version column; unguard the partition, too'),
@@ -113,6 +113,12 @@ CREATE FUNCTION docstore.changes_end(collection regclass) RETURNS text
 	AS 'MODULE_PATHNAME', 'ds_end_of_changes';
 
 COMMENT ON FUNCTION docstore.changes_end(regclass) IS 'the cursor of the last change of a tracked collection that can be read now; read until it, and continue from it';
+
+CREATE FUNCTION docstore.create_consumers(collection regclass) RETURNS regclass
+	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
+	AS 'MODULE_PATHNAME', 'ds_create_consumers';
+
+COMMENT ON FUNCTION docstore.create_consumers(regclass) IS 'create the collection with the cursors of those who follow a tracked collection; returns that table. A log has one';
 
 CREATE FUNCTION docstore_internal.track_row() RETURNS trigger
 	LANGUAGE c

@@ -1,8 +1,10 @@
 /*
- * consumers.c - consumers of a log: commit_cursor, how far one has come; consumers, how far all have
+ * consumers.c - consumers of a log, or of a tracked collection: commit_cursor, how far one has come; consumers, how
+ * far all have; create_consumers
  *
- * What is stored is a document of the collection <log>_consumers, under the
- * consumer's name: {"cursor": "..."}.  It is written as every document is, with
+ * What is stored is a document of the collection <name>_consumers, under the
+ * consumer's name: {"cursor": "..."}.  A log is made with that collection; one
+ * that is tracked gets it when it is wanted.  It is written as every document is, with
  * one rule more: a cursor does not go back, whatever version is expected.  Who
  * runs twice, and takes the end of the log before the version is loaded, would
  * else handle events again, and nobody would notice.  Who wants that says so: by
@@ -12,26 +14,33 @@
 
 #include "base/compat.h"
 #include "base/errors.h"
+#include "catalog/objectaddress.h"
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "document/document.h"
 #include "document/outcome.h"
 #include "executor/spi.h"
 #include "feed/cursor.h"
 #include "feed/cursor_check.h"
-#include "feed/reader.h"
 #include "feed/place.h"
+#include "feed/reader.h"
 #include "fmgr.h"
 #include "funcapi.h"
+#include "history/history.h"
 #include "log/log.h"
 #include "miscadmin.h"
+#include "table/create_collection.h"
 #include "table/plan.h"
 #include "table/row_error.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
+#include "utils/lsyscache.h"
 #include "utils/tuplestore.h"
 
 PG_FUNCTION_INFO_V1(ds_commit_cursor);
 PG_FUNCTION_INFO_V1(ds_consumers);
+PG_FUNCTION_INFO_V1(ds_create_consumers);
 
 /* The document of a consumer. */
 static Datum
@@ -60,13 +69,13 @@ require_name(const text *consumer)
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_ARGUMENT),
 				 errmsg("consumer must not be empty"),
-				 errhint("Give each consumer of a log a name of its own.")));
+				 errhint("Give each consumer a name of its own.")));
 }
 
 /* What a consumer is to have come to. */
 typedef struct Commit
 {
-	const DsLog *log;
+	const DsCollection *feed;
 	DsCursor	cursor;
 	Datum		document;
 } Commit;
@@ -108,9 +117,9 @@ go_forward(const DsCollection *consumers, Datum id, void *context, DsDocumentCha
 	DsCursor	stored;
 
 	change->data = commit->document;
-	ds_collection_look_again(&commit->log->events);
+	ds_collection_look_again(commit->feed);
 	if (read_locked(consumers, id, &stored) && ds_cursor_compare(&commit->cursor, &stored) < 0 &&
-		ds_place_is_taken(&commit->log->events, &stored))
+		ds_place_is_taken(commit->feed, &stored))
 		outcome->reason = DS_BEHIND;
 	return outcome->reason == DS_NO_REASON;
 }
@@ -137,12 +146,41 @@ store_cursor(Commit *commit, const DsCollection *consumers, Datum id, int64 expe
 	ds_row_refuse_unwritable(consumers, id);
 }
 
-/* Lock the collection of a log's consumers, and the log as its readers do. */
-static void
-open_consumers(Oid relid, LOCKMODE lock, DsLog *log, DsCollection *consumers)
+pg_noreturn static void
+refuse_no_consumers(Oid relid)
 {
-	ds_log_open(relid, AccessShareLock, DS_ONLY_ITEM, log);
-	ds_collection_open(ds_log_consumers(log->events.relid, lock), lock, DS_ONLY_ITEM, consumers);
+	ereport(ERROR,
+			(errcode(ERRCODE_UNDEFINED_OBJECT),
+			 errmsg("collection \"%s\" has no table for its consumers", ds_name_of(relid)),
+			 errdetail("It would be called \"%s\", in its schema and of its owner.",
+					   ds_log_companion(get_rel_name(relid), DS_LOG_CONSUMERS)),
+			 errhint("Use docstore.create_consumers() to make it.")));
+}
+
+/* Lock the collection of consumers, and what they read as its readers do: a log, or a tracked collection. */
+static void
+open_consumers(Oid relid, LOCKMODE lock, DsCollection *feed, DsCollection *consumers)
+{
+	DsLog		log;
+	const char *obstacle;
+	Oid			found;
+
+	if (ds_collection_lock(relid, AccessShareLock) == NULL &&
+		!ds_collection_describe(relid, DS_EVENTS, feed, &obstacle) &&
+		ds_collection_recognise(relid, consumers))
+	{
+		ds_history_open(relid, ds_history_find(relid), AccessShareLock, feed);
+		found = ds_log_lock_companion(relid, DS_LOG_CONSUMERS, lock);
+		if (!OidIsValid(found))
+			refuse_no_consumers(relid);
+	}
+	else
+	{
+		ds_log_open(relid, AccessShareLock, DS_ONLY_ITEM, &log);
+		*feed = log.events;
+		found = ds_log_consumers(relid, lock);
+	}
+	ds_collection_open(found, lock, DS_ONLY_ITEM, consumers);
 }
 
 /*
@@ -151,17 +189,18 @@ open_consumers(Oid relid, LOCKMODE lock, DsLog *log, DsCollection *consumers)
  * Stores a cursor for a consumer whose stored one is at the expected version;
  * NULL expects none.  Returns the new version.  Raises the conflict, or
  * remembers it and returns NULL while conflicts are deferred; its reason is
- * behind when the stored cursor comes after this one, and its event is there.
- * 22023, 42P01 and 42809 for bad arguments.
- * Locks: as docstore.upsert() on the collection, ACCESS SHARE on the log.
+ * behind when the stored cursor comes after this one, and its row is there.
+ * 22023, 42P01, 42809 and 42704 for bad arguments.
+ * Locks: as docstore.upsert() on the consumers, ACCESS SHARE on the log, or on
+ * the collection and its history.
  */
 Datum
 ds_commit_cursor(PG_FUNCTION_ARGS)
 {
-	DsLog		log;
+	DsCollection feed;
 	DsCollection consumers;
 	DsOutcome	outcome;
-	Commit		commit = {.log = &log};
+	Commit		commit = {.feed = &feed};
 	int64		expected;
 	Datum		id;
 
@@ -173,7 +212,7 @@ ds_commit_cursor(PG_FUNCTION_ARGS)
 	expected = ds_expectation_in_force(
 		ds_expectation_from_sql(PG_ARGISNULL(3) ? DS_NO_VERSION : PG_GETARG_INT64(3), DS_ONLY_ITEM));
 	require_name(PG_GETARG_TEXT_PP(1));
-	open_consumers(PG_GETARG_OID(0), RowExclusiveLock, &log, &consumers);
+	open_consumers(PG_GETARG_OID(0), RowExclusiveLock, &feed, &consumers);
 	id = ds_id_from_text(consumers.id_type, PG_GETARG_TEXT_PP(1), DS_ONLY_ITEM);
 	ds_collection_require_short_id(&consumers, id, DS_ONLY_ITEM);
 
@@ -210,7 +249,7 @@ build_consumers(const void *context, DsStatementText *text)
 
 /* Read what a consumer has stored; returns what is to be said of it. */
 static const char *
-read_stored(const DsLog *log, const char *stored, DsCursor *cursor)
+read_stored(const DsCollection *feed, const char *stored, DsCursor *cursor)
 {
 	static const char *const states[] = {
 		[DS_CURSOR_GOOD] = "good",
@@ -223,12 +262,12 @@ read_stored(const DsLog *log, const char *stored, DsCursor *cursor)
 		ds_cursor_begin(cursor);
 		return states[DS_CURSOR_GOOD];
 	}
-	return ds_cursor_parse(stored, cursor) ? states[ds_cursor_check(&log->events, cursor)] : "invalid";
+	return ds_cursor_parse(stored, cursor) ? states[ds_cursor_check(feed, cursor)] : "invalid";
 }
 
 /* Add a row for each consumer. */
 static void
-put_consumers(const DsLog *log, const DsCollection *consumers, ReturnSetInfo *set)
+put_consumers(const DsCollection *feed, const DsCollection *consumers, ReturnSetInfo *set)
 {
 	uint64		rows = ds_plan_run(consumers, (DsPlanKey) {.build = build_consumers}, consumers,
 								   DS_READ, NULL, NULL);
@@ -244,9 +283,9 @@ put_consumers(const DsLog *log, const DsCollection *consumers, ReturnSetInfo *se
 		CHECK_FOR_INTERRUPTS();
 		for (int column = CONSUMER; column <= UPDATED_AT; column++)
 			values[column] = SPI_getbinval(found->vals[row], found->tupdesc, column + 1, &nulls[column]);
-		state = read_stored(log, nulls[CURSOR] ? NULL : TextDatumGetCString(values[CURSOR]), &cursor);
+		state = read_stored(feed, nulls[CURSOR] ? NULL : TextDatumGetCString(values[CURSOR]), &cursor);
 		nulls[BEHIND] = strcmp(state, "good") != 0;
-		values[BEHIND] = nulls[BEHIND] ? (Datum) 0 : Int64GetDatum(ds_reader_count_after(&log->events, &cursor));
+		values[BEHIND] = nulls[BEHIND] ? (Datum) 0 : Int64GetDatum(ds_reader_count_after(feed, &cursor));
 		nulls[STATE] = false;
 		values[STATE] = CStringGetTextDatum(state);
 		tuplestore_putvalues(set->setResult, set->setDesc, values, nulls);
@@ -258,24 +297,71 @@ put_consumers(const DsLog *log, const DsCollection *consumers, ReturnSetInfo *se
  * RETURNS TABLE (consumer text, version bigint, cursor text, updated_at timestamptz, behind bigint,
  *				  state text)
  *
- * The consumers that the caller may see, and how many events each has still to
- * read.  That is NULL where read_log() would refuse the cursor; the state says
- * why: lost, foreign, or invalid, where plain SQL has stored what is no cursor;
- * else it is good.  Counting takes as long as there are such events.
- * Raises 22023, 42P01, 42809.  Locks: ACCESS SHARE on the tables.
+ * The consumers that the caller may see, and how many events or changes each has
+ * still to read.  That is NULL where their reader would refuse the cursor; the
+ * state says why: lost, foreign, or invalid, where plain SQL has stored what is no cursor;
+ * else it is good.  Counting takes as long as there are such.
+ * Raises 22023, 42P01, 42809, 42704.  Locks: ACCESS SHARE on the tables.
  */
 Datum
 ds_consumers(PG_FUNCTION_ARGS)
 {
-	DsLog		log;
+	DsCollection feed;
 	DsCollection consumers;
 
 	ds_argument_require(PG_ARGISNULL(0), "log");
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	open_consumers(PG_GETARG_OID(0), AccessShareLock, &log, &consumers);
+	open_consumers(PG_GETARG_OID(0), AccessShareLock, &feed, &consumers);
 
 	SPI_connect();
-	put_consumers(&log, &consumers, (ReturnSetInfo *) fcinfo->resultinfo);
+	put_consumers(&feed, &consumers, (ReturnSetInfo *) fcinfo->resultinfo);
 	SPI_finish();
 	return (Datum) 0;
+}
+
+/* Raise 42622 where the name of the consumers would be cut. */
+static void
+require_short(Oid relid)
+{
+	int			most = NAMEDATALEN - 1 - (int) strlen(DS_LOG_CONSUMERS);
+
+	if ((int) strlen(get_rel_name(relid)) > most)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_NAME_TOO_LONG),
+				 errmsg("name \"%s\" is too long for a collection with consumers", get_rel_name(relid)),
+				 errdetail("The name of their table is its name with \"" DS_LOG_CONSUMERS "\" added."),
+				 errhint("Rename it to a name of at most %d bytes.", most)));
+}
+
+/*
+ * docstore.create_consumers(collection regclass) RETURNS regclass
+ *
+ * Makes the collection that has the cursors of those who follow a tracked one:
+ * in its schema, of its owner.  Raises 22023, 42P01, 42809, 42704 for bad
+ * arguments, 42501 for others than the owner, 42622, and what CREATE TABLE
+ * raises: 42P07 when the name is taken.
+ * Locks: ACCESS SHARE on the collection and its history.
+ */
+Datum
+ds_create_consumers(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	DsCollection collection;
+	DsCollection history;
+	Oid			result;
+
+	ds_call_require_writable("docstore.create_consumers()");
+	ds_argument_require(PG_ARGISNULL(0), "collection");
+	ds_collection_open(relid, AccessShareLock, DS_ONLY_ITEM, &collection);
+	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
+	ds_history_open(relid, ds_history_find(relid), AccessShareLock, &history);
+	require_short(relid);
+
+	result = ds_collection_create(collection.schema, ds_log_companion(get_rel_name(relid), DS_LOG_CONSUMERS),
+								  ds_id_type(TEXTOID));
+	if (collection.owner != GetUserId())
+		ds_plan_execute_utility(psprintf("ALTER TABLE %s OWNER TO %s", ds_name_of(result),
+										 quote_identifier(GetUserNameFromId(collection.owner, false))));
+	PG_RETURN_OID(result);
 }

@@ -22,6 +22,7 @@
 #include "fmgr.h"
 #include "guard/guard.h"
 #include "guard/trigger_state.h"
+#include "history/history.h"
 #include "log/log.h"
 #include "miscadmin.h"
 #include "table/catalogue.h"
@@ -117,20 +118,20 @@ append_name(StringInfo json, Oid relid)
 		escape_json(json, quote_qualified_identifier(schema, name));
 }
 
-/* The log whose consumers a collection has, or InvalidOid. */
+/* The log or tracked collection whose consumers a collection has, or InvalidOid. */
 static Oid
-log_of_consumers(Oid relid)
+read_by_consumers(Oid relid)
 {
 	char	   *name = get_rel_name(relid);
 	size_t		length = name == NULL ? 0 : strlen(name);
-	Oid			log;
+	Oid			read;
 
 	if (length <= strlen(DS_LOG_CONSUMERS) ||
 		strcmp(name + length - strlen(DS_LOG_CONSUMERS), DS_LOG_CONSUMERS) != 0)
 		return InvalidOid;
-	log = get_relname_relid(pnstrdup(name, length - strlen(DS_LOG_CONSUMERS)), get_rel_namespace(relid));
-	return OidIsValid(log) && ds_log_companion_of(log, DS_LOG_CONSUMERS) == relid && ds_log_is(log)
-		? log : InvalidOid;
+	read = get_relname_relid(pnstrdup(name, length - strlen(DS_LOG_CONSUMERS)), get_rel_namespace(relid));
+	return OidIsValid(read) && ds_log_companion_of(read, DS_LOG_CONSUMERS) == relid &&
+		(ds_log_is(read) || OidIsValid(ds_history_of(read))) ? read : InvalidOid;
 }
 
 /* The tables that have rows of a table: its partitions, or itself. */
@@ -174,7 +175,7 @@ ds_collection_options(PG_FUNCTION_ARGS)
 	else
 		appendStringInfoString(&json, "null");
 	appendStringInfoString(&json, ", \"consumers_of\": ");
-	append_name(&json, log_of_consumers(relid));
+	append_name(&json, read_by_consumers(relid));
 	if (ds_distributed_is(relid))
 		appendStringInfoString(&json, ", \"distributed\": true");
 	appendStringInfoChar(&json, '}');

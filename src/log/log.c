@@ -260,7 +260,7 @@ ds_log_read_columns(const DsLog *log, int count)
 					: ds_log_has_tags(log) ? ", e.tags" : ", NULL::pg_catalog._text");
 }
 
-/* The name of a table that goes with a log; it must not be cut. */
+/* The name of a table that goes with a log, or with a collection; it must not be cut. */
 char *
 ds_log_companion(const char *name, const char *suffix)
 {
@@ -268,7 +268,7 @@ ds_log_companion(const char *name, const char *suffix)
 }
 
 /*
- * A table that goes with a log: in its schema, of its owner; or invalid.  It
+ * A table that goes with another: in its schema, of its owner; or invalid.  It
  * needs no lock on either.
  */
 Oid
@@ -295,37 +295,40 @@ ds_log_is(Oid relid)
 		ds_kind_is(relid, DS_EVENTS);
 }
 
-static Oid
-require_companion(Oid relid, const char *suffix, int item)
+/*
+ * Find a table that goes with one that is locked, and lock it; invalid when
+ * there is none.  Whoever was waited for may have put another one in its place.
+ */
+Oid
+ds_log_lock_companion(Oid relid, const char *suffix, LOCKMODE lock)
 {
 	Oid			found = ds_log_companion_of(relid, suffix);
+	Oid			locked;
+
+	do
+	{
+		locked = found;
+		if (!OidIsValid(locked))
+			return InvalidOid;
+		(void) ds_collection_lock(locked, lock);
+		found = ds_log_companion_of(relid, suffix);
+		if (found != locked)
+			UnlockRelationOid(locked, lock);
+	} while (found != locked);
+	return locked;
+}
+
+/* The same with a log; 42809 when there is none. */
+static Oid
+lock_companion(Oid relid, const char *suffix, LOCKMODE lock, int item)
+{
+	Oid			found = ds_log_lock_companion(relid, suffix, lock);
 
 	if (!OidIsValid(found))
 		refuse_table(relid, item,
 					 psprintf("It lacks a table \"%s\" in its schema, of its owner.",
 							  ds_log_companion(get_rel_name(relid), suffix)));
 	return found;
-}
-
-/*
- * Find a table that goes with a log that is locked, and lock it.  Whoever was
- * waited for may have put another one in its place.
- */
-static Oid
-lock_companion(Oid relid, const char *suffix, LOCKMODE lock, int item)
-{
-	Oid			found = require_companion(relid, suffix, item);
-	Oid			locked;
-
-	do
-	{
-		locked = found;
-		(void) ds_collection_lock(locked, lock);
-		found = require_companion(relid, suffix, item);
-		if (found != locked)
-			UnlockRelationOid(locked, lock);
-	} while (found != locked);
-	return locked;
 }
 
 /* Lock the collection with the cursors of a log that is locked; 42809 when it is gone. */

@@ -86,6 +86,7 @@ extern char *ds_log_read_columns(const DsLog *log, int count);
 extern Oid	ds_log_find(const char *name, LOCKMODE lock, int item);
 extern Oid	ds_log_consumers(Oid relid, LOCKMODE lock);
 extern bool ds_log_is(Oid relid);
+extern Oid	ds_log_lock_companion(Oid relid, const char *suffix, LOCKMODE lock);
 extern Oid	ds_log_companion_of(Oid relid, const char *suffix);
 extern void ds_log_refuse_guard(Oid relid, const char *version_column);
 extern char *ds_log_companion(const char *name, const char *suffix);
