@@ -11,10 +11,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/pg_index.h"
 #include "catalog/pg_type.h"
+#include "feed/place.h"
 #include "log/log.h"
 #include "storage/lmgr.h"
 #include "table/catalogue.h"
@@ -22,6 +24,8 @@
 #include "table/kind.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 
 const char *const ds_log_event_columns[DS_EVENT_COLUMNS] = {
 	[DS_LOG_POSITION] = "log_position",
@@ -396,4 +400,19 @@ ds_log_find(const char *name, LOCKMODE lock, int item)
 	if (!OidIsValid(relid))
 		refuse_unknown(name, item);
 	return relid;
+}
+
+/*
+ * The position of the last event in the order of readers: about where a log
+ * ends, and about how many events it has.  The log is locked.
+ */
+int64
+ds_log_end_position(const DsLog *log)
+{
+	Relation	rel = table_open(log->events.relid, NoLock);
+	DsCursor	last = {0};
+
+	(void) ds_place_find(rel, log->events.feed.index, SnapshotAny, BackwardScanDirection, DS_ANY_GENERATION, 0, &last);
+	table_close(rel, NoLock);
+	return last.position;
 }

@@ -82,6 +82,7 @@ extern void ds_log_recognise_streams(DsCollection *streams, StringInfo missing);
 extern void ds_log_recognise_events(DsCollection *events, StringInfo missing);
 extern void ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log);
 extern bool ds_log_has_tags(const DsLog *log);
+extern int64 ds_log_end_position(const DsLog *log);
 extern char *ds_log_read_columns(const DsLog *log, int count);
 extern Oid	ds_log_find(const char *name, LOCKMODE lock, int item);
 extern Oid	ds_log_consumers(Oid relid, LOCKMODE lock);

@@ -8,6 +8,9 @@
  *	types, stream_id and the like
  *					where the owner of the log has made an index on that column,
  *					generation, transaction_id and log_position: one for each value
+ *	tags			all events that have them, by the index on tags, sorted: that has
+ *					no order, so only where they are few beside those that the feed
+ *					would have to be read through, by the server's statistics
  *
  * One walk brings its events in order.  Of several each brings as many as are
  * wanted, in case all come from there, and these are sorted; of an event that is
@@ -26,11 +29,19 @@
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
 #include "scope/read_feed.h"
+#include "scope/tagged.h"
 #include "stream/stream_order.h"
 #include "table/plan.h"
+#include "table/row_error.h"
 
 /* More walks than these are not worth it. */
 #define MOST_WALKS 32
+
+/* To find an event by its tags takes as long as to read so many in the order of the feed. */
+#define COST_OF_TAGGED 10
+
+/* So few events are read through in any case. */
+#define FEW_EVENTS 1000
 
 /* The parameters: the range, how many, then those of each scope, then those of each walk. */
 enum
@@ -53,8 +64,8 @@ enum
 typedef struct Walk
 {
 	int			scope;
-	DsEventColumn column;		/* DS_STREAM: by the key */
-	const DsBytes *value;
+	DsEventColumn column;		/* DS_STREAM: by the key; DS_TAGS: those of the scope */
+	const DsBytes *value;		/* NULL: of tags */
 } Walk;
 
 typedef struct Question
@@ -62,6 +73,7 @@ typedef struct Question
 	const DsLog *log;
 	const DsScope *scopes;
 	int			scope_count;
+	const DsFeedRange *range;
 	int			columns;		/* of the events, without the cursor */
 	int			walk_count;		/* 0: the feed as a whole */
 	Walk		walks[MOST_WALKS];
@@ -101,6 +113,27 @@ add_types(Question *question, int number)
 	return true;
 }
 
+/*
+ * Whether it takes less to find all events with the tags of a scope than to read
+ * the feed until enough of them came.  Positions are nearly in its order.
+ */
+static bool
+is_rare(const Question *question, const DsScope *scope)
+{
+	const DsFeedRange *range = question->range;
+	double		end = (double) ds_log_end_position(question->log);
+	double		read = (range->to.position > 0 ? (double) range->to.position : end) - (double) Max(range->from.position, 0);
+	double		share;
+
+	/* Where a policy is to be asked first the server does not use the index. */
+	if (read < FEW_EVENTS || ds_row_security_applies(&question->log->events))
+		return false;
+	share = ds_tagged_share(question->log, scope->tags, scope->tag_count);
+	if (range->no_max_count != 'n')
+		read = Min(read, (double) DatumGetInt64(range->max_count) / share);
+	return end * share * COST_OF_TAGGED < read;
+}
+
 /* Add the walks of a scope, by what leads to few events; false when there are none, or too many. */
 static bool
 add_scope(Question *question, int number)
@@ -119,6 +152,8 @@ add_scope(Question *question, int number)
 
 	if (scope->source_filter == DS_EQUAL)
 		return add_walk(question, number, DS_STREAM, &scope->source);
+	if (scope->tags_filter == DS_EQUAL && question->log->events.event.has_tags_index && is_rare(question, scope))
+		return add_walk(question, number, DS_TAGS, NULL);
 	for (size_t i = 0; i < lengthof(attributes); i++)
 	{
 		/* Types come after stream_id. */
@@ -171,10 +206,35 @@ passed_on(const DsLog *log)
 	return sql.data;
 }
 
+/* That a row e is in a scope, and in none of those before it, asked for in a way that leads into no index. */
+static char *
+scope_sql(const Question *question, int scope)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfo(&sql, "(%s) IS TRUE", ds_scope_condition(question->log, &question->scopes[scope], first_of_scope(scope)));
+	if (scope > 0)
+		appendStringInfo(&sql, " AND (%s) IS NOT TRUE", ds_scopes_condition(question->log, question->scopes, scope, SCOPES));
+	return sql.data;
+}
+
+/* All events with the tags of a scope, sorted.  OFFSET 0 keeps the server from looking for an order. */
+static char *
+tagged_sql(const Question *question, int scope, const char *columns)
+{
+	const char *place = ds_cursor_columns(&question->log->events);
+
+	return psprintf("SELECT %s FROM (SELECT %s FROM ONLY %s AS e WHERE e.tags OPERATOR(pg_catalog.@>) $%d AND %s "
+					"AND ((%s) OPERATOR(pg_catalog.>=) ($1, $2, $3)) IS TRUE AND ((%s) OPERATOR(pg_catalog.<) ($4, $5, $6)) IS TRUE "
+					"OFFSET 0) AS e ORDER BY %s LIMIT $%d",
+					columns, passed_on(question->log), ds_name_of(question->log->events.relid),
+					first_of_scope(scope) + DS_SCOPE_TAGS, scope_sql(question, scope), place, place, place, MAX_COUNT);
+}
+
 /*
  * A walk, with these columns of its events.  The value is one of a row, so that
- * only the index on all columns of that row can bring its order; the scope is
- * asked for in a way that leads into no index.
+ * only the index on all columns of that row can bring its order.
  */
 static char *
 walk_sql(const Question *question, int number, const char *columns)
@@ -184,12 +244,11 @@ walk_sql(const Question *question, int number, const char *columns)
 	const char *column = ds_log_event_columns[walk->column];
 	StringInfoData sql;
 
+	if (walk->column == DS_TAGS)
+		return tagged_sql(question, walk->scope, columns);
 	initStringInfo(&sql);
-	appendStringInfo(&sql, "SELECT %s FROM ONLY %s AS e WHERE (%s) IS TRUE ", columns, ds_name_of(question->log->events.relid),
-					 ds_scope_condition(question->log, &question->scopes[walk->scope], first_of_scope(walk->scope)));
-	if (walk->scope > 0)
-		appendStringInfo(&sql, "AND (%s) IS NOT TRUE ",
-						 ds_scopes_condition(question->log, question->scopes, walk->scope, SCOPES));
+	appendStringInfo(&sql, "SELECT %s FROM ONLY %s AS e WHERE %s ", columns, ds_name_of(question->log->events.relid),
+					 scope_sql(question, walk->scope));
 	if (walk->column == DS_STREAM)
 		appendStringInfo(&sql, "AND e.stream OPERATOR(pg_catalog.=) $%d AND e.version OPERATOR(pg_catalog.>=) $%d "
 						 "AND e.version OPERATOR(pg_catalog.<) $%d ORDER BY e.version",
@@ -231,6 +290,15 @@ feed_sql(const Question *question, const char *columns)
 					ds_scopes_condition(question->log, question->scopes, question->scope_count, SCOPES), place, MAX_COUNT);
 }
 
+static bool
+has_tagged(const Question *question)
+{
+	for (int i = 0; i < question->walk_count; i++)
+		if (question->walks[i].column == DS_TAGS)
+			return true;
+	return false;
+}
+
 static int
 count_parameters(const Question *question)
 {
@@ -249,6 +317,7 @@ build(const void *context, DsStatementText *text)
 	text->sql = question->walk_count == 0 ? feed_sql(question, columns)
 		: question->walk_count == 1 ? walk_sql(question, 0, columns) : walks_sql(question, columns);
 	text->in_order = true;
+	text->by_bitmap = has_tagged(question);
 	text->parameters = count_parameters(question);
 	types = palloc(sizeof(Oid) * text->parameters);
 	memcpy(types, first_types, sizeof(first_types));
@@ -281,8 +350,8 @@ plan_key(const Question *question)
 static void
 set_walk(const Question *question, const Walk *walk, const DsFeedRange *range, Datum *values, char *nulls)
 {
-	values[VALUE] = ds_json_text(walk->value);
-	nulls[VALUE] = ' ';
+	values[VALUE] = walk->value != NULL ? ds_json_text(walk->value) : (Datum) 0;
+	nulls[VALUE] = walk->value != NULL ? ' ' : 'n';
 	nulls[FROM_VERSION] = nulls[TO_VERSION] = walk->column == DS_STREAM ? ' ' : 'n';
 	if (walk->column != DS_STREAM)
 		return;
@@ -299,7 +368,7 @@ set_walk(const Question *question, const Walk *walk, const DsFeedRange *range, D
 uint64
 ds_scopes_read_feed(const DsLog *log, const DsScope *scopes, int count, const DsFeedRange *range, ReturnSetInfo *set)
 {
-	Question	question = {.log = log, .scopes = scopes, .scope_count = count, .columns = set->setDesc->natts - 1};
+	Question	question = {.log = log, .scopes = scopes, .scope_count = count, .range = range, .columns = set->setDesc->natts - 1};
 	Datum	   *values;
 	char	   *nulls;
 

@@ -12,6 +12,7 @@
  *					before, and only what came since after
  *	tail.c			the highest position in a scope
  *	read_feed.c		the events of scopes, in the order of the feed
+ *	tagged.c		how many of a log's events have some tags, roughly
  *	read_events.c	likewise, by position
  *	unseen.c		the same of the events that a mark does not show
  *
@@ -38,6 +39,9 @@ typedef enum DsFilter
 
 /* The parameters of a condition: source, the attributes, types, tags. */
 #define DS_SCOPE_PARAMETERS (1 + DS_ATTRIBUTES + 2)
+
+/* Which of them the tags are. */
+#define DS_SCOPE_TAGS (DS_SCOPE_PARAMETERS - 1)
 
 typedef struct DsScope
 {

@@ -12,11 +12,9 @@
  */
 #include "postgres.h"
 
-#include "access/table.h"
 #include "access/xact.h"
 #include "base/errors.h"
 #include "conflict/expectation.h"
-#include "feed/place.h"
 #include "miscadmin.h"
 #include "scope/scope_check.h"
 #include "scope/tail.h"
@@ -60,18 +58,6 @@ lower_end(const DsScope *scope)
 	return scope->strict ? PG_INT64_MIN : scope->expected;
 }
 
-/* The position of the last event in the order of readers: about where a log ends. */
-static int64
-find_end(const DsLog *log)
-{
-	Relation	rel = table_open(log->events.relid, NoLock);
-	DsCursor	last = {0};
-
-	(void) ds_place_find(rel, log->events.feed.index, SnapshotAny, BackwardScanDirection, DS_ANY_GENERATION, 0, &last);
-	table_close(rel, NoLock);
-	return last.position;
-}
-
 /* What a snapshot does not show is told by the headers of rows, which those may read who may read all columns. */
 static bool
 can_read_headers(const DsLog *log)
@@ -96,7 +82,7 @@ look_ahead(const DsLog *log, DsScope *scope)
 void
 ds_scopes_look_ahead(const DsLog *log, DsScope *scopes, int count)
 {
-	int64		end = count > 0 && can_read_headers(log) ? find_end(log) : 0;
+	int64		end = count > 0 && can_read_headers(log) ? ds_log_end_position(log) : 0;
 
 	for (int i = 0; i < count; i++)
 	{

@@ -128,7 +128,8 @@ set(const char *setting, const char *value)
 /*
  * Make the generic plan: by the primary key, for any number of rows, whatever
  * the caller has set.  Where rows are wanted in the order of an index, by that
- * one; where by a bitmap, by the index that can be used for no more than that.
+ * one; where by a bitmap, by the index that can be used for no more than that;
+ * parts of a statement can be either.
  */
 static void
 plan_by_key(SPIPlanPtr plan, const DsStatementText *text, bool is_kept)
@@ -145,10 +146,9 @@ plan_by_key(SPIPlanPtr plan, const DsStatementText *text, bool is_kept)
 	for (size_t i = text->in_order ? 0 : 2; i < lengthof(unwanted); i++)
 		set(unwanted[i], "off");
 	if (text->by_bitmap)
-	{
 		set("enable_bitmapscan", "on");
+	if (text->by_bitmap && !text->in_order)
 		set("enable_indexscan", "off");
-	}
 	ReleaseCachedPlan(SPI_plan_get_cached_plan(plan), is_kept ? CurrentResourceOwner : NULL);
 	AtEOXact_GUC(true, nest_level);
 }

@@ -142,14 +142,16 @@ CALL pg_temp.settle();
 SELECT cursor AS at FROM docstore.read_log('big', max_count => NULL) WHERE stream = 's1' AND version = 1240 \gset
 SELECT docstore.log_end('big') AS end \gset
 -- whether a call has looked at few events, and at none by a sequential scan
-CREATE FUNCTION pg_temp.looked_at() RETURNS bigint LANGUAGE sql AS $$
-	SELECT sum(pg_stat_get_xact_tuples_returned(i))::bigint FROM (SELECT 'big'::regclass::oid UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid = 'big'::regclass) t(i) $$;
-CREATE FUNCTION pg_temp.looks(scope jsonb, after text DEFAULT NULL, max_count int DEFAULT 3, until text DEFAULT NULL) RETURNS TABLE (events text, looked_at text) LANGUAGE plpgsql AS $$
+CREATE FUNCTION pg_temp.looked_at(log regclass) RETURNS bigint LANGUAGE sql AS $$
+	SELECT sum(pg_stat_get_xact_tuples_returned(i))::bigint FROM (SELECT log::oid UNION ALL SELECT indexrelid FROM pg_index WHERE indrelid = log) t(i) $$;
+CREATE FUNCTION pg_temp.looks(scope jsonb, after text DEFAULT NULL, max_count int DEFAULT 3, until text DEFAULT NULL, log text DEFAULT 'big') RETURNS TABLE (events text, looked_at text) LANGUAGE plpgsql AS $$
 DECLARE
-	before bigint := pg_temp.looked_at();
+	before bigint := pg_temp.looked_at(log::regclass);
+	looked bigint;
 BEGIN
-	SELECT string_agg(stream || '/' || version, ' ') INTO events FROM docstore.read_log('big', after, max_count, scope, until);
-	looked_at := CASE WHEN pg_temp.looked_at() - before < 100 THEN 'few' WHEN pg_temp.looked_at() - before < 1000 THEN 'some' ELSE 'many' END;
+	SELECT string_agg(COALESCE(stream || '/' || version, log_position::text), ' ') INTO events FROM docstore.read_log(log::regclass, after, max_count, scope, until);
+	looked := pg_temp.looked_at(log::regclass) - before;
+	looked_at := CASE WHEN looked < 100 THEN 'few' WHEN looked < 1000 THEN 'some' ELSE 'many' END;
 	RETURN NEXT;
 END $$;
 SELECT * FROM pg_temp.looks('{"source": "s1"}');
@@ -179,6 +181,51 @@ ANALYZE big;
 SELECT * FROM pg_temp.looks('{"types": ["T"]}', :'at', 2);
 SELECT * FROM pg_temp.looks('{"types": ["Rare", "T"]}', :'at', 2);
 
+-- A reader of tags looks at the events that have them, where they are few by what ANALYZE has found, and else at the feed. The order is that of the feed, which is not that of
+-- positions here.
+SELECT docstore.create_log('tagged');
+ALTER TABLE tagged SET (autovacuum_enabled = off);
+SELECT count(*) FROM generate_series(1, 200) part, docstore.append_to_log('tagged', (SELECT jsonb_agg(jsonb_build_object('type', 'T' || n % 3,
+	'tags', CASE WHEN n <> 13 THEN jsonb_build_array('all', 'part:' || part, 'n:' || n) END)) FROM generate_series(1, 25) n));
+UPDATE tagged SET transaction_id = (transaction_id::text::bigint - log_position % 7)::text::xid8;
+CALL pg_temp.settle();
+SELECT docstore.log_end('tagged') AS end \gset
+SELECT cursor AS at FROM docstore.read_log('tagged', max_count => NULL) OFFSET 2400 LIMIT 1 \gset
+-- nothing is known of the tags
+SELECT * FROM pg_temp.looks('{"tags": ["nothing"]}', log => 'tagged');
+ANALYZE tagged;
+SELECT * FROM pg_temp.looks('{"tags": ["nothing"]}', log => 'tagged');
+SELECT * FROM pg_temp.looks('{"tags": ["nothing"]}', NULL, NULL, :'end', log => 'tagged');
+SELECT * FROM pg_temp.looks('{"tags": ["part:7"]}', max_count => NULL, log => 'tagged');
+SELECT * FROM pg_temp.looks('{"tags": ["part:7"]}', log => 'tagged');
+SELECT * FROM pg_temp.looks('{"tags": ["part:150", "all"]}', :'at', log => 'tagged');
+SELECT * FROM pg_temp.looks('{"tags": ["part:150", "n:3"]}', :'at', log => 'tagged');
+SELECT * FROM pg_temp.looks('{"tags": ["part:150"], "types": ["T1"]}', :'at', 2, log => 'tagged');
+SELECT * FROM pg_temp.looks('[{"tags": ["part:150"]}, {"source": "nobody"}, {"tags": ["part:160", "n:1"]}, {"tags": ["n:5", "part:150"]}]', :'at', 100, log => 'tagged');
+-- what is frequent comes soon
+SELECT * FROM pg_temp.looks('{"tags": ["all"]}', log => 'tagged');
+SELECT * FROM pg_temp.looks('{"tags": ["n:3"]}', log => 'tagged');
+-- one scope without a way of its own, and all is read
+SELECT looked_at FROM pg_temp.looks('[{"tags": ["part:7"]}, {"types": ["None"]}]', max_count => 1000, log => 'tagged');
+-- only a few events are left
+SELECT * FROM pg_temp.looks('{"tags": ["part:7"]}', (SELECT cursor FROM docstore.read_log('tagged', max_count => NULL) OFFSET 4950 LIMIT 1), log => 'tagged');
+-- what comes of it is what a plain query says
+SELECT count(*), bool_and(same) FROM (
+	SELECT (SELECT array_agg(log_position) FROM docstore.read_log('tagged', f.cursor, max_count, scope, u.cursor)) IS NOT DISTINCT FROM
+		(SELECT array_agg(log_position) FROM (SELECT log_position FROM tagged WHERE tags @> ARRAY(SELECT jsonb_array_elements_text(scope -> 'tags')) AND (scope -> 'types') IS NULL IS DISTINCT FROM (scope -> 'types' ? type)
+			AND ((generation, transaction_id, log_position) > (f.g, f.x, f.p) OR f.cursor IS NULL) AND (generation, transaction_id, log_position) <= (u.g, u.x, u.p)
+			ORDER BY generation, transaction_id, log_position LIMIT max_count) e) AS same
+	FROM (SELECT NULL::text, 0::bigint, '0'::xid8, 0::bigint UNION ALL SELECT concat_ws('-', generation, transaction_id, log_position), generation, transaction_id, log_position FROM tagged WHERE log_position IN (1, 700, 1700, 2701)) f(cursor, g, x, p),
+		(SELECT concat_ws('-', generation, transaction_id, log_position), generation, transaction_id, log_position FROM tagged WHERE log_position IN (4000, 4990)) u(cursor, g, x, p),
+		unnest('{"{\"tags\": [\"part:90\"]}", "{\"tags\": [\"n:4\"]}", "{\"tags\": [\"n:9\", \"all\"]}", "{\"tags\": [\"part:160\"], \"types\": [\"T2\", \"T0\"]}", "{\"tags\": [\"none\"]}"}'::jsonb[]) scope, unnest('{1,20,1000,NULL}'::int[]) max_count) t;
+-- under a policy, which is asked first, all is read; what it hides stays hidden
+GRANT SELECT ON tagged, tagged_streams TO reader;
+ALTER TABLE tagged ENABLE ROW LEVEL SECURITY;
+CREATE POLICY others ON tagged USING (type <> 'T1');
+SET ROLE reader;
+SELECT * FROM pg_temp.looks('{"tags": ["part:7"]}', log => 'tagged');
+RESET ROLE;
+
 DROP OWNED BY reader;
 DROP ROLE reader;
-DROP TABLE ledger, ledger_streams, ledger_consumers, other, other_streams, other_consumers, big, big_streams, big_consumers;
+DROP TABLE ledger, ledger_streams, ledger_consumers, other, other_streams, other_consumers, big, big_streams, big_consumers, tagged, tagged_streams, tagged_consumers;
