@@ -40,14 +40,16 @@ final class Tap
         return null;
     }
 
-    /** For each SQLSTATE of a conflict $execute() gets a statement, and throws the class that docs/conflicts-and-retries.md names. */
+    /** For each SQLSTATE of a conflict $execute() gets a statement, and throws the class that docs/conflicts-and-retries.md names, whose method has it. */
     public static function classes(callable $execute): void
     {
+        $method = rtrim(getenv('SQLSTATE'), '()');
         foreach (explode(' ', getenv('CLASSES')) as $each) {
             [$sqlstate, $name] = explode('=', $each);
             $error = self::raises(Exception::class, fn () => $execute("SELECT CASE WHEN set_config('docstore.conflict_sqlstate', '$sqlstate', true) <> ''
                 THEN docstore.upsert('cafes', 'nobody', '{}', 7) END"), "class: $sqlstate is an exception");
             self::same($error === null ? null : (new ReflectionClass($error))->getShortName(), $name, "class: $sqlstate is what the documentation says");
+            self::same($error?->$method(), $sqlstate, "class: $sqlstate is where the documentation says");
         }
     }
 

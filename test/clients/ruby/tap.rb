@@ -29,7 +29,7 @@ module Tap
       raised
     end
 
-    # For each SQLSTATE of a conflict the block executes a statement; its error is of the class that docs/conflicts-and-retries.md names.
+    # For each SQLSTATE of a conflict the block executes a statement; its error is of the class that docs/conflicts-and-retries.md names, and has it there.
     def classes
       ENV.fetch("CLASSES").split.map { |each| each.split("=") }.each do |sqlstate, name|
         error = outcome do
@@ -37,6 +37,7 @@ module Tap
                  THEN docstore.upsert('cafes', 'nobody', '{}', 7) END"
         end
         same(error.class.name.split("::").last, name, "class: #{sqlstate} is raised as what the documentation says")
+        same(sqlstate_of(error), sqlstate, "class: #{sqlstate} is where the documentation says")
       end
     end
 
@@ -69,6 +70,11 @@ module Tap
     end
 
     private
+
+    # An expression of "error", as the documentation has it.
+    def sqlstate_of(error)
+      error && eval(ENV.fetch("SQLSTATE"), binding)
+    end
 
     def outcome
       yield

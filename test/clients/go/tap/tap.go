@@ -51,16 +51,22 @@ func Must[T any](value T, err error) T {
 }
 
 // Classes shows that the class that docs/conflicts-and-retries.md names for each SQLSTATE of a conflict is that of an error that execute() returns,
-// or of one that it wraps.
+// or of one that it wraps, and that the field that it names has the SQLSTATE.
 func Classes(execute func(statement string) error) {
 	for _, each := range strings.Fields(os.Getenv("CLASSES")) {
 		sqlstate, name, _ := strings.Cut(each, "=")
-		var found []string
+		var code string
+		classes := []string{}
 		for err := execute(`SELECT CASE WHEN set_config('docstore.conflict_sqlstate', '` + sqlstate + `', true) <> ''
 			THEN docstore.upsert('cafes', 'nobody', '{}', 7) END`); err != nil; err = errors.Unwrap(err) {
-			found = append(found, fmt.Sprintf("%T", err))
+			class := fmt.Sprintf("%T", err)
+			classes = append(classes, class)
+			if class == name {
+				code = fmt.Sprint(reflect.Indirect(reflect.ValueOf(err)).FieldByName(os.Getenv("SQLSTATE")))
+			}
 		}
-		OK(slices.Contains(found, name), "class: "+sqlstate+" is returned as what the documentation says")
+		OK(slices.Contains(classes, name), "class: "+sqlstate+" is returned as what the documentation says")
+		Same(code, sqlstate, "class: "+sqlstate+" is where the documentation says")
 	}
 }
 

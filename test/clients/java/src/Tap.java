@@ -57,13 +57,31 @@ class Tap {
         void execute(String statement) throws Exception;
     }
 
-    /** For each SQLSTATE of a conflict the execution ends with an error of the class that docs/conflicts-and-retries.md names. */
+    /**
+     * For each SQLSTATE of a conflict the execution ends with an error of the class that docs/conflicts-and-retries.md names, and has the SQLSTATE
+     * where it says.
+     */
     static void classes(Execution execution) {
         for (String each : System.getenv("CLASSES").split(" ")) {
             String sqlstate = each.split("=")[0];
             Throwable error = raises(() -> execution.execute("SELECT CASE WHEN set_config('docstore.conflict_sqlstate', '" + sqlstate
                 + "', true) <> '' THEN docstore.upsert('cafes', 'nobody', '{}', 7) END"), "class: " + sqlstate + " is an exception");
             same(error.getClass().getSimpleName(), each.split("=")[1], "class: " + sqlstate + " is what the documentation says");
+            same(sqlstate(error), sqlstate, "class: " + sqlstate + " is where the documentation says");
+        }
+    }
+
+    /** What is where the documentation says: the result of a method of the error, or of getSQLState() of the one of its causes that is of a class. */
+    private static Object sqlstate(Throwable error) {
+        String place = System.getenv("SQLSTATE");
+        boolean isMethod = place.endsWith("()");
+        Throwable holder = error;
+        while (!isMethod && holder != null && !holder.getClass().getSimpleName().equals(place))
+            holder = holder.getCause();
+        try {
+            return holder.getClass().getMethod(isMethod ? place.substring(0, place.length() - 2) : "getSQLState").invoke(holder);
+        } catch (ReflectiveOperationException | NullPointerException failure) {
+            return failure;
         }
     }
 
