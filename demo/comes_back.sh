@@ -3,12 +3,7 @@
 
 heading "7. A deleted document comes back"
 
-say "From now on, this collection keeps its history: each write leaves a row, whoever makes it."
-as ann <<'SQL'
-SELECT docstore.track('shops');
-SQL
-
-say "Ben writes, with plain SQL as well, and says who he is and why. Then he deletes what he should not have deleted."
+say "Ben says who he is and why he writes. He deletes what he should not have deleted, and it is plain SQL that does it."
 as ben <<'SQL'
 SET docstore.actor = 'ben';
 SET docstore.context = '{"reason": "spring cleaning"}';
