@@ -17,10 +17,13 @@
  */
 #include "postgres.h"
 
+#include "access/htup_details.h"
+#include "access/toast_compression.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/internal.h"
 #include "catalog/objectaddress.h"
+#include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "catalog/pg_trigger.h"
@@ -32,7 +35,6 @@
 #include "nodes/pg_list.h"
 #include "table/catalogue.h"
 #include "table/collection.h"
-#include "table/create_collection.h"
 #include "table/distributed.h"
 #include "table/floor.h"
 #include "table/kind.h"
@@ -42,6 +44,7 @@
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
 #include "utils/ruleutils.h"
+#include "utils/syscache.h"
 
 /* The names that the triggers get. */
 #define TRACK			"docstore_track"
@@ -161,6 +164,21 @@ collate_clause(Oid relid)
 		? psprintf(" COLLATE %s", generate_collation_name(id.collation)) : "";
 }
 
+/* As the collection compresses its documents, so that those which are written out of line are copied as they are. */
+static const char *
+compression_clause(Oid relid, AttrNumber data)
+{
+	HeapTuple	tuple = SearchSysCache2(ATTNUM, ObjectIdGetDatum(relid), Int16GetDatum(data));
+	char		method = '\0';
+
+	if (HeapTupleIsValid(tuple))
+	{
+		method = ((Form_pg_attribute) GETSTRUCT(tuple))->attcompression;
+		ReleaseSysCache(tuple);
+	}
+	return CompressionMethodIsValid(method) ? psprintf(" COMPRESSION %s", GetCompressionMethodName(method)) : "";
+}
+
 /*
  * Columns of a fixed length come first: rows are shorter, and their values are
  * found sooner.
@@ -178,11 +196,11 @@ create_table(const char *history, const DsCollection *collection, const FormData
 		"id %s%s NOT NULL, "
 		"op pg_catalog.text COLLATE \"C\" NOT NULL, "
 		"actor pg_catalog.text, "
-		"data pg_catalog.jsonb" DS_COMPRESSION ", "
+		"data pg_catalog.jsonb%s, "
 		"context pg_catalog.jsonb, "
 		"PRIMARY KEY (id, version)) USING heap",
 		persistence(relation->relpersistence), history, format_type_be_qualified(collection->id_type->oid),
-		collate_clause(collection->relid)));
+		collate_clause(collection->relid), compression_clause(collection->relid, collection->data)));
 	ds_plan_execute_utility(psprintf(
 		"CREATE INDEX ON %s (generation, transaction_id, change_position)", history));
 	ds_plan_execute_utility(psprintf(

@@ -48,7 +48,7 @@ SELECT 'later: ' || c, pg_temp.with(', big text, small text'), replace('ALTER TA
 	'SET (fillfactor = 20, toast_tuple_target = 128)', 'SET UNLOGGED', 'REPLICA IDENTITY FULL', 'REPLICA IDENTITY NOTHING', 'REPLICA IDENTITY USING INDEX t_pkey', 'CLUSTER ON t_pkey',
 	'ENABLE ROW LEVEL SECURITY', 'ADD EXCLUDE USING hash (small WITH =) WHERE (small <> ''s'')', 'DROP CONSTRAINT t_pkey', 'ALTER version ADD GENERATED ALWAYS AS IDENTITY', 'INHERIT parent', 'OWNER TO CURRENT_USER']) c;
 
--- Tables, indexes, triggers
+-- Tables, indexes, triggers; histories, whose rows are compared, too, but for the order of the documents of a batch
 INSERT INTO kinds (kind, made, altered) VALUES
 	('unlogged', replace(pg_temp.with(''), 'CREATE', 'CREATE UNLOGGED'), ''), ('temporary', replace(pg_temp.with(''), 'CREATE', 'CREATE TEMP'), ''),
 	('of a type', 'CREATE TABLE t OF typed (PRIMARY KEY (id), version NOT NULL)', ''), ('a child', 'CREATE TABLE t (PRIMARY KEY (id)) INHERITS (parent)', ''),
@@ -57,6 +57,14 @@ INSERT INTO kinds (kind, made, altered) VALUES
 	('a partition', 'CREATE TABLE whole (id text PRIMARY KEY, version bigint NOT NULL, data jsonb) PARTITION BY HASH (id); CREATE TABLE t PARTITION OF whole FOR VALUES WITH (MODULUS 1, REMAINDER 0)', ''),
 	('with statistics', DEFAULT, 'CREATE STATISTICS s ON id, version FROM t'),
 	('referred to', DEFAULT, 'CREATE TABLE refers (t text REFERENCES t ON UPDATE CASCADE)'),
+	('tracked', DEFAULT, 'SELECT docstore.track(''t'')'), ('tracked from its first change on', DEFAULT, 'SELECT docstore.track(''t'', 0)'), ('tracked as it is made', $$SELECT docstore.create_collection('t'), docstore.track('t'::text::regclass)$$, ''),
+	('tracked, with ids', 'CREATE TABLE t (id bigint PRIMARY KEY, version bigint NOT NULL, data jsonb)', 'SELECT docstore.track(''t'')'),
+	('tracked and unlogged', replace(pg_temp.with(''), 'CREATE', 'CREATE UNLOGGED'), 'SELECT docstore.track(''t'')'), ('tracked and guarded', DEFAULT, 'SELECT docstore.track(''t''), docstore.guard(''t'')'),
+	('tracked, more indexes', DEFAULT, 'SELECT docstore.track(''t''); CREATE INDEX ON t_history (actor) WHERE op <> ''created''; CREATE INDEX ON t_history ((data ->> ''n'')); CREATE INDEX ON t_history USING brin (recorded_at)'),
+	('tracked, other columns', DEFAULT, 'SELECT docstore.track(''t''); ALTER TABLE t_history ADD more text, DROP context, DROP data; ALTER TABLE t_history ADD data jsonb, ADD context jsonb'),
+	('tracked no more', DEFAULT, 'SELECT docstore.track(''t''), docstore.untrack(''t'')'), ('its history dropped', DEFAULT, 'SELECT docstore.track(''t''); DROP TABLE t_history'),
+	('tracked, switched off', DEFAULT, 'SELECT docstore.track(''t''); ALTER TABLE t DISABLE TRIGGER docstore_track'), ('tracked, for inserts', DEFAULT,
+	'SELECT docstore.track(''t''), docstore.untrack(''t''); CREATE CONSTRAINT TRIGGER own AFTER INSERT ON t FROM t_history FOR EACH ROW EXECUTE FUNCTION docstore_internal.track_row()'),
 	('with a rule', DEFAULT, 'CREATE RULE r AS ON DELETE TO t DO ALSO NOTHING');
 INSERT INTO kinds (kind, altered) SELECT 'index: ' || c, 'CREATE INDEX ON t ' || c FROM regexp_split_to_table($$(version); USING hash (version); USING gin (data); USING gin (data jsonb_path_ops);
 	USING brin (version); USING gist (int8range(version, NULL)); USING spgist (id); ((data->>'n')); (id) WHERE version > 2; (version) INCLUDE (id); (id COLLATE "C", version DESC)$$, ';\s*') c;
@@ -95,7 +103,8 @@ BEGIN
 	name := 'kind_' || kind.nr;
 	EXECUTE format('ALTER TABLE t RENAME TO %I', name);
 	result := pg_temp.use(name);
-	RAISE EXCEPTION 'taken back' USING DETAIL = concat_ws(E'\n', result, pg_temp.rows(name, 'id'));
+	RAISE EXCEPTION 'taken back' USING DETAIL = concat_ws(E'\n', result, pg_temp.rows(name, 'id'),
+		CASE WHEN to_regclass('t_history') IS NOT NULL THEN pg_temp.rows(to_regclass('t_history'), 'id, version', '{recorded_at,change_position}') END);
 EXCEPTION WHEN others THEN
 	GET STACKED DIAGNOSTICS code = RETURNED_SQLSTATE, result = PG_EXCEPTION_DETAIL;
 	RETURN CASE code WHEN 'P0001' THEN result ELSE concat_ws(' ', code, SQLERRM, result) END;
