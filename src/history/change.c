@@ -15,6 +15,7 @@
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/relscan.h"
 #include "access/stratnum.h"
@@ -44,11 +45,11 @@ ds_changes_begin(DsChanges *changes, const DsCollection *history)
 	changes->context = CurrentMemoryContext;
 	changes->table = table_open(history->relid, NoLock);
 	changes->key = index_open(history->key, RowExclusiveLock);
-	changes->scan = index_beginscan(changes->table, changes->key, SnapshotSelf, NULL, 1, 0, 0);
+	changes->scan = index_beginscan(changes->table, changes->key, SnapshotSelf, NULL, lengthof(changes->keys), 0, 0);
 	changes->found = table_slot_create(changes->table, NULL);
-	changes->formed = MakeSingleTupleTableSlot(RelationGetDescr(changes->table), &TTSOpsHeapTuple);
-	ScanKeyEntryInitialize(&changes->by_id, 0, 1, BTEqualStrategyNumber, InvalidOid,
+	ScanKeyEntryInitialize(&changes->keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid,
 						   changes->key->rd_indcollation[0], history->id_type->equal, (Datum) 0);
+	ScanKeyInit(&changes->keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE, (Datum) 0);
 }
 
 void
@@ -56,10 +57,12 @@ ds_changes_end(DsChanges *changes)
 {
 	index_endscan(changes->scan);
 	index_close(changes->key, NoLock);
+	if (changes->feed != NULL)
+		index_close(changes->feed, NoLock);
 	ExecDropSingleTupleTableSlot(changes->found);
-	ExecDropSingleTupleTableSlot(changes->formed);
 	if (changes->target != NULL)
 	{
+		ExecDropSingleTupleTableSlot(changes->formed);
 		ExecCloseIndices(changes->target);
 		FreeExecutorState(changes->estate);
 	}
@@ -88,23 +91,28 @@ first_letter(DsChanges *changes)
 
 /* What a scan allocates while it goes on must last as long as the scan. */
 static bool
-find_last(DsChanges *changes, Datum id)
+find_last(DsChanges *changes, Datum id, int64 at_least)
 {
 	MemoryContext caller = MemoryContextSwitchTo(changes->context);
 	bool		found;
 
-	changes->by_id.sk_argument = id;
-	index_rescan(changes->scan, &changes->by_id, 1, NULL, 0);
+	changes->keys[0].sk_argument = id;
+	changes->keys[1].sk_argument = Int64GetDatum(at_least);
+	index_rescan(changes->scan, changes->keys, lengthof(changes->keys), NULL, 0);
 	found = index_getnext_slot(changes->scan, BackwardScanDirection, changes->found);
 	MemoryContextSwitchTo(caller);
 	return found;
 }
 
-/* Find the row with the highest version of an id; false when there is none. */
+/*
+ * Find the row with the highest version of an id; false when there is none, or
+ * when it is below the one given.  Who knows where the end is saves the server
+ * the versions before it.
+ */
 bool
-ds_changes_find_latest(DsChanges *changes, Datum id, DsRecorded *latest)
+ds_changes_find_latest(DsChanges *changes, Datum id, int64 at_least, DsRecorded *latest)
 {
-	if (!find_last(changes, id))
+	if (!find_last(changes, id, at_least))
 		return false;
 	latest->version = DatumGetInt64(value_of(changes, DS_CHANGE_VERSION));
 	latest->op = first_letter(changes);
@@ -139,7 +147,7 @@ has_data_of(DsChanges *changes, const DsChangeRow *change)
 static IndexScanDesc
 find_version(DsChanges *changes, Datum id, int64 version, bool *found)
 {
-	ScanKeyData keys[2] = {changes->by_id};
+	ScanKeyData keys[2] = {changes->keys[0]};
 	IndexScanDesc scan = index_beginscan(changes->table, changes->key, SnapshotSelf, NULL, lengthof(keys), 0, 0);
 
 	keys[0].sk_argument = id;
@@ -188,63 +196,74 @@ ds_changes_find_data(DsChanges *changes, Datum id, int64 version)
 	return result;
 }
 
-static void
-set(DsChanges *changes, DsChangeColumn column, Datum value)
+/* The values of a new row. */
+typedef struct Row
 {
-	AttrNumber	number = changes->history.columns[column];
+	const DsCollection *history;
+	Datum		values[MaxHeapAttributeNumber];
+	bool		nulls[MaxHeapAttributeNumber];
+} Row;
 
-	changes->formed->tts_values[number - 1] = value;
-	changes->formed->tts_isnull[number - 1] = false;
+static inline void
+set(Row *row, DsChangeColumn column, Datum value, bool is_null)
+{
+	AttrNumber	number = row->history->columns[column];
+
+	row->values[number - 1] = value;
+	row->nulls[number - 1] = is_null;
 }
 
 static void
-set_or_null(DsChanges *changes, DsChangeColumn column, Datum value, bool is_null)
-{
-	if (!is_null)
-		set(changes, column, value);
-}
-
-static void
-set_author(DsChanges *changes)
+set_author(Row *row)
 {
 	bool		is_null;
 	Datum		value = ds_author_actor(&is_null);
 
-	set_or_null(changes, DS_CHANGE_ACTOR, value, is_null);
+	set(row, DS_CHANGE_ACTOR, value, is_null);
 	value = ds_author_context(&is_null);
-	set_or_null(changes, DS_CHANGE_CONTEXT, value, is_null);
+	set(row, DS_CHANGE_CONTEXT, value, is_null);
 }
 
 static void
-form(DsChanges *changes, const DsChangeRow *change)
+set_values(Row *row, const DsChangeRow *change)
 {
-	TupleTableSlot *formed = changes->formed;
-	TupleDesc	desc = RelationGetDescr(changes->table);
+	const DsFeed *feed = &row->history->feed;
 
-	ExecClearTuple(formed);
-	memset(formed->tts_isnull, true, desc->natts);
-	set(changes, DS_CHANGE_POSITION, Int64GetDatum(nextval_internal(changes->history.feed.positions, false)));
-	set(changes, DS_CHANGE_VERSION, Int64GetDatum(change->version));
-	set(changes, DS_CHANGE_RECORDED_AT, TimestampTzGetDatum(change->recorded_at));
-	set(changes, DS_CHANGE_GENERATION, Int64GetDatum(changes->history.feed.current_generation));
-	set(changes, DS_CHANGE_TRANSACTION_ID, FullTransactionIdGetDatum(change->transaction_id));
-	set(changes, DS_CHANGE_ID, change->id);
-	set(changes, DS_CHANGE_OP, CStringGetTextDatum(change->op));
-	set_or_null(changes, DS_CHANGE_DATA, change->data, change->no_data);
+	set(row, DS_CHANGE_POSITION, Int64GetDatum(nextval_internal(feed->positions, false)), false);
+	set(row, DS_CHANGE_VERSION, Int64GetDatum(change->version), false);
+	set(row, DS_CHANGE_RECORDED_AT, TimestampTzGetDatum(change->recorded_at), false);
+	set(row, DS_CHANGE_GENERATION, Int64GetDatum(feed->current_generation), false);
+	set(row, DS_CHANGE_TRANSACTION_ID, FullTransactionIdGetDatum(change->transaction_id), false);
+	set(row, DS_CHANGE_ID, change->id, false);
+	set(row, DS_CHANGE_OP, CStringGetTextDatum(change->op), false);
+	set(row, DS_CHANGE_DATA, change->data, change->no_data);
 	if (change->is_by_caller)
-		set_author(changes);
-	ExecStoreHeapTuple(heap_form_tuple(desc, formed->tts_values, formed->tts_isnull), formed, false);
+		set_author(row);
 }
 
-/* Open the indexes, for the entries of new rows. */
+/* Make the entry of a row in one of the two indexes that each history has. */
+static void
+insert_entry(DsChanges *changes, Relation index, const Row *row, HeapTuple tuple, IndexUniqueCheck check)
+{
+	const int2vector *columns = &index->rd_index->indkey;
+	Datum		values[INDEX_MAX_KEYS];
+	bool		nulls[INDEX_MAX_KEYS];
+
+	for (int i = 0; i < columns->dim1; i++)
+	{
+		values[i] = row->values[columns->values[i] - 1];
+		nulls[i] = row->nulls[columns->values[i] - 1];
+	}
+	index_insert(index, values, nulls, &tuple->t_self, changes->table, check, false, NULL);
+}
+
+/* Open the indexes, for the executor's way to make entries. */
 static void
 open_indexes(DsChanges *changes)
 {
-	MemoryContext caller;
+	MemoryContext caller = MemoryContextSwitchTo(changes->context);
 
-	if (changes->target != NULL)
-		return;
-	caller = MemoryContextSwitchTo(changes->context);
+	changes->formed = MakeSingleTupleTableSlot(RelationGetDescr(changes->table), &TTSOpsHeapTuple);
 	changes->estate = CreateExecutorState();
 	changes->target = makeNode(ResultRelInfo);
 	InitResultRelInfo(changes->target, changes->table, 0, NULL, 0);
@@ -252,14 +271,44 @@ open_indexes(DsChanges *changes)
 	MemoryContextSwitchTo(caller);
 }
 
-/* Write a row, and draw its position, under the lock of the document. */
-void
-ds_changes_add(DsChanges *changes, const DsChangeRow *change)
+/* Make the entries of a row in all indexes, whatever they are on. */
+static void
+insert_all_entries(DsChanges *changes, HeapTuple tuple)
 {
-	form(changes, change);
-	open_indexes(changes);
-	table_tuple_insert(changes->table, changes->formed, GetCurrentCommandId(true), 0, NULL);
+	if (changes->target == NULL)
+		open_indexes(changes);
+	ExecStoreHeapTuple(tuple, changes->formed, false);
+	changes->formed->tts_tid = tuple->t_self;
 	list_free(ExecInsertIndexTuples(changes->target, changes->estate, 0, changes->formed, NIL, NULL));
 	ResetPerTupleExprContext(changes->estate);
 	ExecClearTuple(changes->formed);
+}
+
+/*
+ * Write a row, and draw its position, under the lock of the document.
+ *
+ * Most histories have the two indexes that they were made with.  To open indexes
+ * as the executor does would take about as long as their entries.
+ */
+void
+ds_changes_add(DsChanges *changes, const DsChangeRow *change)
+{
+	TupleDesc	desc = RelationGetDescr(changes->table);
+	HeapTuple	tuple;
+	Row			row;
+
+	row.history = &changes->history;
+	memset(row.nulls, true, sizeof(bool) * desc->natts);
+	set_values(&row, change);
+	tuple = heap_form_tuple(desc, row.values, row.nulls);
+	heap_insert(changes->table, tuple, GetCurrentCommandId(true), 0, NULL);
+	if (changes->history.history.has_more_indexes)
+	{
+		insert_all_entries(changes, tuple);
+		return;
+	}
+	if (changes->feed == NULL)
+		changes->feed = index_open(changes->history.feed.index, RowExclusiveLock);
+	insert_entry(changes, changes->key, &row, tuple, UNIQUE_CHECK_YES);
+	insert_entry(changes, changes->feed, &row, tuple, UNIQUE_CHECK_NO);
 }

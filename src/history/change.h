@@ -23,13 +23,19 @@ typedef struct DsChanges
 	MemoryContext context;		/* where it was opened; rows are written in shorter-lived ones */
 	Relation	table;
 	Relation	key;			/* the index on id and version */
+	Relation	feed;			/* that on the order of readers */
 	IndexScanDesc scan;
-	ScanKeyData by_id;
+	ScanKeyData keys[2];		/* the id, and the lowest version that is looked for */
 	TupleTableSlot *found;		/* a row, in its buffer */
-	TupleTableSlot *formed;		/* a new one */
-	ResultRelInfo *target;		/* with all indexes, once entries are due */
+
+	/* Of a history that has more indexes, once entries are due. */
+	TupleTableSlot *formed;		/* a new row */
+	ResultRelInfo *target;		/* with all indexes */
 	EState	   *estate;
 } DsChanges;
+
+/* In place of the lowest version: any will do. */
+#define DS_FROM_THE_START PG_INT64_MIN
 
 /* A row that was found. */
 typedef struct DsRecorded
@@ -56,7 +62,7 @@ typedef struct DsChangeRow
 
 extern void ds_changes_begin(DsChanges *changes, const DsCollection *history);
 extern void ds_changes_end(DsChanges *changes);
-extern bool ds_changes_find_latest(DsChanges *changes, Datum id, DsRecorded *latest);
+extern bool ds_changes_find_latest(DsChanges *changes, Datum id, int64 at_least, DsRecorded *latest);
 extern bool ds_changes_has_own(DsChanges *changes, const DsChangeRow *change);
 extern Jsonb *ds_changes_find_data(DsChanges *changes, Datum id, int64 version);
 extern void ds_changes_add(DsChanges *changes, const DsChangeRow *change);

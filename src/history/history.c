@@ -203,7 +203,11 @@ find_obstacle(Relation rel, const DsCollection *history)
 static void
 describe(Relation rel, DsCollection *history)
 {
+	List	   *indexes = RelationGetIndexList(rel);
+
 	history->history.obstacle = find_obstacle(rel, history);
+	history->history.has_more_indexes = list_length(indexes) > 2;
+	list_free(indexes);
 	ds_feed_describe(rel, history);
 }
 

@@ -313,16 +313,17 @@ add_deletion(DsRecorder *recorder, Past *past, Datum id, int64 deleted, bool is_
 	add_once(recorder, past, &change);
 }
 
-/* What history has of a document; expected is the version that should be the latest in it, NULL that of a deletion. */
+/*
+ * What history has of a document; expected is the version that should be the
+ * latest in it, NULL that of a deletion.
+ */
 static void
 look(DsRecorder *recorder, Datum id, const int64 *expected, Past *past)
 {
-	for (int tries = 0; tries < 2; tries++)
-	{
-		past->is_there = ds_changes_find_latest(&recorder->changes, id, &past->latest);
-		if (expected == NULL ? is_deleted(past) : past->is_there && past->latest.version == *expected)
-			return;
-	}
+	past->is_there = ds_changes_find_latest(&recorder->changes, id, expected == NULL ? DS_FROM_THE_START : *expected,
+											&past->latest);
+	if (expected == NULL ? !is_deleted(past) : !past->is_there)
+		past->is_there = ds_changes_find_latest(&recorder->changes, id, DS_FROM_THE_START, &past->latest);
 }
 
 /*
@@ -438,8 +439,7 @@ ds_recorder_has(DsRecorder *recorder, HeapTuple row)
 	const DsTracked *tracked = &recorder->tracked;
 	DsRecorded	latest;
 
-	return ds_changes_find_latest(&recorder->changes, id_of(tracked, row), &latest) &&
-		latest.version >= version_of(tracked, row);
+	return ds_changes_find_latest(&recorder->changes, id_of(tracked, row), version_of(tracked, row), &latest);
 }
 
 /*

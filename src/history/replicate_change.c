@@ -47,7 +47,7 @@ follow(const DsCollection *history, Datum id)
 	DsRecorded	latest;
 
 	ds_changes_begin(&changes, history);
-	if (ds_changes_find_latest(&changes, id, &latest) &&
+	if (ds_changes_find_latest(&changes, id, DS_FROM_THE_START, &latest) &&
 		latest.generation == history->feed.current_generation &&
 		FullTransactionIdPrecedes(result, latest.transaction_id))
 		result = latest.transaction_id;

@@ -110,6 +110,7 @@ typedef struct DsCollection
 		struct
 		{
 			const char *obstacle;	/* to putting rows into it without the executor, or NULL */
+			bool		has_more_indexes;	/* than its key and that of the feed */
 		}			history;
 	};
 } DsCollection;
