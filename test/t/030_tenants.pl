@@ -28,6 +28,7 @@ for my $name ('proxy', 'one', 'two')
 {
 	$node{$name} = PostgreSQL::Test::Cluster->new($name);
 	$node{$name}->init;
+	$node{$name}->append_conf('postgresql.conf', 'restart_after_crash = on');
 	$node{$name}->start;
 	$node{$name}->safe_psql('postgres', 'CREATE ROLE app LOGIN');
 	is(run_script($node{$name}, $name eq 'proxy' ? 'proxy.sql' : 'server.sql'), '', "$name: the example's script");
@@ -108,12 +109,26 @@ is(value(q{SET docstore.conflicts = 'deferred'; BEGIN ISOLATION LEVEL REPEATABLE
 	SELECT tenants.upsert('ann', 'shops', 'new', '{}'); SELECT count(*) FROM tenants.load('ann', 'shops', 'new'); COMMIT}), "0\n1\n1", 'nor does its isolation level mean anything');
 like(error($proxy, q{SET docstore.conflicts = 'deferred'; SELECT tenants.upsert('ann', 'shops', 'a', '{}', 1)}), qr/version conflict/, 'nor its settings');
 
-# the call after which the server is gone
+# the server is gone in the middle of a call
+my $holder = $node{two}->background_psql('postgres', on_error_stop => 0);
+$holder->query_safe(q{BEGIN; SELECT FROM ben.shops WHERE id = 'a' FOR UPDATE});
+my $caller = $proxy->background_psql('postgres', on_error_stop => 0, @app);
+$caller->query_until(qr/calling/, "\\set VERBOSITY verbose\n\\echo calling\nSELECT tenants.upsert('ben', 'shops', 'a', '{}', 1);\n");
+my $waiting = q{FROM pg_stat_activity WHERE usename = 'app' AND wait_event_type = 'Lock'};
+$node{two}->poll_query_until('postgres', "SELECT count(*) = 1 $waiting") or die 'the call does not wait';
+kill 'KILL', $node{two}->safe_psql('postgres', "SELECT pid $waiting");
+$_->{run}->finish for $holder;
+$caller->quit;
+like($caller->{stderr}, qr/ERROR:  08006: PL\/Proxy function tenants\.send_upsert.*HINT:  The call may have been executed, or not/s, 'a server that is gone in the middle of a call');
+$node{two}->poll_query_until('postgres', 'SELECT true') or die 'the server does not come back';
+is(value(q{SELECT version FROM tenants.load('ben', 'shops', 'a')}), '1', 'is found again');
+
+# or before it
 $node{two}->stop;
 like(error($proxy, q{SELECT tenants.upsert('ben', 'shops', 'a', '{}', 1)}), qr/ERROR:  08006: PL\/Proxy function tenants\.send_upsert.*HINT:  The call may have been executed, or not/s, 'a server that is down');
 is(value(q{SELECT tenants.upsert('ann', 'shops', 'a', '{}', 2)}), '3', 'is not missed by the tenants of another');
 $node{two}->start;
-is(value(q{SELECT tenants.upsert('ben', 'shops', 'a', '{}', 1)}), '2', 'and is found again');
+is(value(q{SELECT tenants.upsert('ben', 'shops', 'a', '{}', 1)}), '2', 'and is found again, too');
 
 # --- A tenant moves ------------------------------------------------------------------------------------------------------
 

@@ -79,6 +79,14 @@ SKIP:
 	is($primary->safe_psql('postgres', qq{WAIT FOR LSN '$position' WITH (TIMEOUT '180s', NO_THROW);}), 'not in recovery', 'WAIT FOR on a primary');
 }
 
+# clients that know both servers
+my $both = sprintf "host=%s,%s port=%d,%d dbname=postgres", ($standby->host, $primary->host), ($standby->port, $primary->port);
+for my $case ([ 'read-write', 'f' ], [ 'prefer-standby', 't' ])
+{
+	my ($found) = PostgreSQL::Test::Utils::run_command([ 'psql', '-XAtqd', "$both target_session_attrs=$case->[0]", '-c', 'SELECT pg_is_in_recovery()' ]);
+	is($found, $case->[1], "target_session_attrs=$case->[0]");
+}
+
 # --- remote_apply --------------------------------------------------------------------------------------------------------
 
 $primary->append_conf('postgresql.conf', "synchronous_standby_names = '*'");
