@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 
 import express from 'express';
 
+import { HEADERS, refuseCursor } from './changes.mjs';
 import { etag, expectedVersions, knownVersions, mayBeRead, NO_VERSION, SOME_VERSION } from './preconditions.mjs';
 import { NeverHolds, Problem, sendError, sendProblem, violationsOf } from './problem.mjs';
 import { inOrder, mistakes } from './shop.mjs';
@@ -17,7 +18,8 @@ const PATCH_TYPES = `${PATCH_TYPE}, ${EDIT_TYPE}`;
 const ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
 const ID_RULE = 'must be of small letters, digits and hyphens';
 
-export function createApp(pool) {
+/** The program's answers: shops from the pool, and their changes. */
+export function createApp(pool, changes) {
   const app = express();
   app.disable('x-powered-by');
   // Express would compute weak ETags of its own.
@@ -148,8 +150,11 @@ export function createApp(pool) {
   app.route('/shops/:id').get(answering(get)).put(answering(put)).patch(answering(patch)).delete(answering(remove))
     .all(otherMethods('GET, HEAD, PUT, PATCH, DELETE'));
   app.route('/shops').post(answering(batch)).all(otherMethods('POST'));
+  app.route('/changes').head((_, response) => response.set(HEADERS).end())
+    .get(answering((request, response) => changes.follow(request, response))).all(otherMethods('GET, HEAD'));
   app.use((request, response) => sendProblem(response, 404, 'There is nothing at this address'));
 
+  app.use('/changes', refuseCursor);
   // Express knows by the four arguments that these take errors.
   app.use('/shops/:id', (error, request, response, next) => {
     const violations = violationsOf(error);

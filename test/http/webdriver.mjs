@@ -184,3 +184,32 @@ export class Page {
     await this.devtools('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: scheme }] });
   }
 }
+
+/** In the page: the texts whose contrast is below 4.5. */
+export function weakTexts() {
+  const canvas = document.createElement('canvas').getContext('2d', { willReadFrequently: true });
+  const rgba = (colour) => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return canvas.getImageData(0, 0, 1, 1).data;
+  };
+  const luminance = (colour) => {
+    const [red, green, blue] = [...rgba(colour)].map((part) => part / 255)
+      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const background = (element) => {
+    const colour = getComputedStyle(element).backgroundColor;
+    return rgba(colour)[3] > 0 || !element.parentElement ? colour : background(element.parentElement);
+  };
+  const weak = [];
+  for (const element of document.querySelectorAll('body *')) {
+    const text = element.value ?? [...element.childNodes].filter(({ nodeType }) => nodeType === 3).map(({ data }) => data).join('').trim();
+    if (!text || !element.checkVisibility()) continue;
+    const [light, dark] = [luminance(getComputedStyle(element).color), luminance(background(element))].sort((one, other) => other - one);
+    const contrast = (light + 0.05) / (dark + 0.05);
+    if (contrast < 4.5) weak.push(`${text}: ${contrast.toFixed(2)}`);
+  }
+  return weak;
+}
