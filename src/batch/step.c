@@ -125,6 +125,17 @@ execute_chunk(const DsChunk *chunk, DsExecution execution, Datum *values)
 	return ds_plan_execute(chunk->collection, chunk->statement, execution, values, NULL);
 }
 
+/*
+ * Whether a row lock alone does not last until the end: Citus moves a shard away
+ * from under the rows that a locking read has locked, but not from under a
+ * statement that writes.  Who goes on to write compares the version once more.
+ */
+static bool
+must_be_held(const DsChunk *chunk)
+{
+	return chunk->collection->distributed && chunk->statement == DS_LOCK_MANY_FOR_ASSERT;
+}
+
 /* Look for the documents of a chunk, or lock them. */
 static void
 look(DsChunk *chunk, DsExecution execution)
@@ -137,6 +148,8 @@ look(DsChunk *chunk, DsExecution execution)
 		return;
 	}
 	ids = ds_chunk_ids(chunk);
+	if (must_be_held(chunk))
+		(void) ds_plan_execute(chunk->collection, DS_HOLD, execution, &ids, NULL);
 	absorb_found(chunk, execute_chunk(chunk, execution, &ids));
 }
 

@@ -30,6 +30,7 @@
 #include "executor/spi.h"
 #include "json/merge_patch.h"
 #include "miscadmin.h"
+#include "table/distributed.h"
 #include "table/floor.h"
 #include "table/other_unique.h"
 #include "table/plan.h"
@@ -397,6 +398,7 @@ ds_document_upsert(const DsCollection *collection, Datum id, Datum data,
 
 	if (!ds_document_direct_upsert(collection, id, data, expected, outcome))
 	{
+		ds_distributed_refuse_copy(collection);
 		SPI_connect();
 		write_document(collection, id, &change, expected, outcome);
 		SPI_finish();
@@ -410,6 +412,7 @@ ds_document_patch(const DsCollection *collection, Datum id, Datum patch,
 {
 	DsDocumentChange change = {.data = patch, .is_patch = true};
 
+	ds_distributed_refuse_copy(collection);
 	SPI_connect();
 	write_document(collection, id, &change, expected, outcome);
 	SPI_finish();
@@ -444,6 +447,7 @@ void
 ds_document_decide(const DsCollection *collection, Datum id, int64 expected,
 				   DsDocumentDecide decide, void *context, DsOutcome *outcome)
 {
+	ds_distributed_refuse_copy(collection);
 	SPI_connect();
 	decide_locked(collection, id, expected, decide, context, outcome);
 	SPI_finish();
@@ -482,6 +486,7 @@ void
 ds_document_delete(const DsCollection *collection, Datum id, int64 expected,
 				   DsOutcome *outcome)
 {
+	ds_distributed_refuse_copy(collection);
 	ds_floor_require(collection->relid);
 	SPI_connect();
 	delete_document(collection, id, expected, outcome);

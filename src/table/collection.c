@@ -112,6 +112,7 @@ describe(DsCollection *collection)
 	collection->storage = rel->rd_locator.relNumber;
 	collection->has_before_triggers = has_before_triggers(rel);
 	collection->distributed = ds_distributed_is(collection->relid);
+	collection->is_copy = collection->distributed && ds_distributed_is_copy(collection->relid);
 	collection->is_shard = OidIsValid(ds_distributed_table_of_shard(collection->relid));
 	if (kind->describe != NULL)
 		kind->describe(rel, collection);

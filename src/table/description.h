@@ -79,6 +79,7 @@ typedef struct DsCollection
 	bool		is_plain_insert;	/* nor to insert */
 	bool		distributed;	/* its rows are elsewhere: see distributed.c */
 	bool		is_shard;		/* it has some of the rows of such a table */
+	bool		is_copy;		/* all of them, which another node writes */
 	DsFeed		feed;
 
 	/* Not remembered, but found out for each batch: see ds_collection_prepare(). */

@@ -47,6 +47,7 @@ typedef struct Catalogue
 } Catalogue;
 
 static const Catalogue tables = {"pg_dist_partition", "logicalrelid", REGCLASSOID, F_OIDEQ, "logicalrelid", REGCLASSOID};
+static const Catalogue models = {"pg_dist_partition", "logicalrelid", REGCLASSOID, F_OIDEQ, "repmodel", CHAROID};
 static const Catalogue shards = {"pg_dist_shard", "shardid", INT8OID, F_INT8EQ, "logicalrelid", REGCLASSOID};
 static const Catalogue this_node = {"pg_dist_local_group", .value = "groupid", .value_type = INT4OID};
 
@@ -98,6 +99,23 @@ ds_distributed_is(Oid relid)
 	Datum		value;
 
 	return look_up(&tables, ObjectIdGetDatum(relid), &value);
+}
+
+static bool
+is_coordinator(void)
+{
+	Datum		node;
+
+	return !look_up(&this_node, (Datum) 0, &node) || DatumGetInt32(node) == 0;
+}
+
+/* Whether a table is a reference table, and this not the one node that can write all copies of it in one order. */
+bool
+ds_distributed_is_copy(Oid relid)
+{
+	Datum		model;
+
+	return look_up(&models, ObjectIdGetDatum(relid), &model) && DatumGetChar(model) == 't' && !is_coordinator();
 }
 
 /* The number that a name ends with, after an underscore; 0 when it does not. */
@@ -155,14 +173,9 @@ has_sequence_of_other_node(Oid relid)
 bool
 ds_distributed_hides_floor(Oid relid)
 {
-	Oid			table = ds_distributed_table_of_shard(relid);
-	Datum		node;
-
-	if (OidIsValid(table))
+	if (OidIsValid(ds_distributed_table_of_shard(relid)))
 		return true;
-	if (ds_distributed_is(relid) && look_up(&this_node, (Datum) 0, &node))
-		return DatumGetInt32(node) != 0;
-	return has_sequence_of_other_node(relid);
+	return (ds_distributed_is(relid) && !is_coordinator()) || has_sequence_of_other_node(relid);
 }
 
 pg_noreturn static void
@@ -196,6 +209,20 @@ ds_distributed_refuse_shard(Oid relid)
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("\"%s\" is a shard of table \"%s\"", ds_name_of(relid), ds_name_of(table)),
 				 errhint("Name the table: its documents are looked for where they are.")));
+}
+
+/*
+ * Raise 0A000 on a node that is not to write a collection.  Citus commits the
+ * copies of a reference table one after the other; another node that writes in
+ * between finds a document in one copy and not in the next, and they differ.
+ */
+void
+ds_distributed_refuse_copy(const DsCollection *collection)
+{
+	if (collection->is_copy)
+		refuse("collection", collection->relid,
+			   "Every node has a copy of it, and only the coordinator writes all of them in one order.",
+			   "Write its documents on the coordinator.");
 }
 
 /* Raise 0A000 for a table that is to be guarded. */

@@ -10,11 +10,13 @@
 #include "table/description.h"
 
 extern bool ds_distributed_is(Oid relid);
+extern bool ds_distributed_is_copy(Oid relid);
 extern Oid	ds_distributed_table_of_shard(Oid relid);
 extern Oid	ds_distributed_known_as(Oid relid);
 extern bool ds_distributed_hides_floor(Oid relid);
 extern void ds_distributed_refuse_log(const DsCollection *events, const DsCollection *streams);
 extern void ds_distributed_refuse_shard(Oid relid);
+extern void ds_distributed_refuse_copy(const DsCollection *collection);
 extern void ds_distributed_refuse_guard(Oid relid);
 extern void ds_distributed_refuse_track(Oid relid);
 

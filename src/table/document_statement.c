@@ -116,6 +116,11 @@ build_for_one(const DsCollection *c, DsStatement statement, DsStatementText *tex
 								 DOCUMENT_COLUMNS(c), ds_statement_target(c));
 			ds_statement_set_types(text, 2, (const Oid[]) {id, INT8OID});
 			break;
+		case DS_HOLD:
+			text->sql = psprintf("UPDATE %s SET version = t.version WHERE " SAME_ID("$1") " AND t.version OPERATOR(pg_catalog.<) 0",
+								 ds_statement_target(c));
+			ds_statement_set_types(text, 1, (const Oid[]) {id});
+			break;
 		case DS_CONTAINS:
 			text->sql = psprintf("SELECT (t.data OPERATOR(pg_catalog.@>) $2) IS TRUE FROM %s WHERE " SAME_ID("$1"),
 								 ds_statement_target(c));

@@ -54,11 +54,14 @@ ds_row_refuse_trigger(const DsCollection *collection, Datum id)
 
 /*
  * Raise 27000: what the call has locked and compared, or was about to make, is
- * not as it was, and nobody but the call itself can have changed that.
+ * not as it was, and nobody but the call itself can have changed that.  But
+ * where a shard has moved to another node its rows were not locked there: 40001.
  */
 void
 ds_row_refuse_interference(const DsCollection *collection, Datum id)
 {
+	if (collection->distributed)
+		ds_error_raise_old_snapshot();
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_TRIGGER),
 			 errmsg("a trigger or function run by the call interfered with its write of %s",

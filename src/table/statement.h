@@ -39,6 +39,7 @@ typedef enum DsStatement
 	DS_DELETE_ANY,
 	DS_LOAD,					/* version not wanted: returns whole documents */
 	DS_CONTAINS,				/* json: returns whether the data contains it */
+	DS_HOLD,					/* changes nothing; of a distributed table: its shard stays where it is */
 
 	/* many documents, in the order of the array */
 	DS_FIND_MANY,
