@@ -89,11 +89,11 @@ CREATE OR REPLACE VIEW docstore.error_codes (sqlstate, condition, retry, meaning
 		'an id, a tag, or a name of a stream, that does not fit into an index; more than 2,147,483,647 items in one transaction with deferred conflicts',
 		'shorten it, or use a hash of it; commit more often');
 
-CREATE FUNCTION docstore.track(collection regclass, max_rows integer DEFAULT NULL) RETURNS regclass
+CREATE FUNCTION docstore.track(collection regclass, max_rows integer DEFAULT NULL, notify boolean DEFAULT false) RETURNS regclass
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_track';
 
-COMMENT ON FUNCTION docstore.track(regclass, integer) IS 'record each write of a collection in its history; returns that table. max_rows: record that many of the documents that are there, the others when they are written';
+COMMENT ON FUNCTION docstore.track(regclass, integer, boolean) IS 'record each write of a collection in its history; returns that table. max_rows: record that many of the documents that are there, the others when they are written; notify: each commit that changes documents sends NOTIFY docstore';
 
 CREATE FUNCTION docstore.untrack(collection regclass) RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
@@ -138,6 +138,12 @@ CREATE FUNCTION docstore_internal.replicate_change() RETURNS trigger
 
 COMMENT ON FUNCTION docstore_internal.replicate_change() IS 'trigger of a history: give what logical replication brings its place in the order of this server';
 
+CREATE FUNCTION docstore_internal.notify_changes() RETURNS trigger
+	LANGUAGE c
+	AS 'MODULE_PATHNAME', 'ds_notify_changes';
+
+COMMENT ON FUNCTION docstore_internal.notify_changes() IS 'trigger of a history that docstore.track has made with notify: NOTIFY docstore, with the name of the collection';
+
 CREATE FUNCTION docstore_internal.tracking_fault(relation regclass) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100
 	AS 'MODULE_PATHNAME', 'ds_tracking_fault';
@@ -150,6 +156,10 @@ SELECT
 	pg_catalog.format('%I.%I', hn.nspname, h.relname) AS history,
 	docstore_internal.estimated_rows(h.oid) AS estimated_rows,
 	docstore_internal.table_size(h.oid) AS size,
+	EXISTS (
+		SELECT FROM pg_catalog.pg_trigger AS nt
+		WHERE nt.tgrelid OPERATOR(pg_catalog.=) h.oid AND nt.tgfoid OPERATOR(pg_catalog.=) 'docstore_internal.notify_changes()'::pg_catalog.regprocedure
+			AND nt.tgenabled OPERATOR(pg_catalog.<>) 'D') AS notify,
 	docstore_internal.tracking_fault(c.oid) AS fault
 FROM pg_catalog.pg_trigger AS t
 JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.tgrelid
@@ -164,6 +174,7 @@ COMMENT ON COLUMN docstore.tracked.name IS 'the qualified name of the collection
 COMMENT ON COLUMN docstore.tracked.history IS 'the table with its history';
 COMMENT ON COLUMN docstore.tracked.estimated_rows IS 'of the history, as of the last VACUUM or ANALYZE; NULL before the first';
 COMMENT ON COLUMN docstore.tracked.size IS 'of the history, in bytes, with indexes and TOAST';
+COMMENT ON COLUMN docstore.tracked.notify IS 'whether a commit that changes documents sends a notification';
 COMMENT ON COLUMN docstore.tracked.fault IS 'what is wrong with the triggers: one is disabled, missing, replaced by one that fires for less, or does not fire for changes that replication applies; NULL if nothing is. docstore.track() repairs it';
 
 GRANT SELECT ON docstore.tracked TO PUBLIC;

@@ -27,8 +27,8 @@ max_rows_argument(FunctionCallInfo fcinfo)
 }
 
 /*
- * docstore.track(collection regclass, max_rows integer DEFAULT NULL) RETURNS
- * regclass
+ * docstore.track(collection regclass, max_rows integer DEFAULT NULL, notify boolean DEFAULT false)
+ * RETURNS regclass
  *
  * Returns the history.  Errors and locks: ds_track_make(), and 22023 for bad
  * arguments.
@@ -38,7 +38,8 @@ ds_track(PG_FUNCTION_ARGS)
 {
 	ds_call_require_writable("docstore.track()");
 	ds_argument_require(PG_ARGISNULL(0), "collection");
-	PG_RETURN_OID(ds_track_make(PG_GETARG_OID(0), max_rows_argument(fcinfo)));
+	ds_argument_require(PG_ARGISNULL(2), "notify");
+	PG_RETURN_OID(ds_track_make(PG_GETARG_OID(0), max_rows_argument(fcinfo), PG_GETARG_BOOL(2)));
 }
 
 /*

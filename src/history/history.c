@@ -145,7 +145,21 @@ has_insert_triggers(Relation rel)
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
 		if (TRIGGER_FOR_INSERT(trigger->tgtype) && trigger->tgenabled != TRIGGER_DISABLED &&
-			!ds_internal_is(trigger->tgfoid, "replicate_change"))
+			!ds_internal_is(trigger->tgfoid, "replicate_change") && !ds_internal_is(trigger->tgfoid, DS_NOTIFY_CHANGES))
+			return true;
+	}
+	return false;
+}
+
+/* Whether changes are to be notified of. */
+static bool
+notifies(Relation rel)
+{
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (trigger->tgenabled != TRIGGER_DISABLED && ds_internal_is(trigger->tgfoid, DS_NOTIFY_CHANGES))
 			return true;
 	}
 	return false;
@@ -208,6 +222,7 @@ describe(Relation rel, DsCollection *history)
 	history->history.obstacle = find_obstacle(rel, history);
 	history->history.has_more_indexes = list_length(indexes) > 2;
 	list_free(indexes);
+	history->history.notifies = notifies(rel);
 	ds_feed_describe(rel, history);
 }
 

@@ -19,6 +19,7 @@
  *					document that is there stays
  *	read_changes.c	changes are read in the order of the feed, or the last of each
  *					document
+ *	notify_changes.c	who listens is told once for each commit
  *	replicate_change.c	what logical replication brings gets its place here
  *
  * It may call feed/, table/, json/ and base/.
@@ -38,6 +39,9 @@
 /* The functions of the triggers of a tracked collection. */
 #define DS_TRACK_ROW		"track_row"
 #define DS_TRACK_TRUNCATE	"track_truncate"
+
+/* That of the trigger of a history that says that changes are to be notified of. */
+#define DS_NOTIFY_CHANGES	"notify_changes"
 
 /* One of these triggers, as the catalogue has it. */
 typedef struct DsTrackTrigger

@@ -29,6 +29,7 @@
 #include "access/xact.h"
 #include "base/errors.h"
 #include "catalog/pg_type.h"
+#include "history/notify_changes.h"
 #include "history/record.h"
 #include "table/collection.h"
 #include "table/floor.h"
@@ -252,6 +253,8 @@ add(DsRecorder *recorder, Past *past, DsChangeRow *change)
 			change->transaction_id = past->latest.transaction_id;
 	}
 	ds_changes_add(&recorder->changes, change);
+	if (recorder->changes.history.history.notifies)
+		ds_notify_changes_of(recorder->tracked.relid);
 	past->is_there = true;
 	past->latest = (DsRecorded) {
 		.version = change->version,

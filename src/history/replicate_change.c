@@ -16,6 +16,7 @@
 #include "feed/feed.h"
 #include "fmgr.h"
 #include "history/change.h"
+#include "history/notify_changes.h"
 #include "table/collection.h"
 #include "utils/rel.h"
 #include "utils/xid8.h"
@@ -91,6 +92,8 @@ ds_replicate_change(PG_FUNCTION_ARGS)
 		values[0] = Int64GetDatum(history.feed.current_generation);
 		values[1] = FullTransactionIdGetDatum(no_id ? GetTopFullTransactionId() : follow(&history, id));
 		values[2] = Int64GetDatum(nextval_internal(history.feed.positions, false));
+		if (history.history.notifies && OidIsValid(ds_history_tracked_by(history.relid)))
+			ds_notify_changes_of(ds_history_tracked_by(history.relid));
 		PG_RETURN_POINTER(heap_modify_tuple_by_cols(call->tg_trigtuple, desc, PLACE_COLUMNS, columns, values, nulls));
 	}
 	for (int i = 0; i < PLACE_COLUMNS; i++)

@@ -30,6 +30,7 @@
 #include "commands/trigger.h"
 #include "history/begin_history.h"
 #include "history/history.h"
+#include "history/notify_changes.h"
 #include "history/track.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
@@ -352,17 +353,18 @@ ds_track_fault(Oid relid)
  * Have the history of a collection recorded; returns its table.  Of what is
  * there max_rows documents at most are recorded at once; the others are when
  * they are written first, or with a further call.  One that is tracked
- * already goes on so, and its triggers are repaired.
+ * already goes on so, and its triggers are repaired.  With notify each commit
+ * that has changed documents is notified of from now on.
  *
  * Raises 42P01 and 42809 for what is no collection, 42501 for others than the
  * owner, 0A000 for one that is distributed, 42622 when the history's name would
  * be cut, 42P07 when it is another table's.
  * Locks: SHARE ROW EXCLUSIVE on the collection and its partitions, as CREATE
  * TRIGGER; ROW EXCLUSIVE, and rows, where the triggers are there and max_rows
- * was given.
+ * was given; with notify, SHARE ROW EXCLUSIVE on the history.
  */
 Oid
-ds_track_make(Oid relid, int64 max_rows)
+ds_track_make(Oid relid, int64 max_rows, bool notify)
 {
 	DsCollection collection;
 	Oid			history = ds_history_of(relid);
@@ -384,6 +386,8 @@ ds_track_make(Oid relid, int64 max_rows)
 			history = find_or_create(&collection, &is_new);
 		make_triggers(relid, history);
 	}
+	if (notify)
+		ds_notify_make_trigger(history);
 	ds_history_begin(&collection, history, is_new, goes_on, max_rows);
 	return history;
 }

@@ -112,6 +112,7 @@ typedef struct DsCollection
 		{
 			const char *obstacle;	/* to putting rows into it without the executor, or NULL */
 			bool		has_more_indexes;	/* than its key and that of the feed */
+			bool		notifies;	/* of changes */
 		}			history;
 	};
 } DsCollection;

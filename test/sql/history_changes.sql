@@ -120,6 +120,17 @@ SELECT cursor AS second FROM docstore.read_changes('orders', NULL, 2) OFFSET 1 \
 DELETE FROM orders_history WHERE id = 'a' AND version = 2;
 CALL pg_temp.try(format($$ SELECT * FROM docstore.read_changes('orders', %L) $$, :'second'));
 
+-- notifications, when they are asked for: the specs have what is sent
+CALL pg_temp.try($$ SELECT docstore.track('orders', notify => NULL) $$);
+CALL pg_temp.try($$ SELECT docstore_internal.notify_changes() $$);
+SELECT docstore.track('lines', notify => true), docstore.track('lines');
+SELECT name, notify FROM docstore.tracked ORDER BY name;
+SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE tgname = 'docstore_notify_changes';
+ALTER TABLE lines_history DISABLE TRIGGER docstore_notify_changes;
+SELECT notify FROM docstore.tracked WHERE name = 'public.lines';
+SELECT docstore.track('lines', notify => true);
+SELECT notify FROM docstore.tracked WHERE name = 'public.lines';
+
 -- history is read when the collection is not tracked any more
 SELECT docstore.untrack('orders');
 SELECT count(*) > 0 AS is_readable FROM docstore.read_changes('orders');
