@@ -12,15 +12,21 @@
  * through all of the log, in the hope of a hundred.  Not knowing, it takes a tenth
  * of all for granted, and goes by position only where that costs less than to
  * bring all there are.
+ *
+ * To plan it takes as long as to bring a hundred events.  So where all scopes
+ * name tags that few events have, as most decisions do, there is nothing to
+ * choose: these are brought by the index of tags, by a kept plan.
  */
 #include "postgres.h"
 
 #include "catalog/pg_type.h"
 #include "common/hashfn.h"
+#include "lib/stringinfo.h"
 #include "scope/read_events.h"
+#include "scope/tagged.h"
 #include "table/plan.h"
 
-/* The parameters: the position, how many, then those of each scope. */
+/* The parameters: the position, how many, then those of each scope, then the tags of each that the index is asked for. */
 enum
 {
 	AFTER = 1,
@@ -36,12 +42,37 @@ typedef struct Question
 	int			columns;		/* of the events */
 	bool		backwards;
 	bool		has_max_count;
+	bool		by_tags;		/* all events that have the tags of the scopes */
+	Datum	   *tags;			/* those of each that the index is asked for */
 } Question;
 
 static int
 count_parameters(const Question *question)
 {
-	return SCOPES - 1 + question->scope_count * DS_SCOPE_PARAMETERS;
+	return SCOPES - 1 + question->scope_count * (DS_SCOPE_PARAMETERS + (question->by_tags ? 1 : 0));
+}
+
+static int
+first_of_tags(const Question *question)
+{
+	return SCOPES + question->scope_count * DS_SCOPE_PARAMETERS;
+}
+
+/* The events with the tags of any of the scopes; the rest is asked for in a way that leads into no index. */
+static char *
+tagged_sql(const Question *question)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	for (int i = 0; i < question->scope_count; i++)
+	{
+		int			first = SCOPES + i * DS_SCOPE_PARAMETERS;
+
+		appendStringInfo(&sql, "%s(e.tags OPERATOR(pg_catalog.@>) $%d AND (%s) IS TRUE)", i == 0 ? "" : " OR ",
+						 first_of_tags(question) + i, ds_scope_condition(question->log, &question->scopes[i], first));
+	}
+	return sql.data;
 }
 
 static void
@@ -50,17 +81,23 @@ build(const void *context, DsStatementText *text)
 	const Question *question = context;
 	Oid		   *types = palloc(sizeof(Oid) * count_parameters(question));
 
-	text->sql = psprintf("SELECT %s FROM ONLY %s AS e WHERE (%s) AND e.log_position OPERATOR(pg_catalog.%s) $%d "
+	text->sql = psprintf("SELECT %s FROM ONLY %s AS e WHERE (%s) AND (e.log_position OPERATOR(pg_catalog.%s) $%d)%s "
 						 "ORDER BY e.log_position%s%s",
 						 ds_log_read_columns(question->log, question->columns), ds_name_of(question->log->events.relid),
-						 ds_scopes_condition(question->log, question->scopes, question->scope_count, SCOPES),
-						 question->backwards ? "<" : ">", AFTER, question->backwards ? " DESC" : "",
+						 question->by_tags ? tagged_sql(question)
+						 : ds_scopes_condition(question->log, question->scopes, question->scope_count, SCOPES),
+						 question->backwards ? "<" : ">", AFTER, question->by_tags ? " IS TRUE" : "", question->backwards ? " DESC" : "",
 						 question->has_max_count ? psprintf(" LIMIT (SELECT $%d)", MAX_COUNT) : "");
-	text->by_cost = true;
+	text->by_cost = !question->by_tags;
+	text->by_bitmap = question->by_tags;
 	text->parameters = count_parameters(question);
 	types[AFTER - 1] = types[MAX_COUNT - 1] = INT8OID;
 	for (int i = 0; i < question->scope_count; i++)
+	{
 		ds_scope_parameter_types(&types[SCOPES - 1 + i * DS_SCOPE_PARAMETERS]);
+		if (question->by_tags)
+			types[first_of_tags(question) - 1 + i] = TEXTARRAYOID;
+	}
 	text->all_types = types;
 }
 
@@ -68,11 +105,26 @@ build(const void *context, DsStatementText *text)
 static DsPlanKey
 plan_key(const Question *question)
 {
-	uint32		shapes = question->backwards + 2 * question->has_max_count;
+	uint32		shapes = question->backwards + 2 * question->has_max_count + 4 * question->by_tags;
 
 	for (int i = 0; i < question->scope_count; i++)
 		shapes = hash_combine(shapes, ds_scope_shape(&question->scopes[i]));
 	return (DsPlanKey) {.build = build, .form = (int32) shapes, .path = question->columns, .varies = true};
+}
+
+/* Whether all events with the tags of the scopes are few beside those that are to be looked through by position. */
+static bool
+are_rare(Question *question, const DsPositionRange *range)
+{
+	double		end = (double) ds_log_end_position(question->log);
+	double		passed = (double) range->after;
+	double		most = (range->backwards ? Min(passed, end) : end - Max(passed, 0)) / DS_COST_OF_TAGGED;
+	double		tagged = 0;
+
+	question->tags = palloc(mul_size(question->scope_count, sizeof(Datum)));
+	for (int i = 0; i < question->scope_count && tagged < most; i++)
+		tagged += ds_tagged_count(question->log, &question->scopes[i], end, &question->tags[i]);
+	return tagged < most;
 }
 
 /*
@@ -84,16 +136,24 @@ void
 ds_scopes_read_events(const DsLog *log, const DsScope *scopes, int count, const DsPositionRange *range,
 					  ReturnSetInfo *set)
 {
-	Question	question = {log, scopes, count, set->setDesc->natts, range->backwards, range->no_max_count != 'n'};
-	Datum	   *values = palloc(sizeof(Datum) * count_parameters(&question));
-	char	   *nulls = palloc(count_parameters(&question));
+	Question	question = {
+		.log = log, .scopes = scopes, .scope_count = count, .columns = set->setDesc->natts,
+		.backwards = range->backwards, .has_max_count = range->no_max_count != 'n'
+	};
+	Datum	   *values;
+	char	   *nulls;
 
+	question.by_tags = are_rare(&question, range);
+	values = palloc(sizeof(Datum) * count_parameters(&question));
+	nulls = palloc(count_parameters(&question));
+	memset(nulls, ' ', count_parameters(&question));
 	values[AFTER - 1] = Int64GetDatum(range->after);
-	nulls[AFTER - 1] = ' ';
 	values[MAX_COUNT - 1] = range->max_count;
 	nulls[MAX_COUNT - 1] = range->no_max_count;
 	for (int i = 0; i < count; i++)
 		ds_scope_parameters(&scopes[i], &values[SCOPES - 1 + i * DS_SCOPE_PARAMETERS],
 							&nulls[SCOPES - 1 + i * DS_SCOPE_PARAMETERS]);
+	if (question.by_tags)
+		memcpy(&values[first_of_tags(&question) - 1], question.tags, sizeof(Datum) * count);
 	ds_plan_return(&log->events, plan_key(&question), &question, values, nulls, set);
 }

@@ -32,13 +32,9 @@
 #include "scope/tagged.h"
 #include "stream/stream_order.h"
 #include "table/plan.h"
-#include "table/row_error.h"
 
 /* More walks than these are not worth it. */
 #define MOST_WALKS 32
-
-/* To find an event by its tags takes as long as to read so many in the order of the feed. */
-#define COST_OF_TAGGED 10
 
 /* So few events are read through in any case. */
 #define FEW_EVENTS 1000
@@ -65,7 +61,8 @@ typedef struct Walk
 {
 	int			scope;
 	DsEventColumn column;		/* DS_STREAM: by the key; DS_TAGS: those of the scope */
-	const DsBytes *value;		/* NULL: of tags */
+	const DsBytes *value;
+	Datum		tags;			/* in its place, an array */
 } Walk;
 
 typedef struct Question
@@ -88,7 +85,7 @@ add_walk(Question *question, int scope, DsEventColumn column, const DsBytes *val
 {
 	if (question->walk_count == MOST_WALKS)
 		return false;
-	question->walks[question->walk_count++] = (Walk) {scope, column, value};
+	question->walks[question->walk_count++] = (Walk) {scope, column, .value = value};
 	return true;
 }
 
@@ -118,20 +115,19 @@ add_types(Question *question, int number)
  * the feed until enough of them came.  Positions are nearly in its order.
  */
 static bool
-is_rare(const Question *question, const DsScope *scope)
+is_rare(const Question *question, const DsScope *scope, Datum *tags)
 {
 	const DsFeedRange *range = question->range;
 	double		end = (double) ds_log_end_position(question->log);
 	double		read = (range->to.position > 0 ? (double) range->to.position : end) - (double) Max(range->from.position, 0);
-	double		share;
+	double		tagged;
 
-	/* Where a policy is to be asked first the server does not use the index. */
-	if (read < FEW_EVENTS || ds_row_security_applies(&question->log->events))
+	if (scope->tags_filter != DS_EQUAL || read < FEW_EVENTS)
 		return false;
-	share = ds_tagged_share(question->log, scope->tags, scope->tag_count);
+	tagged = ds_tagged_count(question->log, scope, end, tags);
 	if (range->no_max_count != 'n')
-		read = Min(read, (double) DatumGetInt64(range->max_count) / share);
-	return end * share * COST_OF_TAGGED < read;
+		read = Min(read, (double) DatumGetInt64(range->max_count) * end / tagged);
+	return tagged * DS_COST_OF_TAGGED < read;
 }
 
 /* Add the walks of a scope, by what leads to few events; false when there are none, or too many. */
@@ -149,11 +145,15 @@ add_scope(Question *question, int number)
 	};
 	const DsScope *scope = &question->scopes[number];
 	const bool *has_index = question->log->events.event.has_feed_index;
+	Datum		tags;
 
 	if (scope->source_filter == DS_EQUAL)
 		return add_walk(question, number, DS_STREAM, &scope->source);
-	if (scope->tags_filter == DS_EQUAL && question->log->events.event.has_tags_index && is_rare(question, scope))
-		return add_walk(question, number, DS_TAGS, NULL);
+	if (is_rare(question, scope, &tags) && add_walk(question, number, DS_TAGS, NULL))
+	{
+		question->walks[question->walk_count - 1].tags = tags;
+		return true;
+	}
 	for (size_t i = 0; i < lengthof(attributes); i++)
 	{
 		/* Types come after stream_id. */
@@ -221,7 +221,7 @@ scope_sql(const Question *question, int scope)
 
 /* All events with the tags of a scope, sorted.  OFFSET 0 keeps the server from looking for an order. */
 static char *
-tagged_sql(const Question *question, int scope, const char *columns)
+tagged_sql(const Question *question, int number, const char *columns)
 {
 	const char *place = ds_cursor_columns(&question->log->events);
 
@@ -229,7 +229,7 @@ tagged_sql(const Question *question, int scope, const char *columns)
 					"AND ((%s) OPERATOR(pg_catalog.>=) ($1, $2, $3)) IS TRUE AND ((%s) OPERATOR(pg_catalog.<) ($4, $5, $6)) IS TRUE "
 					"OFFSET 0) AS e ORDER BY %s LIMIT $%d",
 					columns, passed_on(question->log), ds_name_of(question->log->events.relid),
-					first_of_scope(scope) + DS_SCOPE_TAGS, scope_sql(question, scope), place, place, place, MAX_COUNT);
+					first_of_walk(question, number) + VALUE, scope_sql(question, question->walks[number].scope), place, place, place, MAX_COUNT);
 }
 
 /*
@@ -245,7 +245,7 @@ walk_sql(const Question *question, int number, const char *columns)
 	StringInfoData sql;
 
 	if (walk->column == DS_TAGS)
-		return tagged_sql(question, walk->scope, columns);
+		return tagged_sql(question, number, columns);
 	initStringInfo(&sql);
 	appendStringInfo(&sql, "SELECT %s FROM ONLY %s AS e WHERE %s ", columns, ds_name_of(question->log->events.relid),
 					 scope_sql(question, walk->scope));
@@ -327,7 +327,7 @@ build(const void *context, DsStatementText *text)
 	{
 		Oid		   *own = &types[first_of_walk(question, i) - 1];
 
-		own[VALUE] = TEXTOID;
+		own[VALUE] = question->walks[i].column == DS_TAGS ? TEXTARRAYOID : TEXTOID;
 		own[FROM_VERSION] = own[TO_VERSION] = INT8OID;
 	}
 	text->all_types = types;
@@ -350,8 +350,8 @@ plan_key(const Question *question)
 static void
 set_walk(const Question *question, const Walk *walk, const DsFeedRange *range, Datum *values, char *nulls)
 {
-	values[VALUE] = walk->value != NULL ? ds_json_text(walk->value) : (Datum) 0;
-	nulls[VALUE] = walk->value != NULL ? ' ' : 'n';
+	values[VALUE] = walk->value != NULL ? ds_json_text(walk->value) : walk->tags;
+	nulls[VALUE] = ' ';
 	nulls[FROM_VERSION] = nulls[TO_VERSION] = walk->column == DS_STREAM ? ' ' : 'n';
 	if (walk->column != DS_STREAM)
 		return;

@@ -40,9 +40,6 @@ typedef enum DsFilter
 /* The parameters of a condition: source, the attributes, types, tags. */
 #define DS_SCOPE_PARAMETERS (1 + DS_ATTRIBUTES + 2)
 
-/* Which of them the tags are. */
-#define DS_SCOPE_TAGS (DS_SCOPE_PARAMETERS - 1)
-
 typedef struct DsScope
 {
 	JsonbContainer *given;		/* as the caller wrote it */

@@ -8,6 +8,9 @@
 
 #include "scope/scope.h"
 
-extern double ds_tagged_share(const DsLog *log, const DsBytes *tags, int count);
+/* To find an event by its tags takes as long as to read so many in an order. */
+#define DS_COST_OF_TAGGED 10
+
+extern double ds_tagged_count(const DsLog *log, const DsScope *scope, double end, Datum *rare);
 
 #endif							/* DS_TAGGED_H */
