@@ -121,7 +121,7 @@ insert_targets(DsDirect *direct, DsDocumentDirect *document, DsTarget **targets,
 {
 	MemoryContext row = begin_rows();
 
-	direct->shares_token = true;
+	ds_direct_expect_rows(direct, count);
 	for (int i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();

@@ -14,6 +14,8 @@
 #include "table/floor.h"
 #include "utils/rel.h"
 
+struct BulkInsertStateData;
+
 #define DS_UNUSED 2
 
 /* A table that is being worked on. */
@@ -34,6 +36,7 @@ typedef struct DsDirect
 	DsFloor		floor;			/* of documents, once one is inserted */
 	bool		has_floor;		/* that is open */
 	int64		next_version;	/* above it, when it was opened */
+	struct BulkInsertStateData *page;	/* that new rows go into, kept where there are many of them; else NULL */
 	bool		shares_token;	/* rows that are inserted one after the other; set by who inserts many */
 	uint32		token;			/* of the speculative insertions; 0: the lock is not held */
 	bool		looks_first;	/* before it inserts: ids were taken, or may well be */
@@ -62,6 +65,7 @@ extern void ds_direct_form_new(DsDirect *direct);
 extern bool ds_direct_update(DsDirect *direct);
 extern int64 ds_direct_next_version(DsDirect *direct);
 extern DsInsertion ds_direct_insert(DsDirect *direct, Datum id, int64 version);
+extern void ds_direct_expect_rows(DsDirect *direct, int count);
 extern void ds_direct_open_indexes(DsDirect *direct);
 extern void ds_direct_insert_entries_of(DsDirect *direct, TupleTableSlot *row);
 

@@ -181,11 +181,10 @@ ds_floor_create(Oid relid)
 	announce_floor(owner);
 }
 
-/* What a sequence holds, read as pg_sequence_last_value() does. */
+/* What a sequence holds, read as pg_sequence_last_value() does; its page is in a buffer that is pinned. */
 static int64
-last_value(Relation sequence)
+last_value_in(Buffer buffer)
 {
-	Buffer		buffer = ReadBuffer(sequence, 0);
 	Page		page;
 	HeapTupleHeader tuple;
 	int64		value;
@@ -196,6 +195,12 @@ last_value(Relation sequence)
 	value = ((Form_pg_sequence_data) ((char *) tuple + tuple->t_hoff))->last_value;
 	UnlockReleaseBuffer(buffer);
 	return value;
+}
+
+static int64
+last_value(Relation sequence)
+{
+	return last_value_in(ReadBuffer(sequence, 0));
 }
 
 /*
@@ -487,6 +492,7 @@ look_up(DsFloor *floor, Oid relid)
 	if (floor->attached == UNKNOWN_FLOOR)
 		floor->attached = highest_attached(relid, &is_fixed);
 	floor->sequence = open_remembered(relid, sequence, AccessShareLock);
+	floor->buffer = InvalidBuffer;
 }
 
 /* Open the floor of a table that is locked, for one who creates documents. */
@@ -505,12 +511,26 @@ ds_floor_close(DsFloor *floor)
 	floor->sequence = NULL;
 }
 
+/*
+ * Pin the page of a floor's sequence.  It is read for each document of a batch,
+ * and most often is still where it was, which the server tells in less time than
+ * where it is.  It is not kept pinned: who drops the file would wait for that.
+ */
+static Buffer
+pin(DsFloor *floor)
+{
+	if (floor->buffer == InvalidBuffer || BufferIsLocal(floor->buffer) ||
+		!ReadRecentBuffer(floor->sequence->rd_locator, MAIN_FORKNUM, 0, floor->buffer))
+		floor->buffer = ReadBuffer(floor->sequence, 0);
+	return floor->buffer;
+}
+
 /* The value of a floor now: ALTER SEQUENCE, which the lock does not keep out, gives it another file. */
 static int64
-value_of(const DsFloor *floor)
+value_of(DsFloor *floor)
 {
 	AcceptInvalidationMessages();
-	return Max(floor->attached, floor->sequence == NULL ? 0 : last_value(floor->sequence));
+	return Max(floor->attached, floor->sequence == NULL ? 0 : last_value_in(pin(floor)));
 }
 
 /*
@@ -519,7 +539,7 @@ value_of(const DsFloor *floor)
  * them in the end.  22003 when there is none left.
  */
 int64
-ds_floor_next_version(const DsFloor *floor, int tries)
+ds_floor_next_version(DsFloor *floor, int tries)
 {
 	int64		value = value_of(floor);
 	int64		headroom = tries < 2 ? 1 : (int64) 1 << Min(tries, MAX_HEADROOM_BITS);
@@ -546,7 +566,7 @@ ds_floor_next_version(const DsFloor *floor, int tries)
  * partition may have been attached: then all is looked at once more.
  */
 bool
-ds_floor_reaches(const DsFloor *floor, int64 version)
+ds_floor_reaches(DsFloor *floor, int64 version)
 {
 	DsFloor		now;
 	bool		result;
@@ -567,7 +587,7 @@ ds_floor_reaches(const DsFloor *floor, int64 version)
  * no such version, but for one from before anything was deleted.
  */
 bool
-ds_floor_reaches_any(const DsFloor *floor, int64 version)
+ds_floor_reaches_any(DsFloor *floor, int64 version)
 {
 	if (floor->hides_documents && version < clock_version() - CLOCK_SLACK)
 		return value_of(floor) > 0;
