@@ -22,6 +22,8 @@ compare_targets(const void *left, const void *right)
 	const DsTarget *b = *(DsTarget *const *) right;
 
 	CHECK_FOR_INTERRUPTS();
+	if (a->collection == b->collection && a->prefix != b->prefix)
+		return a->prefix < b->prefix ? -1 : 1;
 	if (a->collection->kind != b->collection->kind)
 		return a->collection->kind < b->collection->kind ? -1 : 1;
 	if (a->collection->root != b->collection->root)
@@ -48,6 +50,8 @@ refuse_duplicate(const DsTarget *a, const DsTarget *b)
 void
 ds_order_targets(DsBatch *batch)
 {
+	for (int i = 0; i < batch->target_count; i++)
+		batch->targets[i]->prefix = ds_id_prefix(batch->targets[i]->collection->id_type, batch->targets[i]->id);
 	qsort(batch->targets, batch->target_count, sizeof(DsTarget *), compare_targets);
 	for (int i = 1; i < batch->target_count; i++)
 		if (compare_targets(&batch->targets[i - 1], &batch->targets[i]) == 0)

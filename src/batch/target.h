@@ -44,6 +44,7 @@ typedef struct DsTarget
 {
 	const DsCollection *collection; /* of a head: the table of streams */
 	Datum		id;				/* or the stream */
+	uint64		prefix;			/* of the id, while targets are sorted */
 	int			item;			/* the number of the first that is about it */
 	DsHead	   *head;			/* what else a head has; NULL: a document */
 

@@ -20,6 +20,7 @@
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_type.h"
 #include "json/json.h"
+#include "port/pg_bswap.h"
 #include "table/id.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
@@ -268,6 +269,46 @@ compare_texts(const text *left, const text *right)
 						 VARDATA_ANY(right), VARSIZE_ANY_EXHDR(right));
 }
 
+/* A text as it can be compared: as DatumGetTextPP(), without a call for one that is no copy. */
+static const text *
+comparable(Datum value)
+{
+	struct varlena *bytes = (struct varlena *) DatumGetPointer(value);
+
+	return (const text *) (VARATT_IS_COMPRESSED(bytes) || VARATT_IS_EXTERNAL(bytes)
+						   ? pg_detoast_datum_packed(bytes) : bytes);
+}
+
+/* The first bytes, as a number that is in the same order; zeros where there are less, which no text has. */
+static uint64
+first_bytes(const char *bytes, int length)
+{
+	uint64		first = 0;
+
+	memcpy(&first, bytes, Min(length, (int) sizeof(first)));
+	return pg_ntoh64(first);
+}
+
+/*
+ * A number by which ids of one type are in the order of ds_id_compare(), as far
+ * as it tells them apart: to sort many of them takes a fraction of the time.
+ */
+uint64
+ds_id_prefix(const DsIdType *type, Datum id)
+{
+	switch (type->oid)
+	{
+		case TEXTOID:
+			return first_bytes(VARDATA_ANY(comparable(id)), VARSIZE_ANY_EXHDR(comparable(id)));
+		case UUIDOID:
+			return first_bytes(DatumGetPointer(id), UUID_LEN);
+		case INT8OID:
+			return (uint64) DatumGetInt64(id) ^ ((uint64) 1 << 63);
+		default:
+			return (uint64) DatumGetInt32(id) ^ ((uint64) 1 << 63);
+	}
+}
+
 /* Compare two ids of one type: less than, equal to or greater than zero. */
 int
 ds_id_compare(const DsIdType *type, Datum left, Datum right)
@@ -275,7 +316,7 @@ ds_id_compare(const DsIdType *type, Datum left, Datum right)
 	switch (type->oid)
 	{
 		case TEXTOID:
-			return compare_texts(DatumGetTextPP(left), DatumGetTextPP(right));
+			return compare_texts(comparable(left), comparable(right));
 		case UUIDOID:
 			return memcmp(DatumGetPointer(left), DatumGetPointer(right), UUID_LEN);
 		case INT8OID:

@@ -29,6 +29,7 @@ extern void ds_id_require_short(const DsIdType *type, Datum id, Oid relid, AttrN
 extern Datum ds_id_of_stream(text *name, int item);
 extern void ds_id_require_short_stream(Datum stream, Oid relid, AttrNumber column, int item);
 extern char *ds_id_to_cstring(const DsIdType *type, Datum id);
+extern uint64 ds_id_prefix(const DsIdType *type, Datum id);
 extern int	ds_id_compare(const DsIdType *type, Datum left, Datum right);
 
 #endif							/* DS_ID_H */
