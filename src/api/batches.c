@@ -48,6 +48,7 @@ typedef struct Rows
 	ReturnSetInfo *set;
 	Oid			relid;			/* whose name target is */
 	Datum		target;
+	Datum		ops[DS_OPS];	/* their words, once they are in a row */
 	bool		keep;			/* the rows are to be stored, too */
 	JsonbInState kept;
 } Rows;
@@ -61,6 +62,14 @@ target_name(Rows *result, Oid relid)
 		result->target = CStringGetTextDatum(ds_name_of(relid));
 	}
 	return result->target;
+}
+
+static Datum
+op_word(Rows *result, DsOp op)
+{
+	if (result->ops[op] == (Datum) 0)
+		result->ops[op] = CStringGetTextDatum(ds_op_name(op));
+	return result->ops[op];
 }
 
 /* The id of the document, or the stream; a scope has none. */
@@ -85,7 +94,7 @@ put_row(Rows *result, const DsItem *item, bool written)
 	bool		nulls[COLUMNS] = {0};
 
 	values[COLUMN_ITEM] = Int32GetDatum(item->number);
-	values[COLUMN_OP] = CStringGetTextDatum(ds_op_name(item->op));
+	values[COLUMN_OP] = op_word(result, item->op);
 	values[COLUMN_TARGET] = target_name(result, item->log != NULL ? item->log->events.relid
 										: item->collection->relid);
 	values[COLUMN_ID] = id_text(item);

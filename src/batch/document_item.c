@@ -43,6 +43,7 @@ read_id(const DsItem *item, const JsonbValue *given)
 	return ds_id_from_json(type, given, item->number);
 }
 
+/* The expected version as it was given. */
 static int64
 read_expected(const DsItem *item, const JsonbValue *given)
 {
@@ -53,7 +54,7 @@ read_expected(const DsItem *item, const JsonbValue *given)
 											  ds_op_name(item->op)));
 	if (item->op == DS_DELETE_ITEM)
 		ds_expectation_refuse_absence(expected, item->number);
-	return ds_expectation_in_force(expected);
+	return expected;
 }
 
 /* Refuse data that is missing or no object. */
@@ -125,9 +126,8 @@ json_of(JsonbValue *given)
 
 /* A base that is null is not known, as one that was left out. */
 static void
-read_merge(DsItem *item, const DsGiven *given)
+read_merge(DsItem *item, const DsGiven *given, int64 expected)
 {
-	int64		expected = ds_expectation_from_json(given->expected, item->number);
 	Jsonb	   *base = NULL;
 	DsMerge    *merge;
 
@@ -181,6 +181,7 @@ void
 ds_document_item_read(DsItemTables *tables, DsGiven *given, DsItem *item)
 {
 	DsMetadata	metadata;
+	int64		expected;
 
 	if (item->op == DS_PUT_ITEM)
 		read_metadata(item, given, &metadata);
@@ -188,13 +189,14 @@ ds_document_item_read(DsItemTables *tables, DsGiven *given, DsItem *item)
 	item->id = read_id(item, given->id);
 	ds_collection_require_short_id(item->collection, item->id, item->number);
 	read_data(item, given->data);
-	item->expected = read_expected(item, given->expected);
+	expected = read_expected(item, given->expected);
+	item->expected = ds_expectation_in_force(expected);
 	if (item->op == DS_MERGE_ITEM)
 	{
-		read_merge(item, given);
+		read_merge(item, given, expected);
 		return;
 	}
 	refuse_given(item, given->base, "base");
 	refuse_given(item, given->rules, "rules");
-	read_condition(item, given->if_contains, ds_expectation_from_json(given->expected, item->number));
+	read_condition(item, given->if_contains, expected);
 }

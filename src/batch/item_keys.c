@@ -22,28 +22,32 @@
 #define OF_LOGS (OF_STREAMS | APPENDS)
 #define ASSERT_ITEM OP(DS_ASSERT_ITEM)
 
+/* A key with the name of its member of DsGiven. */
+#define KEY(name) #name, sizeof(#name) - 1, offsetof(DsGiven, name)
+
 /* The keys of an item, and which ops have them. */
 static const struct Key
 {
 	const char *name;
+	int			length;			/* of the name */
 	size_t		offset;			/* in DsGiven */
 	uint32		ops;
 }			keys[DS_ITEM_KEYS] = {
-	{"op", offsetof(DsGiven, op), OF_DOCUMENTS | OF_LOGS | ASSERT_ITEM},
-	{"collection", offsetof(DsGiven, collection), OF_ROWS | ASSERT_ITEM},
-	{"id", offsetof(DsGiven, id), OF_ROWS | ASSERT_ITEM},
-	{"data", offsetof(DsGiven, data), OP(DS_UPSERT_ITEM) | OP(DS_MERGE_ITEM) | OP(DS_PATCH_ITEM) | OP(DS_PUT_ITEM)},
-	{"log", offsetof(DsGiven, log), OF_LOGS | ASSERT_ITEM},
-	{"stream", offsetof(DsGiven, stream), OF_STREAMS | ASSERT_ITEM},
-	{"events", offsetof(DsGiven, events), APPENDS},
-	{"expected", offsetof(DsGiven, expected), OF_ROWS | OP(DS_APPEND_ITEM) | OP(DS_CLOSE_STREAM_ITEM) | ASSERT_ITEM},
-	{"if_contains", offsetof(DsGiven, if_contains), CONDITIONAL | ASSERT_ITEM},
-	{"base", offsetof(DsGiven, base), OP(DS_MERGE_ITEM)},
-	{"rules", offsetof(DsGiven, rules), OP(DS_MERGE_ITEM)},
-	{"expected_revision", offsetof(DsGiven, expected_revision), OP(DS_APPEND_ITEM) | OP(DS_SET_PROPERTIES_ITEM) | ASSERT_ITEM},
-	{"scopes", offsetof(DsGiven, scopes), APPENDS},
-	{"scope", offsetof(DsGiven, scope), ASSERT_ITEM},
-	{"properties", offsetof(DsGiven, properties), OP(DS_CREATE_STREAM_ITEM) | OP(DS_SET_PROPERTIES_ITEM)},
+	{KEY(op), OF_DOCUMENTS | OF_LOGS | ASSERT_ITEM},
+	{KEY(collection), OF_ROWS | ASSERT_ITEM},
+	{KEY(id), OF_ROWS | ASSERT_ITEM},
+	{KEY(data), OP(DS_UPSERT_ITEM) | OP(DS_MERGE_ITEM) | OP(DS_PATCH_ITEM) | OP(DS_PUT_ITEM)},
+	{KEY(log), OF_LOGS | ASSERT_ITEM},
+	{KEY(stream), OF_STREAMS | ASSERT_ITEM},
+	{KEY(events), APPENDS},
+	{KEY(expected), OF_ROWS | OP(DS_APPEND_ITEM) | OP(DS_CLOSE_STREAM_ITEM) | ASSERT_ITEM},
+	{KEY(if_contains), CONDITIONAL | ASSERT_ITEM},
+	{KEY(base), OP(DS_MERGE_ITEM)},
+	{KEY(rules), OP(DS_MERGE_ITEM)},
+	{KEY(expected_revision), OP(DS_APPEND_ITEM) | OP(DS_SET_PROPERTIES_ITEM) | ASSERT_ITEM},
+	{KEY(scopes), APPENDS},
+	{KEY(scope), ASSERT_ITEM},
+	{KEY(properties), OP(DS_CREATE_STREAM_ITEM) | OP(DS_SET_PROPERTIES_ITEM)},
 };
 
 /* What others call these keys. */
@@ -164,7 +168,8 @@ static JsonbValue **
 find_slot(void *given, const JsonbValue *key)
 {
 	for (size_t i = 0; i < lengthof(keys); i++)
-		if (ds_json_string_is(key, keys[i].name))
+		if (key->val.string.len == keys[i].length &&
+			memcmp(key->val.string.val, keys[i].name, keys[i].length) == 0)
 			return slot(given, &keys[i]);
 	return NULL;
 }

@@ -18,6 +18,7 @@
 #include "base/errors.h"
 #include "conflict/expectation.h"
 #include "json/json.h"
+#include "json/json_number.h"
 #include "utils/guc.h"
 
 #define VOCABULARY_HINT \
@@ -75,8 +76,12 @@ expectation_from_digits(const char *digits, const char *given, int item)
 static int64
 expectation_from_number(const JsonbValue *number, int item)
 {
-	char	   *digits = ds_json_digits(number);
+	char	   *digits;
+	int64		small;
 
+	if (ds_json_number_is_small(number->val.numeric, &small))
+		return small;
+	digits = ds_json_digits(number);
 	if (digits == NULL)
 		refuse("with more digits than a bigint can have", item);
 	return expectation_from_digits(digits, digits, item);

@@ -20,14 +20,6 @@
 /* A longer piece of the caller's text does not go into a message. */
 #define QUOTED_BYTES 64
 
-/* Whether a JSON string is that word. */
-bool
-ds_json_string_is(const JsonbValue *string, const char *word)
-{
-	return (size_t) string->val.string.len == strlen(word) &&
-		memcmp(string->val.string.val, word, string->val.string.len) == 0;
-}
-
 /*
  * Whether a JSON string was probably meant to be that word: it is the same in
  * lower case, but for one letter of three at most.

@@ -44,7 +44,14 @@ typedef struct DsJsonWalk
 /* Where the member with that key belongs, or NULL. */
 typedef JsonbValue **(*DsJsonFindPlace) (void *context, const JsonbValue *key);
 
-extern bool ds_json_string_is(const JsonbValue *string, const char *word);
+/* Whether a JSON string is that word; in line, as each key of each item is asked many times. */
+static inline bool
+ds_json_string_is(const JsonbValue *string, const char *word)
+{
+	return (size_t) string->val.string.len == strlen(word) &&
+		memcmp(string->val.string.val, word, string->val.string.len) == 0;
+}
+
 extern const char *ds_json_quote(const JsonbValue *string);
 extern char *ds_json_digits(const JsonbValue *number);
 extern bool ds_json_is_bigint(const JsonbValue *string);
