@@ -48,11 +48,12 @@ next_token(const DsTape *tape, uint32 token)
 	return ds_token_type(&tape->tokens[token]) >= DS_TOKEN_ARRAY ? tape->tokens[token].place : token + 1;
 }
 
+/* Go on at a place that is aligned to 4 bytes, after zeros.  What is behind the last of them is written later. */
 static inline void
 pad(Writer *writer)
 {
-	while (writer->length % sizeof(uint32) != 0)
-		writer->out[writer->length++] = '\0';
+	memset(writer->out + writer->length, 0, sizeof(uint32));
+	writer->length = TYPEALIGN(sizeof(uint32), writer->length);
 }
 
 /*
@@ -187,14 +188,35 @@ order_of(const char *key, uint32 length)
 	return ((uint64) length << 32) | bytes;
 }
 
-/* Of two keys with the same order: what their other bytes say. */
+/* Compare so many bytes, 4 or 8, as memcmp() does. */
+static inline int
+compare_word(const char *a, const char *b, Size length)
+{
+	uint64		left = 0;
+	uint64		right = 0;
+
+	memcpy(&left, a, length);
+	memcpy(&right, b, length);
+	return left == right ? 0 : pg_ntoh64(left) < pg_ntoh64(right) ? -1 : 1;
+}
+
+/*
+ * Of two keys with the same order, and so of the same length: what their other
+ * bytes say.  Of most keys they are in the last word or two, whose first bytes
+ * may be among those that are known to be equal.
+ */
 static inline int
 compare_rest(const Member *a, const Member *b)
 {
 	uint32		length = a->order >> 32;
 
-	return length <= sizeof(uint32) ? 0
-		: memcmp(a->key + sizeof(uint32), b->key + sizeof(uint32), length - sizeof(uint32));
+	if (length <= 4)
+		return 0;
+	if (length <= 8)
+		return compare_word(a->key + length - 4, b->key + length - 4, 4);
+	if (length <= 12)
+		return compare_word(a->key + length - 8, b->key + length - 8, 8);
+	return memcmp(a->key + 4, b->key + 4, length - 4);
 }
 
 /* By length, then by bytes; the last of those with the same key comes first. */
