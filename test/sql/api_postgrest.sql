@@ -177,6 +177,30 @@ CALL pg_temp.request('POST', 'commit_cursor', :'body');
 CALL pg_temp.request('POST', 'commit_cursor', :'body');
 CALL pg_temp.request('GET', 'consumers', '{"log": "data.ledger"}');
 
+-- following a collection
+CALL pg_temp.request('POST', 'create_collection', '{"name": "data.followed"}');
+CALL pg_temp.request('POST', 'track', '{"collection": "data.followed", "max_rows": null, "notify": true}');
+CALL pg_temp.request('POST', 'create_consumers', '{"collection": "data.followed"}');
+CALL pg_temp.request('GET', 'changes_end', '{"collection": "data.followed"}');
+CALL pg_temp.request('POST', 'upsert', '{"collection": "data.followed", "id": "a", "data": {"n": 1}}');
+CALL pg_temp.request('POST', 'upsert', '{"collection": "data.followed", "id": "a", "data": {"n": 2}, "expected_version": 1}');
+CALL pg_temp.settle();
+SELECT id, version FROM docstore.read_changes('data.followed');
+CALL pg_temp.request('POST', 'read_changes', '{"collection": "data.followed", "after": "0-0-0", "max_count": 0, "each": "document"}');
+CALL pg_temp.request('GET', 'read_changes', '{"collection": "data.followed", "after": "x"}');
+CALL pg_temp.request('POST', 'commit_cursor', '{"log": "data.followed", "consumer": "c", "cursor": "0-0-0", "expected": 0}');
+CALL pg_temp.request('GET', 'consumers', '{"log": "data.none"}');
+
+-- and its history
+CALL pg_temp.request('POST', 'load_version', '{"collection": "data.followed", "id": "a", "version": 7}');
+CALL pg_temp.request('GET', 'load_at', '{"collection": "data.followed", "id": "a", "at": "2001-01-01T00:00:00Z"}');
+CALL pg_temp.request('GET', 'history', '{"collection": "data.followed", "id": "b"}');
+CALL pg_temp.request('POST', 'revert', '{"collection": "data.followed", "id": "a", "to_version": 1, "expected_version": 2}');
+CALL pg_temp.request('POST', 'revert', '{"collection": "data.followed", "id": "a", "to_version": 9, "expected_version": 3}');
+CALL pg_temp.request('POST', 'prune_history', '{"collection": "data.followed", "older_than": "90 days"}');
+CALL pg_temp.request('POST', 'erase_history', '{"collection": "data.followed", "id": "a", "versions": [1]}');
+CALL pg_temp.request('POST', 'untrack', '{"collection": "data.followed"}');
+
 -- guarded tables, and the shape in which PostgREST writes tables
 SET ROLE regress_docstore_web;
 CREATE TABLE data.rows (id int PRIMARY KEY, version int, n int);
