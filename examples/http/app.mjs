@@ -12,7 +12,8 @@ import { NeverHolds, Problem, sendError, sendProblem, violationsOf } from './pro
 import { inOrder, mistakes } from './shop.mjs';
 
 const [JSON_TYPE, PATCH_TYPE] = ['application/json', 'application/merge-patch+json'];
-// An edit: {"base": the shop that was loaded, "shop": what has become of it}. Our own type, as none that is registered has both.
+// An edit: {"base": the shop that was loaded, "shop": what has become of it}. Our own type, as none that is registered has both. Without
+// "base" it is what history has at the version in If-Match.
 const EDIT_TYPE = 'application/vnd.coffee-shop.edit+json';
 const PATCH_TYPES = `${PATCH_TYPE}, ${EDIT_TYPE}`;
 const ID = /^[a-z0-9][a-z0-9-]{0,63}$/;
@@ -60,8 +61,7 @@ export function createApp(pool, changes) {
 
   /** The conflict, for the person who has to choose: what was expected, what is there, and what the shop looks like now. */
   async function preconditionFailed(violations, request, response) {
-    const { id } = request.params;
-    const current = await (request.is(EDIT_TYPE) ? loadBeside(id, request.body) : load(id));
+    const current = await (request.is(EDIT_TYPE) ? loadBeside(request) : load(request.params.id));
     if (!current && request.method !== 'PUT') throw notThere();
     sendProblem(response, 412, 'The shop is not at the version that you expect', {
       violations,
@@ -86,6 +86,8 @@ export function createApp(pool, changes) {
   }
 
   // begin merge
+  const BASE = "COALESCE($4::jsonb, (SELECT v.data FROM docstore.load_version('shops', $1, $3) AS v))";
+
   /** PATCH with an edit: where If-Match has an older version, both edits are saved, unless they collide. */
   async function merge(request, response) {
     const { base, shop } = checked(request, EDIT_TYPE, editMistakes); // else 422
@@ -94,16 +96,19 @@ export function createApp(pool, changes) {
     const { rows: [saved] } = await pool.query(
       `WITH there AS (SELECT data -> 'changedBy' AS by FROM shops WHERE id = $1 FOR UPDATE)
        SELECT version, data
-         FROM docstore.merge('shops', $1, $2, $3, base => $4::jsonb || jsonb_build_object('changedBy', (SELECT by FROM there)))`,
+         FROM docstore.merge('shops', $1, $2, $3, base => ${BASE} || jsonb_build_object('changedBy', (SELECT by FROM there)))`,
       [request.params.id, shop, version, base]);
     response.set({ ETag: etag(saved.version), 'Content-Location': request.path }).json(inOrder(saved.data));
   }
 
   /** What is there, and where an edit collides with it; for each such path with what either side has. */
-  async function loadBeside(id, { base, shop }) {
+  async function loadBeside(request) {
     const { rows: [there] } = await pool.query(
-      `SELECT version, data, updated_at, conflicts
-         FROM docstore.load('shops', $1) JOIN docstore.preview_merge('shops', $1, $2, base => $3) USING (version, data)`, [id, shop, base]);
+      `SELECT there.*, preview.conflicts
+         FROM docstore.load('shops', $1) AS there
+         LEFT JOIN LATERAL (SELECT ${BASE} AS base) AS began ON true
+         LEFT JOIN LATERAL docstore.preview_merge('shops', $1, $2, began.base) AS preview ON began.base IS NOT NULL`,
+      [request.params.id, request.body.shop, expectedVersions(request)[0] ?? 0, request.body.base]);
     return there && { ...there, conflicts: (there.conflicts ?? []).filter(({ path }) => path !== '/changedBy') };
   }
   // end merge
@@ -200,7 +205,8 @@ function itemMistakes(item) {
 }
 
 function editMistakes(edit) {
-  return [...mistakes(edit?.shop), ...mistakes(edit?.base).map(({ member, detail }) => ({ member: `base ${member}`.trim(), detail }))];
+  const inBase = edit?.base === undefined ? [] : mistakes(edit.base);
+  return [...mistakes(edit?.shop), ...inBase.map(({ member, detail }) => ({ member: `base ${member}`.trim(), detail }))];
 }
 
 /** An edit was made of one version, which If-Match has. */

@@ -254,6 +254,21 @@ test('an edit that collides is 412: where, with what either side has; nothing is
   assert.equal(stored()[0], 4);
 });
 
+test('an edit without a base: what it was made of is in the history', async () => {
+  carlaChanges({ note: 'Closed in August', closes: '21:00' });
+  const { shop } = edited({ seats: 61 });
+  assert.deepEqual((await edit({ shop }, { 'If-Match': '"3"' })).json, { ...SHOP, closes: '21:00', note: 'Closed in August', seats: 61, changedBy: 'Ben' });
+  const answer = await edit({ shop: { ...shop, closes: '23:00' } }, { 'If-Match': '"3"' });
+  assertProblem(answer, 412);
+  assert.deepEqual(answer.json.conflicts, [{ path: '/closes', kind: 'edit/edit', base: '22:00', mine: '23:00', theirs: '21:00' }]);
+  for (const match of ['"2"', 'W/"3"']) {
+    const unknown = await edit({ shop }, { 'If-Match': match });
+    assertProblem(unknown, 412);
+    assert.deepEqual([unknown.json.current.etag, unknown.json.conflicts], ['"5"', []]);
+  }
+  assert.equal(stored()[0], 5);
+});
+
 test('an edit is merged under the lock: one that waited for another change is merged with that', async () => {
   const holder = await Holder.start("SELECT docstore.patch('shops', 'sperl', '{\"wifi\": false, \"changedBy\": \"Carla\"}', 3)");
   const answer = edit(edited({ seats: 61 }), { 'If-Match': '"3"' });
@@ -296,7 +311,7 @@ test('an edit of no shop is 404, and never creates one', async () => {
 });
 
 test('what is no edit is 422, and says what is wrong', async () => {
-  const wrong = { null: ['', 'base'], '[]': ['', 'base'], '3': ['', 'base'], '{}': ['', 'base'],
+  const wrong = { null: [''], '[]': [''], '3': [''], '{}': [''], '{"base": null}': ['', 'base'],
     '{"base": {"name": "", "changedBy": "a"}, "shop": {"name": "Sperl"}}': ['changedBy', 'base name'] };
   for (const [body, members] of Object.entries(wrong)) {
     const answer = await edit(body, { 'If-Match': '"2"' });
