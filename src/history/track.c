@@ -195,7 +195,7 @@ create_table(const char *history, const DsCollection *collection, const FormData
 		"generation pg_catalog.int8 NOT NULL, "
 		"transaction_id pg_catalog.xid8 NOT NULL, "
 		"id %s%s NOT NULL, "
-		"op pg_catalog.text COLLATE \"C\" NOT NULL, "
+		"op pg_catalog.text COLLATE pg_catalog.\"C\" NOT NULL, "
 		"actor pg_catalog.text, "
 		"data pg_catalog.jsonb%s, "
 		"context pg_catalog.jsonb, "

@@ -74,6 +74,19 @@ DELETE FROM orders WHERE id = 'x';
 SELECT docstore.unguard('orders');
 SELECT id, version, op, data FROM pg_temp.look();
 
+-- What the server does for foreign keys: a deletion is one, a change of the key leaves no row
+CREATE TABLE customers (id int PRIMARY KEY);
+INSERT INTO customers VALUES (1);
+CREATE TABLE baskets (id bigint PRIMARY KEY, version bigint NOT NULL, data jsonb, customer int REFERENCES customers ON UPDATE CASCADE ON DELETE CASCADE);
+INSERT INTO baskets VALUES (7, 3, '{}', 1), (8, 0, '{}', 1);
+SELECT docstore.track('baskets', 0);
+UPDATE customers SET id = 2;
+CALL pg_temp.try($$ UPDATE baskets SET data = '{"n": 1}' WHERE id = 8 $$);
+UPDATE baskets SET data = NULL, version = 1 WHERE id = 8;
+DELETE FROM customers;
+SELECT id, version, op, data, actor IS NULL AS by_nobody FROM baskets_history ORDER BY change_position;
+DROP TABLE baskets, baskets_history, customers;
+
 -- Who, and why
 CREATE ROLE docstore_writer;
 GRANT SELECT, INSERT, UPDATE, DELETE ON orders TO docstore_writer;
