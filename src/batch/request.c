@@ -4,7 +4,7 @@
  * A client that loses its connection during COMMIT cannot know whether its
  * call was committed.  When it has given the call a request_id, it sends the
  * same call again: if the first one is committed, this one returns what that
- * one returned, and writes nothing.
+ * one returned, and writes nothing but a mark in the WAL.
  *
  * The table docstore.requests remembers it, with a row for each role and
  * request_id.  The row is inserted before anything else is locked, by the
@@ -28,10 +28,12 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
+#include "access/xloginsert.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "batch/request.h"
 #include "catalog/namespace.h"
+#include "catalog/pg_control.h"
 #include "catalog/pg_type.h"
 #include "common/cryptohash.h"
 #include "common/sha2.h"
@@ -186,6 +188,22 @@ find(DsRequest *request)
 	return found;
 }
 
+/*
+ * Let COMMIT wait for the synchronous standbys, for all that was written so
+ * far.  Whoever waited in the COMMIT of the first call may have been cancelled,
+ * or terminated: then it is committed here, and may be nowhere else, and a
+ * failover would lose what this call acknowledges.  The server waits for a
+ * transaction that has an id and has written WAL.  (An append that was sent
+ * again has locked the head of its stream, which is that.)
+ */
+static void
+keep_waiting(void)
+{
+	(void) GetTopTransactionId();
+	XLogBeginInsert();
+	(void) XLogInsert(RM_XLOG_ID, XLOG_NOOP);
+}
+
 /* The SHA-256 of changes, as sha256() has it, but in pieces: they can be large. */
 static Datum
 hash_of(Jsonb *changes)
@@ -238,6 +256,8 @@ ds_request_claim(DsRequest *request, Datum id, Jsonb *changes)
 			ds_error_raise_old_snapshot();
 	}
 	SPI_finish();
+	if (request->result != NULL)
+		keep_waiting();
 }
 
 /*

@@ -158,6 +158,39 @@ for my $round (1, 2)
 answer(call(2, 'unknown', 0));
 is(answer(q{SELECT version FROM counts WHERE id = 'unknown'}), '2', 'without a request_id, what is sent again is executed twice');
 
+# --- A standby that is away ------------------------------------------------------------------------------------------------
+
+# Who waits in COMMIT for the standby can be terminated: that is committed here, and is nowhere else. When it is sent again, it is not
+# acknowledged before the standby has it.
+my $away = new_standby('away', 1);
+my %once = (
+	save => q{SELECT version FROM docstore.save('[{"op": "upsert", "collection": "counts", "id": "away", "data": {}, "expected": "any"}]', '00000000-0000-0000-0001-000000000000')},
+	append => q{SELECT version FROM docstore.append('ledger', 'away', '[{"type": "T", "event_id": "00000000-0000-0000-0001-000000000001"}]')},
+	batch => q{SELECT version FROM docstore.save('[{"op": "append", "log": "ledger", "stream": "batch", "events": [{"type": "T", "event_id": "00000000-0000-0000-0001-000000000002"}]}]')});
+my $waiting = q{FROM pg_stat_activity WHERE wait_event = 'SyncRep'};
+for my $call (sort keys %once)
+{
+	$away->stop;
+	my @sent;
+	for my $time (1, 2)
+	{
+		push @sent, $primary->background_psql('postgres', on_error_stop => 0);
+		$sent[-1]->query_until(qr/sending/, "\\echo sending\n$once{$call};\n");
+		$primary->poll_query_until('postgres', "SELECT count(*) = 1 $waiting") or die "$call: it does not wait";
+		last if $time == 2;
+		answer("SELECT pg_terminate_backend(pid) $waiting");
+		$sent[-1]->{run}->finish;
+		$primary->poll_query_until('postgres', "SELECT count(*) = 0 $waiting") or die "$call: it is not gone";
+	}
+	$away->start;
+	is($sent[1]->query_safe('SELECT 1') =~ s/\s//gr, '11', "$call: sent again, it is acknowledged when the standby has it");
+	$sent[1]->quit;
+}
+is($away->safe_psql('postgres', q{SELECT (SELECT version FROM counts WHERE id = 'away'), (SELECT count(*) FROM ledger WHERE event_id::text LIKE '00000000-0000-0000-0001-%')}), '1|2', 'each once');
+$primary->append_conf('postgresql.conf', "synchronous_standby_names = ''");
+$primary->reload;
+$away->stop;
+
 # --- An asynchronous standby ----------------------------------------------------------------------------------------------
 
 my $standby = new_standby('lagging');
