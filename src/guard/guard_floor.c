@@ -24,6 +24,7 @@
 #include "guard/guard.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "table/distributed.h"
 #include "table/floor.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -155,6 +156,7 @@ ds_guard_truncate(PG_FUNCTION_ARGS)
 
 	ds_guard_require_fit(trigger, TRIGGER_FIRED_BEFORE(trigger->tg_event) &&
 						 TRIGGER_FIRED_BY_TRUNCATE(trigger->tg_event));
+	ds_distributed_refuse_truncate(relid);
 	foreach(cell, tables_of(relid))
 		if (get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
 			ds_floor_raise(relid, highest_version(lfirst_oid(cell)));

@@ -29,6 +29,7 @@
 #include "table/distributed.h"
 #include "table/name.h"
 #include "utils/fmgroids.h"
+#include "utils/guc.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
 
@@ -225,14 +226,29 @@ ds_distributed_refuse_copy(const DsCollection *collection)
 			   "Write its documents on the coordinator.");
 }
 
-/* Raise 0A000 for a table that is to be guarded. */
+/* Raise 0A000 for a table that is to be guarded, unless Citus makes triggers on its shards, too. */
 void
 ds_distributed_refuse_guard(Oid relid)
 {
-	if (ds_distributed_is(relid))
+	const char *makes_triggers = GetConfigOption("citus.enable_unsafe_triggers", true, false);
+
+	if (ds_distributed_is(relid) && (makes_triggers == NULL || strcmp(makes_triggers, "on") != 0))
 		refuse("table", relid,
-			   "Its rows are in other tables, which do not have the triggers of the guard.",
-			   "Undistribute the table, or write it with docstore's functions, which compare versions themselves.");
+			   "Its rows are in other tables, which do not get the triggers of the guard.",
+			   "Set citus.enable_unsafe_triggers to on, so that they do, or write it with docstore's functions, which compare versions themselves.");
+}
+
+/*
+ * Raise 0A000 for a guarded collection that is to be truncated: which versions
+ * that uses up is not seen from here, and no trigger of a shard is told.
+ */
+void
+ds_distributed_refuse_truncate(Oid relid)
+{
+	if (ds_distributed_is(relid))
+		refuse("collection", relid,
+			   "It is guarded, and TRUNCATE does not tell which versions it uses up on other nodes.",
+			   "Use DELETE, or drop the table.");
 }
 
 /* Raise 0A000 for a collection that is to be tracked. */

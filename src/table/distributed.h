@@ -18,6 +18,7 @@ extern void ds_distributed_refuse_log(const DsCollection *events, const DsCollec
 extern void ds_distributed_refuse_shard(Oid relid);
 extern void ds_distributed_refuse_copy(const DsCollection *collection);
 extern void ds_distributed_refuse_guard(Oid relid);
+extern void ds_distributed_refuse_truncate(Oid relid);
 extern void ds_distributed_refuse_track(Oid relid);
 
 #endif							/* DS_DISTRIBUTED_H */

@@ -42,6 +42,10 @@ SELECT count(*) AS of_local FROM pg_backend_memory_contexts WHERE name = 'Cached
 INSERT INTO pg_dist_partition VALUES ('far');
 CALL pg_temp.try($$ SELECT docstore.save('[{"op": "append", "log": "far", "stream": "s", "events": [{"type": "T"}]}, {"op": "upsert", "collection": "d", "id": "q", "data": {}}]') $$);
 CALL pg_temp.try($$ SELECT docstore.guard('d') $$);
+SET LOCAL citus.enable_unsafe_triggers = on;
+SELECT docstore.guard('local');
+INSERT INTO pg_dist_partition VALUES ('local');
+CALL pg_temp.try($$ TRUNCATE local $$);
 
 -- a floor is made here, on the coordinator, also where it comes late
 SELECT version FROM docstore.save('[{"op": "delete", "collection": "bare", "id": "7", "expected": 2}]');
