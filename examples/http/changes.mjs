@@ -12,10 +12,7 @@ import { inOrder } from './shop.mjs';
 
 // begin notify
 /** What a database needs besides the shops. */
-export const CHANGES_TABLES = `
-  SELECT docstore.track('shops');
-  CREATE FUNCTION shops_changed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NOTIFY shops; RETURN NULL; END $$;
-  CREATE TRIGGER shops_changed AFTER INSERT OR UPDATE OR DELETE ON shops FOR EACH STATEMENT EXECUTE FUNCTION shops_changed()`;
+export const CHANGES_TABLES = `SELECT docstore.track('shops', notify => true)`;
 // end notify
 
 export const HEADERS = { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' };
@@ -88,7 +85,7 @@ export class Changes {
       await new Promise((ended) => {
         this.session.on('error', (error) => console.error(`session that listens: ${error.code ?? error.name}: ${error.message}`));
         this.session.on('end', ended);
-        this.session.connect().then(() => this.session.query('LISTEN shops')).catch(ended);
+        this.session.connect().then(() => this.session.query('LISTEN docstore')).catch(ended);
       });
       if (!this.#stopped) await sleep(1_000, undefined, { ref: false });
     }

@@ -144,11 +144,11 @@ test('a change that a running transaction holds back comes when that has ended, 
 test('when the session that listens is gone changes still come', async () => {
   const follower = await Follower.start();
   assert.equal(sql(`SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'docstore-http-example' AND query = 'LISTEN shops'`), '1');
+    WHERE datname = current_database() AND application_name = 'docstore-http-example' AND query = 'LISTEN docstore'`), '1');
   save('sperl', SHOP);
   await follower.comes(1);
   await until('another session that listens', () => sql(`SELECT count(*) FROM pg_stat_activity
-    WHERE datname = current_database() AND application_name = 'docstore-http-example' AND query = 'LISTEN shops'`) === '1');
+    WHERE datname = current_database() AND application_name = 'docstore-http-example' AND query = 'LISTEN docstore'`) === '1');
 });
 
 test('a cursor that is none, and one of a change that is not there, are 410', async () => {
