@@ -333,6 +333,16 @@ require_short(Oid relid)
 				 errhint("Rename it to a name of at most %d bytes.", most)));
 }
 
+/* Privileges come before locks. */
+static void
+require_owner(Oid relid)
+{
+	char		kind = get_rel_relkind(relid);
+
+	if (kind != '\0' && !object_ownercheck(RelationRelationId, relid, GetUserId()))
+		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(kind), get_rel_name(relid));
+}
+
 /*
  * docstore.create_consumers(collection regclass) RETURNS regclass
  *
@@ -352,9 +362,8 @@ ds_create_consumers(PG_FUNCTION_ARGS)
 
 	ds_call_require_writable("docstore.create_consumers()");
 	ds_argument_require(PG_ARGISNULL(0), "collection");
+	require_owner(relid);
 	ds_collection_open(relid, AccessShareLock, DS_ONLY_ITEM, &collection);
-	if (!object_ownercheck(RelationRelationId, relid, GetUserId()))
-		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(get_rel_relkind(relid)), get_rel_name(relid));
 	ds_history_open(relid, ds_history_find(relid), AccessShareLock, &history);
 	require_short(relid);
 

@@ -9,6 +9,7 @@
 
 #include "access/table.h"
 #include "access/tableam.h"
+#include "base/compat.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
 #include "feed/cursor.h"
