@@ -50,7 +50,7 @@ CREATE OR REPLACE VIEW docstore.error_codes (sqlstate, condition, retry, meaning
 		'the server''s own error: a deadlock, which it has ended',
 		'begin the transaction again'),
 	('42501', 'insufficient_privilege', 'no',
-		'a privilege is missing; row security lets you see the document but not write it; the table''s owner may not create the floor; a version that only the owner can delete',
+		'a privilege is missing; row security lets you see the document but not write it; the table''s owner may not create the floor; a version that only the owner can delete; a history that belongs to another role than its collection',
 		'ask the owner of the table'),
 	('42703', 'undefined_column', 'no',
 		'a table to guard has no such column',
@@ -148,7 +148,7 @@ CREATE FUNCTION docstore_internal.tracking_fault(relation regclass) RETURNS text
 	LANGUAGE c STABLE STRICT PARALLEL SAFE COST 100
 	AS 'MODULE_PATHNAME', 'ds_tracking_fault';
 
-COMMENT ON FUNCTION docstore_internal.tracking_fault(regclass) IS 'internal: what is wrong with the triggers of a tracked collection, NULL if nothing is, for the views';
+COMMENT ON FUNCTION docstore_internal.tracking_fault(regclass) IS 'internal: what is wrong with a tracked collection, NULL if nothing is, for the views';
 
 CREATE VIEW docstore.tracked AS
 SELECT
@@ -175,7 +175,7 @@ COMMENT ON COLUMN docstore.tracked.history IS 'the table with its history';
 COMMENT ON COLUMN docstore.tracked.estimated_rows IS 'of the history, as of the last VACUUM or ANALYZE; NULL before the first';
 COMMENT ON COLUMN docstore.tracked.size IS 'of the history, in bytes, with indexes and TOAST';
 COMMENT ON COLUMN docstore.tracked.notify IS 'whether a commit that changes documents sends a notification';
-COMMENT ON COLUMN docstore.tracked.fault IS 'what is wrong with the triggers: one is disabled, missing, replaced by one that fires for less, or does not fire for changes that replication applies; NULL if nothing is. docstore.track() repairs it';
+COMMENT ON COLUMN docstore.tracked.fault IS 'what is wrong: a trigger is disabled, missing, replaced by one that fires for less, or does not fire for changes that replication applies, which docstore.track() repairs; or why all writes fail, since somebody has altered the history or the collection; NULL if nothing is';
 
 GRANT SELECT ON docstore.tracked TO PUBLIC;
 

@@ -59,8 +59,8 @@ ds_untrack(PG_FUNCTION_ARGS)
 /*
  * docstore_internal.tracking_fault(relation regclass) RETURNS text
  *
- * What is wrong with the triggers of a tracked collection; NULL when nothing
- * is.  It takes no lock on the table.
+ * What is wrong with a tracked collection; NULL when nothing is.  It waits for
+ * nobody, and keeps no lock.
  */
 Datum
 ds_tracking_fault(PG_FUNCTION_ARGS)

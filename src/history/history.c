@@ -30,10 +30,13 @@
 #include "feed/feed.h"
 #include "history/author.h"
 #include "history/history.h"
+#include "miscadmin.h"
+#include "storage/lmgr.h"
 #include "table/catalogue.h"
 #include "table/collection.h"
 #include "table/kind.h"
 #include "table/tracking.h"
+#include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
@@ -51,6 +54,8 @@ const char *const ds_change_columns[DS_CHANGE_COLUMNS] = {
 	[DS_CHANGE_DATA] = "data",
 	[DS_CHANGE_CONTEXT] = "context",
 };
+
+#define OTHER_ID_TYPE "Its column \"id\" is of another type than that of the collection."
 
 static const struct
 {
@@ -259,8 +264,8 @@ is_altered(HeapTuple tuple, TupleDesc columns, int16 type)
 }
 
 /* Find the trigger of a table that calls one of docstore's functions of tracking; false when there is none. */
-bool
-ds_history_trigger(Oid relid, const char *function, DsTrackTrigger *found)
+static bool
+find_trigger(Oid relid, const char *function, DsTrackTrigger *found)
 {
 	bool		is_for_rows = strcmp(function, DS_TRACK_ROW) == 0;
 	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
@@ -278,6 +283,7 @@ ds_history_trigger(Oid relid, const char *function, DsTrackTrigger *found)
 		result = ds_internal_is(trigger->tgfoid, function) && (!is_for_rows || OidIsValid(trigger->tgconstrrelid));
 		if (result)
 			*found = (DsTrackTrigger) {
+				.oid = trigger->oid,
 				.history = trigger->tgconstrrelid,
 				.parent = trigger->tgparentid,
 				.name = trigger->tgname,
@@ -289,6 +295,26 @@ ds_history_trigger(Oid relid, const char *function, DsTrackTrigger *found)
 	systable_endscan(scan);
 	table_close(triggers, AccessShareLock);
 	return result;
+}
+
+static bool
+is_left_over(Oid relid, const DsTrackTrigger *trigger)
+{
+	return OidIsValid(trigger->parent) && !get_rel_relispartition(relid);
+}
+
+/* The same of those that are in force: a table that is a partition no more is not tracked with what it was a part of. */
+bool
+ds_history_trigger(Oid relid, const char *function, DsTrackTrigger *found)
+{
+	return find_trigger(relid, function, found) && !is_left_over(relid, found);
+}
+
+/* Find the trigger that a table has kept from being a partition; false when there is none. */
+bool
+ds_history_left_over(Oid relid, DsTrackTrigger *found)
+{
+	return find_trigger(relid, DS_TRACK_ROW, found) && is_left_over(relid, found);
 }
 
 /* The history that a table's writes are recorded in, as the catalogue says; invalid when it is not tracked. */
@@ -414,7 +440,30 @@ ds_history_open(Oid relid, Oid history, LOCKMODE lock, DsCollection *described)
 		refuse_table(relid, history, obstacle);
 }
 
-/* The same, to record what is written: RowExclusiveLock. */
+/*
+ * Whether a history takes what the owner of a table writes: it is his, or he may
+ * insert into it.  Who has TRIGGER on it, and no more, could else make a table
+ * whose writes are put there.
+ */
+static bool
+may_insert(Oid relid, const DsCollection *history)
+{
+	Oid			owner = ds_catalogue_owner(relid);
+
+	return owner == history->owner || pg_class_aclcheck(history->relid, owner, ACL_INSERT) == ACLCHECK_OK;
+}
+
+static char *
+describe_privilege(Oid relid)
+{
+	return psprintf("It belongs to another role, and \"%s\", who owns the collection, has no INSERT on it.",
+					GetUserNameFromId(ds_catalogue_owner(relid), false));
+}
+
+/*
+ * The same, to record what is written: RowExclusiveLock.  42501 when it is
+ * another's.
+ */
 void
 ds_history_open_to_record(Oid relid, Oid history, const DsIdType *id_type, DsCollection *described)
 {
@@ -422,5 +471,64 @@ ds_history_open_to_record(Oid relid, Oid history, const DsIdType *id_type, DsCol
 	if (described->history.obstacle != NULL)
 		refuse_table(relid, history, described->history.obstacle);
 	if (described->id_type != id_type)
-		refuse_table(relid, history, "Its column \"id\" is of another type than that of the collection.");
+		refuse_table(relid, history, OTHER_ID_TYPE);
+	if (!may_insert(relid, described))
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("writes of collection \"%s\" cannot be recorded in \"%s\"", ds_name_of(relid), ds_name_of(history)),
+				 errdetail("%s", describe_privilege(relid)),
+				 errhint("Make both tables belong to the same role.")));
+}
+
+/* What keeps a table from being recorded, of its columns. */
+static const char *
+find_missing_column(Oid relid, const DsIdType **id_type)
+{
+	DsColumn	id;
+
+	*id_type = ds_catalogue_column(relid, "id", &id) ? ds_id_type(id.type) : NULL;
+	return *id_type != NULL && ds_kind_column(relid, "version", INT8OID) && ds_kind_column(relid, "data", JSONBOID)
+		? NULL : "The collection has no columns \"id\", \"version\" and \"data\" of the types that it must have.";
+}
+
+/* What keeps a table that is described from being written, or NULL, also where that cannot be looked at without waiting. */
+static const char *
+find_obstacle_now(DsCollection *history)
+{
+	const char *obstacle = NULL;
+	Relation	rel;
+
+	if (!ConditionalLockRelationOid(history->relid, AccessShareLock))
+		return NULL;
+	rel = try_relation_open(history->relid, NoLock);
+	if (rel != NULL)
+	{
+		obstacle = find_obstacle(rel, history);
+		history->owner = rel->rd_rel->relowner;
+		relation_close(rel, NoLock);
+	}
+	UnlockRelationOid(history->relid, AccessShareLock);
+	return obstacle;
+}
+
+/*
+ * Why the writes of a tracked table fail, or NULL: the table, or its history, is
+ * not what it was.  It waits for nobody, and keeps no lock.
+ */
+const char *
+ds_history_misfit(Oid relid, Oid history)
+{
+	const DsIdType *id_type;
+	DsCollection described;
+	const char *obstacle = find_missing_column(relid, &id_type);
+
+	if (obstacle == NULL)
+		obstacle = ds_kind_recognise(history, DS_HISTORY, &described);
+	if (obstacle == NULL)
+		obstacle = find_obstacle_now(&described);
+	if (obstacle == NULL && described.id_type != id_type)
+		obstacle = OTHER_ID_TYPE;
+	if (obstacle == NULL && OidIsValid(described.owner) && !may_insert(relid, &described))
+		obstacle = describe_privilege(relid);
+	return obstacle;
 }

@@ -46,6 +46,7 @@
 /* One of these triggers, as the catalogue has it. */
 typedef struct DsTrackTrigger
 {
+	Oid			oid;
 	Oid			history;		/* of that for rows */
 	Oid			parent;			/* the trigger that it was made from for a partition, or invalid */
 	NameData	name;
@@ -81,12 +82,14 @@ extern const char *const ds_change_columns[DS_CHANGE_COLUMNS];
 
 extern void ds_history_init(void);
 extern bool ds_history_trigger(Oid relid, const char *function, DsTrackTrigger *found);
+extern bool ds_history_left_over(Oid relid, DsTrackTrigger *found);
 extern Oid	ds_history_of(Oid relid);
 extern Oid	ds_history_tracked_by(Oid history);
 extern Oid	ds_history_by_name(Oid relid);
 extern Oid	ds_history_find(Oid relid);
 extern void ds_history_open(Oid relid, Oid history, LOCKMODE lock, DsCollection *described);
 extern void ds_history_open_to_record(Oid relid, Oid history, const DsIdType *id_type, DsCollection *described);
+extern const char *ds_history_misfit(Oid relid, Oid history);
 pg_noreturn extern void ds_history_refuse_untracked(Oid relid);
 
 #endif							/* DS_HISTORY_H */

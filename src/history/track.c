@@ -19,9 +19,11 @@
 
 #include "access/htup_details.h"
 #include "access/toast_compression.h"
+#include "access/xact.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/internal.h"
+#include "catalog/dependency.h"
 #include "catalog/objectaddress.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
@@ -329,12 +331,9 @@ find_fault(Oid relid, const char *function)
 	return NULL;
 }
 
-/*
- * What is wrong with the triggers of a tracked table and of its partitions, or
- * NULL.  Partitions have none of their own for TRUNCATE.  It takes no lock.
- */
-char *
-ds_track_fault(Oid relid)
+/* What is wrong with the triggers of a tracked table and of its partitions, which have none of their own for TRUNCATE. */
+static char *
+find_trigger_fault(Oid relid)
 {
 	char	   *fault = find_fault(relid, DS_TRACK_ROW);
 	ListCell   *cell;
@@ -347,6 +346,44 @@ ds_track_fault(Oid relid)
 		if (fault == NULL)
 			fault = find_fault(lfirst_oid(cell), DS_TRACK_ROW);
 	return fault;
+}
+
+/*
+ * What is wrong with a tracked table, or NULL: with its triggers, which
+ * docstore.track() repairs, or else what makes writes fail.  It waits for nobody.
+ */
+char *
+ds_track_fault(Oid relid)
+{
+	char	   *fault = find_trigger_fault(relid);
+	Oid			history = ds_history_of(relid);
+	const char *obstacle;
+
+	if (fault != NULL || !OidIsValid(history))
+		return fault;
+	obstacle = ds_history_misfit(relid, history);
+	return obstacle == NULL ? NULL : psprintf("writes cannot be recorded in %s: %s", ds_name_of(history), obstacle);
+}
+
+/*
+ * Drop the trigger that a table has kept from being a partition; false when it
+ * has none.  The server does it so with those that it drops by itself.
+ */
+static bool
+drop_left_over(Oid relid)
+{
+	DsTrackTrigger trigger;
+	ObjectAddress object;
+
+	if (!ds_history_left_over(relid, &trigger))
+		return false;
+	ObjectAddressSet(object, TriggerRelationId, trigger.oid);
+	deleteDependencyRecordsForClass(TriggerRelationId, trigger.oid, TriggerRelationId, DEPENDENCY_PARTITION_PRI);
+	deleteDependencyRecordsForClass(TriggerRelationId, trigger.oid, RelationRelationId, DEPENDENCY_PARTITION_SEC);
+	CommandCounterIncrement();
+	performDeletion(&object, DROP_RESTRICT, PERFORM_DELETION_INTERNAL);
+	CommandCounterIncrement();
+	return true;
 }
 
 /*
@@ -369,7 +406,7 @@ ds_track_make(Oid relid, int64 max_rows, bool notify)
 	DsCollection collection;
 	Oid			history = ds_history_of(relid);
 	bool		is_new = false;
-	bool		goes_on = OidIsValid(history) && max_rows != DS_ALL_ROWS && ds_track_fault(relid) == NULL;
+	bool		goes_on = OidIsValid(history) && max_rows != DS_ALL_ROWS && find_trigger_fault(relid) == NULL;
 
 	require_table(relid);
 	require_owner(relid);
@@ -381,6 +418,7 @@ ds_track_make(Oid relid, int64 max_rows, bool notify)
 	if (!goes_on)
 	{
 		require_own_partitions(relid);
+		drop_left_over(relid);
 		ds_floor_create(relid);
 		if (!OidIsValid(history))
 			history = find_or_create(&collection, &is_new);
@@ -396,6 +434,9 @@ ds_track_make(Oid relid, int64 max_rows, bool notify)
  * End the history of a collection.  Its table stays, and with it what is
  * recorded.
  *
+ * Of a table that was a partition it drops the trigger that is left over, which
+ * keeps it from being attached again.
+ *
  * Raises 42P01, 42809, 42501 for others than the owner, and 42704 when the
  * collection is not tracked.
  * Locks: ACCESS EXCLUSIVE on the table, as DROP TRIGGER, which locks its
@@ -409,7 +450,11 @@ ds_track_drop(Oid relid)
 
 	require_table(relid);
 	require_owner(relid);
-	if (ds_collection_lock(relid, AccessExclusiveLock) != NULL || !OidIsValid(ds_history_of(relid)))
+	if (ds_collection_lock(relid, AccessExclusiveLock) != NULL)
+		ds_history_refuse_untracked(relid);
+	if (drop_left_over(relid))
+		return;
+	if (!OidIsValid(ds_history_of(relid)))
 		ds_history_refuse_untracked(relid);
 	require_no_partition(relid);
 	for (size_t i = 0; i < lengthof(functions); i++)

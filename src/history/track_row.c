@@ -114,7 +114,7 @@ ds_track_row(PG_FUNCTION_ARGS)
 
 	require_fit(trigger, TRIGGER_FIRED_AFTER(trigger->tg_event) && TRIGGER_FIRED_FOR_ROW(trigger->tg_event) &&
 				OidIsValid(history));
-	if (!is_recorded(history))
+	if (ds_tracking_is_left_over(trigger->tg_relation, trigger->tg_trigger) || !is_recorded(history))
 		return PointerGetDatum(NULL);
 
 	ds_recorder_begin(&recorder, tracked_table(fcinfo, trigger));

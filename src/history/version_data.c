@@ -9,7 +9,8 @@
  *
  * Row security is for single rows, though: who may see a document now need not
  * have been allowed to see what it was.  So where it applies to the caller, what
- * history shows to the caller is all there is.
+ * history shows to the caller is all there is.  So it is where the history is
+ * another's than the collection.
  */
 #include "postgres.h"
 
@@ -85,6 +86,6 @@ ds_version_data(const DsCollection *collection, Datum id, int64 version)
 	if (!OidIsValid(collection->document.history))
 		return NULL;
 	ds_history_open_to_record(collection->relid, collection->document.history, collection->id_type, &history);
-	return check_enable_rls(collection->relid, InvalidOid, true) == RLS_ENABLED
+	return check_enable_rls(collection->relid, InvalidOid, true) == RLS_ENABLED || history.owner != collection->owner
 		? find_as_caller(&history, id, version) : find(&history, id, version);
 }

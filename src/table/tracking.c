@@ -10,6 +10,11 @@
  * Who writes without the executor records by itself what the trigger would
  * have (document_direct.c), if the trigger is as docstore.track() makes it.  One
  * that is for less, or has a condition, is left to the executor.
+ *
+ * When a partition is detached, the server drops the triggers that it has from
+ * its parent, but not those FROM another table: it takes them for foreign keys.
+ * Such a trigger is left over.  It records nothing, as its table is no part of
+ * the collection any more, and has ids of its own.
  */
 #include "postgres.h"
 
@@ -38,6 +43,13 @@ ds_tracking_is_as_made(const Trigger *trigger)
 	return is_for_rows(trigger) || is_for_truncate(trigger);
 }
 
+/* Whether a trigger is one that a table has kept from being a partition. */
+bool
+ds_tracking_is_left_over(Relation rel, const Trigger *trigger)
+{
+	return trigger->tgisclone && !rel->rd_rel->relispartition;
+}
+
 static bool
 is_enabled(const Trigger *trigger)
 {
@@ -52,7 +64,7 @@ ds_tracking_history(Relation rel)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
-		if (is_for_rows(trigger) && is_enabled(trigger))
+		if (is_for_rows(trigger) && is_enabled(trigger) && !ds_tracking_is_left_over(rel, trigger))
 			return trigger->tgconstrrelid;
 	}
 	return InvalidOid;

@@ -133,15 +133,39 @@ SELECT docstore.delete('parts', '1', 1);
 DELETE FROM part_3 WHERE id = 22;
 SELECT * FROM pg_temp.changes('parts_history');
 ALTER TABLE parts DETACH PARTITION part_3;
+-- a table that is a partition no more is not tracked, whoever writes it, and has its ids to itself
+CALL pg_temp.try($$ SELECT * FROM docstore.history('part_3', '21') $$);
 SELECT docstore.upsert('part_3', '21', '{}', -1);
+SET docstore.engine = 'sql';
+SELECT docstore.upsert('part_3', '21', '{"n": 1}', -1);
+UPDATE part_3 SET data = '{}';
+RESET docstore.engine;
+CREATE TABLE part_4 PARTITION OF parts FOR VALUES FROM (20) TO (30);
+SELECT docstore.upsert('parts', '21', '{"n": "another"}');
 TRUNCATE parts;
 SELECT * FROM pg_temp.changes('parts_history') OFFSET 10;
+DROP TABLE part_4;
+-- what the server leaves of its trigger keeps it from being attached, until it is dropped
+CALL pg_temp.try($$ ALTER TABLE parts ATTACH PARTITION part_3 FOR VALUES FROM (20) TO (30) $$);
+SELECT docstore.untrack('part_3');
+CALL pg_temp.try($$ SELECT docstore.untrack('part_3') $$);
+SELECT count(*) FROM pg_trigger WHERE tgrelid = 'part_3'::regclass;
+ALTER TABLE parts ATTACH PARTITION part_3 FOR VALUES FROM (20) TO (30);
+CALL pg_temp.try($$ SELECT docstore.untrack('part_3') $$);
+UPDATE parts SET version = 20 WHERE id = 21;
+SELECT * FROM pg_temp.changes('parts_history') OFFSET 15;
+-- or a history of its own takes its place
+ALTER TABLE parts DETACH PARTITION part_3;
+SELECT docstore.track('part_3');
+SELECT docstore.upsert('part_3', '21', '{"n": 2}', 20);
+SELECT * FROM pg_temp.changes('parts_history') OFFSET 16;
+SELECT * FROM pg_temp.changes('part_3_history');
 SELECT name, history, fault FROM docstore.tracked WHERE name = 'public.parts';
 ALTER TABLE part_1 DISABLE TRIGGER docstore_track;
 SELECT fault FROM docstore.tracked WHERE name = 'public.parts';
 SELECT docstore.track('parts');
 SELECT fault FROM docstore.tracked WHERE name = 'public.parts';
-DROP TABLE parts, part_3, parts_history, part_2_history;
+DROP TABLE parts, part_3, parts_history, part_2_history, part_3_history;
 
 -- Triggers that are switched off, missing or made by hand
 ALTER TABLE orders DISABLE TRIGGER docstore_track;
@@ -178,17 +202,47 @@ CALL pg_temp.try($$ INSERT INTO orders_history SELECT * FROM orders_history $$);
 DROP TRIGGER own ON orders_history;
 CALL pg_temp.try($$ SELECT docstore_internal.track_row() $$);
 
+-- Who has TRIGGER on another's history, and no more, neither writes it nor learns what is there
+CREATE ROLE docstore_ann;
+GRANT TRIGGER ON orders_history TO docstore_ann;
+GRANT CREATE ON SCHEMA public TO docstore_ann;
+SELECT version AS latest FROM docstore.history('orders', 'd', 1) \gset
+SET ROLE docstore_ann;
+CREATE TABLE forged (id text PRIMARY KEY, version bigint NOT NULL, data jsonb);
+CREATE CONSTRAINT TRIGGER own AFTER INSERT OR UPDATE OR DELETE ON forged FROM orders_history NOT DEFERRABLE FOR EACH ROW EXECUTE FUNCTION docstore_internal.track_row();
+CALL pg_temp.try($$ INSERT INTO forged (id, version, data) VALUES ('d', 1000, '{}') $$);
+CALL pg_temp.try($$ SELECT docstore.upsert('forged', 'd', '{}') $$);
+ALTER TABLE forged DISABLE TRIGGER own;
+INSERT INTO forged (id, version, data) VALUES ('d', 1000, '{}');
+ALTER TABLE forged ENABLE ALWAYS TRIGGER own;
+CREATE TRIGGER whole BEFORE TRUNCATE ON forged EXECUTE FUNCTION docstore_internal.track_truncate();
+ALTER TABLE forged ENABLE ALWAYS TRIGGER whole;
+CALL pg_temp.try(format($$ SELECT docstore.merge('forged', 'd', '{"n": "renamed"}', %s) $$, :latest));
+SELECT fault FROM docstore.tracked WHERE name = 'public.forged';
+RESET ROLE;
+-- with INSERT his writes go there, and he still does not learn what merges begin with
+GRANT INSERT ON orders_history TO docstore_ann;
+SET ROLE docstore_ann;
+CALL pg_temp.try(format($$ SELECT docstore.merge('forged', 'd', '{"n": "renamed"}', %s) $$, :latest));
+INSERT INTO forged (id, version, data) VALUES ('new', 1, '{}');
+RESET ROLE;
+SELECT id, version, actor FROM orders_history ORDER BY change_position DESC LIMIT 1;
+DROP OWNED BY docstore_ann;
+DROP ROLE docstore_ann;
+
 -- What keeps a history from being written
 CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
 CREATE FUNCTION pg_temp.obstacle(altered text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE detail text;
+	fault text;
 BEGIN
 	EXECUTE altered;
+	fault := (SELECT t.fault FROM docstore.tracked t WHERE name = 'public.orders');
 	PERFORM docstore.upsert('orders', 'd', '{}', -1);
 	RAISE EXCEPTION 'none';
 EXCEPTION WHEN others THEN
 	GET STACKED DIAGNOSTICS detail = PG_EXCEPTION_DETAIL;
-	RAISE INFO '%: %', altered, concat_ws(' ', SQLSTATE, SQLERRM, detail);
+	RAISE INFO '%: % [%]', altered, concat_ws(' ', SQLSTATE, SQLERRM, detail), fault;
 END
 $$;
 SELECT pg_temp.obstacle(a) FROM unnest(ARRAY[
@@ -199,7 +253,7 @@ SELECT pg_temp.obstacle(a) FROM unnest(ARRAY[
 	'ALTER TABLE orders_history ALTER recorded_at TYPE timestamptz(0)', 'ALTER TABLE orders_history DROP op', 'ALTER TABLE orders_history DROP CONSTRAINT orders_history_pkey',
 	'ALTER TABLE orders_history RENAME actor TO who', 'ALTER TABLE orders_history ALTER change_position DROP IDENTITY', 'CREATE INDEX ON orders_history ((data ->> ''n''))', 'CREATE INDEX ON orders_history (actor) WHERE op = ''deleted''',
 	'ALTER TABLE orders_history ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', 'CREATE RULE r AS ON INSERT TO orders_history DO INSTEAD NOTHING',
-	'ALTER TABLE orders RENAME data TO body', 'ALTER TABLE orders_history SET UNLOGGED']) a;
+	'ALTER TABLE orders RENAME data TO body', 'ALTER TABLE orders_history SET UNLOGGED', 'ALTER TABLE orders ALTER id TYPE uuid USING md5(id)::uuid', 'ALTER TABLE orders ALTER id TYPE varchar']) a;
 -- a collection that is none any more is refused to plain SQL, too
 CALL pg_temp.try($$ ALTER TABLE orders ALTER id TYPE varchar; INSERT INTO orders (id, version, data) VALUES ('x', 1, '{}') $$);
 CALL pg_temp.try($$ ALTER TABLE orders RENAME version TO v; INSERT INTO orders (id, v, data) VALUES ('x', 1, '{}') $$);
