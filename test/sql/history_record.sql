@@ -63,6 +63,8 @@ CALL pg_temp.try($$ UPDATE orders SET data = '{"secret": 1}' WHERE id = 'p' $$);
 CALL pg_temp.try($$ UPDATE orders SET version = 3, data = '{"secret": 1}' WHERE id = 'p' $$);
 CALL pg_temp.try($$ INSERT INTO orders (id, version, data) VALUES ('x', 1, '{"secret": 1}') $$);
 CALL pg_temp.try($$ INSERT INTO orders (id, version, data) VALUES ('x', 22, '{"secret": 1}') $$);
+-- also where history has just that, by another transaction: at 20 x was created so
+CALL pg_temp.try($$ INSERT INTO orders (id, version, data) VALUES ('x', 20, '{"n": 1}') $$);
 INSERT INTO orders (id, version, data) VALUES ('x', 23, '{}');
 SELECT docstore.upsert('orders', 'z', '{}');
 CALL pg_temp.try($$ INSERT INTO orders (id, version, data) VALUES ('last', 9223372036854775807, '{}'); DELETE FROM orders WHERE id = 'last' $$);
@@ -120,6 +122,12 @@ SELECT version, data, recorded_at > lag(recorded_at) OVER w AS later, transactio
 UPDATE orders_history SET recorded_at = '2100-01-01' WHERE id = 't' AND version = (SELECT max(version) FROM orders_history WHERE id = 't');
 SELECT docstore.upsert('orders', 't', '{}', -1);
 SELECT recorded_at - lag(recorded_at) OVER (ORDER BY version) AS after FROM orders_history WHERE id = 't' ORDER BY version DESC LIMIT 1;
+-- ids of transactions of another generation, which was another cluster's, say nothing here
+UPDATE orders_history SET generation = 1, transaction_id = '9000000000000000000' WHERE id = 't';
+BEGIN;
+SELECT docstore.upsert('orders', 't', '{}', -1) > 0 AS written;
+SELECT generation > 1 AS later, transaction_id = pg_current_xact_id() AS own FROM orders_history WHERE id = 't' ORDER BY version DESC LIMIT 1;
+COMMIT;
 
 -- Triggers that write the document again
 CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -141,6 +149,10 @@ SELECT docstore.upsert('orders', 'u', '{"again": 1}', -1);
 SELECT id, version, op, data FROM pg_temp.look();
 SELECT item, version FROM docstore.save('[{"op": "upsert", "collection": "orders", "id": "u", "data": {"again": 1, "n": 1}, "expected": "any"}, {"op": "upsert", "collection": "orders", "id": "v2", "data": {"again": 2}, "expected": "any"}]');
 SELECT id, version, op, data FROM pg_temp.look();
+-- the first write is recorded by the second one; its time is the clock's, whatever it says itself
+INSERT INTO orders (id, version, data, updated_at) VALUES ('early', 1, '{"again": 3}', '2020-01-01');
+SELECT id, version, op, data, actor = current_user AS by_role FROM pg_temp.look();
+SELECT version, recorded_at > now() - interval '1 hour' AS recent FROM orders_history WHERE id = 'early' ORDER BY version;
 DROP TRIGGER a_first ON orders;
 CREATE TRIGGER z_last AFTER INSERT OR UPDATE ON orders FOR EACH ROW EXECUTE FUNCTION again();
 UPDATE orders SET version = version + 1, data = '{"again": 3}' WHERE id = 'u';

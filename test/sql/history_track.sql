@@ -39,6 +39,8 @@ SELECT docstore.track('orders', 100);
 SELECT docstore.track('orders', 0);
 SELECT docstore.track('orders');
 SELECT * FROM pg_temp.changes('orders_history');
+-- with the time that they have themselves, unless that is in the future
+SELECT id, recorded_at = '2020-01-01' AS as_it_says, recorded_at <= clock_timestamp() AS past FROM orders_history WHERE id IN ('a', 'b') ORDER BY id;
 SELECT name, history, fault FROM docstore.tracked;
 SELECT docstore.delete('orders', 'c', 1);
 
@@ -51,6 +53,12 @@ SELECT docstore.track('orders');
 SELECT id, version, op, data FROM orders_history ORDER BY change_position OFFSET 6;
 -- a version that is above all that history has
 SELECT docstore.upsert('orders', 'b', '{}') > (SELECT max(version) FROM orders_history WHERE id = 'b' AND op = 'deleted') AS above;
+SELECT docstore.untrack('orders');
+-- one that was deleted before, and is there again: not at the version that its deletion has; it is created
+CALL pg_temp.try($$ INSERT INTO orders (id, version, data) VALUES ('c', 2, '{"back": true}'); SELECT docstore.track('orders') $$);
+SELECT docstore.upsert('orders', 'c', '{"back": true}') > 0 AS written;
+SELECT docstore.track('orders');
+SELECT version, op, data FROM orders_history WHERE id = 'c' ORDER BY version;
 SELECT docstore.untrack('orders');
 UPDATE orders SET version = 1 WHERE id = 'a';
 CALL pg_temp.try($$ SELECT docstore.track('orders') $$);
@@ -185,6 +193,14 @@ ALTER TRIGGER docstore_track_truncate ON orders RENAME TO other_name;
 SELECT name, fault FROM docstore.tracked;
 SELECT docstore.upsert('orders', 'd', '{"n": "renamed"}', -1);
 SELECT id, version, op, data FROM orders_history ORDER BY change_position DESC LIMIT 2;
+-- what is created over a document whose deletion was not recorded: that deletion has the version after its last, if one is left for it
+INSERT INTO orders (id, version, data) VALUES ('next', 1, '{}'), ('above', 1, '{}');
+ALTER TABLE orders DISABLE TRIGGER own_name;
+DELETE FROM orders WHERE id IN ('next', 'above');
+ALTER TABLE orders ENABLE ALWAYS TRIGGER own_name;
+INSERT INTO orders (id, version, data) VALUES ('next', 2, '{"n": 2}'), ('above', 3, '{"n": 3}');
+SELECT id, version, op, data FROM orders_history WHERE id IN ('next', 'above') ORDER BY change_position;
+DELETE FROM orders WHERE id IN ('next', 'above');
 SELECT docstore.untrack('orders');
 CREATE CONSTRAINT TRIGGER less AFTER INSERT ON orders FROM orders_history FOR EACH ROW EXECUTE FUNCTION docstore_internal.track_row();
 SELECT name, fault FROM docstore.tracked;
