@@ -231,11 +231,11 @@ is_deleted(const Past *past)
 	return past->is_there && past->latest.op == *DS_OP_DELETED;
 }
 
-/* Whether a document was there after its latest row; of one that is erased nobody knows. */
+/* Whether a document was there after its latest row: a deletion that is erased stays one (prune.c). */
 static bool
 is_alive(const Past *past)
 {
-	return past->is_there && (past->latest.op == *DS_OP_CREATED || past->latest.op == *DS_OP_UPDATED);
+	return past->is_there && !is_deleted(past);
 }
 
 /* Add a row to history, after the latest; that becomes this one. */
@@ -291,7 +291,7 @@ add_unrecorded(DsRecorder *recorder, Past *past, Datum id, HeapTuple row)
 	DsChangeRow change = {
 		.id = id,
 		.version = version_of(tracked, row),
-		.op = past->is_there && !is_deleted(past) ? DS_OP_UPDATED : DS_OP_CREATED,
+		.op = is_alive(past) ? DS_OP_UPDATED : DS_OP_CREATED,
 		.recorded_at = is_own ? now : written_at(tracked, row, now),
 		.is_by_caller = is_own,
 	};

@@ -152,6 +152,11 @@ SELECT data, actor FROM docstore.history('people', '18');
 SELECT docstore.untrack('people');
 SELECT docstore.erase_history('people', '18');
 SELECT op, data, actor FROM docstore.history('people', '18');
+-- deleted meanwhile: when the collection is tracked again, who follows it learns that what was erased is gone
+SELECT docstore.delete('people', '18', 1);
+SELECT docstore.track('people');
+SELECT version, op, data, actor FROM docstore.history('people', '18');
+SELECT docstore.untrack('people');
 -- nobody there
 SELECT docstore.erase_history('people', '19'), docstore.erase_history('people', '19', '{1}');
 

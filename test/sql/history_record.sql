@@ -85,6 +85,9 @@ SELECT docstore.track('baskets', 0);
 UPDATE customers SET id = 2;
 CALL pg_temp.try($$ UPDATE baskets SET data = '{"n": 1}' WHERE id = 8 $$);
 UPDATE baskets SET data = NULL, version = 1 WHERE id = 8;
+-- a deletion is not what is created at its version, by the same transaction, and without data
+CALL pg_temp.try($$ DELETE FROM baskets WHERE id = 8; INSERT INTO baskets VALUES (8, 2, NULL) $$);
+CALL pg_temp.try($$ INSERT INTO baskets VALUES (9, 1, '{"n": 1}'); DELETE FROM baskets WHERE id = 9; INSERT INTO baskets VALUES (9, 1, '{"n": 2}') $$);
 DELETE FROM customers;
 SELECT id, version, op, data, actor IS NULL AS by_nobody FROM baskets_history ORDER BY change_position;
 DROP TABLE baskets, baskets_history, customers;
