@@ -70,6 +70,11 @@ SELECT count(*) AS wrong
 FROM docstore.read_changes('orders', :'at', NULL, each => 'document') d
 FULL JOIN (SELECT DISTINCT ON (id) id, version, cursor FROM docstore.read_changes('orders', :'at', NULL) ORDER BY id, version DESC) c USING (id, version, cursor)
 WHERE d.id IS NULL OR c.id IS NULL;
+-- also up to a cursor, where most documents have changed before it, and change again
+SELECT cursor AS middle FROM docstore.read_changes('orders', :'two', 250) OFFSET 249 \gset
+SELECT count(d.id) AS documents, count(*) FILTER (WHERE d.id IS NULL OR c.id IS NULL) AS wrong
+FROM docstore.read_changes('orders', :'at', NULL, :'middle', 'document') d
+FULL JOIN (SELECT DISTINCT ON (id) id, version, cursor FROM docstore.read_changes('orders', :'at', NULL, :'middle') ORDER BY id, version DESC) c USING (id, version, cursor);
 -- and so are the documents
 SELECT count(*) AS wrong FROM orders o FULL JOIN (SELECT * FROM docstore.read_changes('orders', max_count => NULL, each => 'document') WHERE op <> 'deleted') c USING (id)
 WHERE o.data IS DISTINCT FROM c.data OR o.version IS DISTINCT FROM c.version;
@@ -91,10 +96,13 @@ CALL pg_temp.try($$ SELECT * FROM docstore.read_changes('orders', until => '1-2'
 CALL pg_temp.try($$ SELECT * FROM docstore.read_changes('orders', '1-1-2') $$);
 CALL pg_temp.try(format($$ SELECT * FROM docstore.read_changes('orders', %L) $$, regexp_replace(docstore.changes_end('orders'), '[0-9]+$', '99999')));
 CALL pg_temp.try(format($$ SELECT * FROM docstore.read_changes('orders', until => %L) $$, regexp_replace(docstore.changes_end('orders'), '[0-9]+$', '99999')));
+CALL pg_temp.settle();
+SELECT docstore.changes_end('orders') AS end \gset
 BEGIN ISOLATION LEVEL REPEATABLE READ;
 SELECT docstore.upsert('orders', 'd', '{}', 0);
 -- what one has written oneself is not readable yet
 SELECT count(*) FROM docstore.read_changes('orders') WHERE id = 'd';
+SELECT docstore.changes_end('orders') = :'end' AS is_the_end;
 CALL pg_temp.try($$ SELECT * FROM docstore.read_changes('orders', until => (SELECT concat_ws('-', generation, transaction_id, change_position) FROM orders_history WHERE id = 'd')) $$);
 ROLLBACK;
 
