@@ -99,7 +99,7 @@ CREATE FUNCTION docstore.untrack(collection regclass) RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_untrack';
 
-COMMENT ON FUNCTION docstore.untrack(regclass) IS 'record the writes of a collection no more; its history stays';
+COMMENT ON FUNCTION docstore.untrack(regclass) IS 'stop recording the writes of a collection; its history stays';
 
 CREATE FUNCTION docstore.read_changes(collection regclass, after text DEFAULT NULL, max_count int DEFAULT 1000, until text DEFAULT NULL, each text DEFAULT 'change')
 	RETURNS TABLE (id text, version bigint, op text, data jsonb, recorded_at timestamptz, actor text, context jsonb, cursor text)
@@ -118,7 +118,11 @@ CREATE FUNCTION docstore.create_consumers(collection regclass) RETURNS regclass
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_create_consumers';
 
-COMMENT ON FUNCTION docstore.create_consumers(regclass) IS 'create the collection with the cursors of those who follow a tracked collection; returns that table. A log has one';
+COMMENT ON FUNCTION docstore.create_consumers(regclass) IS 'make the table for the cursors of those who follow a tracked collection, and return it; a log has such a table already';
+
+-- These take a tracked collection, too
+COMMENT ON FUNCTION docstore.commit_cursor(regclass, text, text, bigint) IS 'store the cursor of a consumer of a log or a tracked collection, if the stored one is at the expected version; returns the new version';
+COMMENT ON FUNCTION docstore.consumers(regclass) IS 'the consumers of a log or a tracked collection, how far each has come, how many events or changes it has not read yet, and whether its cursor is good';
 
 CREATE FUNCTION docstore_internal.track_row() RETURNS trigger
 	LANGUAGE c
@@ -224,13 +228,13 @@ CREATE FUNCTION docstore.revert(collection regclass, id text, to_version bigint,
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 500
 	AS 'MODULE_PATHNAME', 'ds_revert';
 
-COMMENT ON FUNCTION docstore.revert(regclass, text, bigint, bigint) IS 'give a document that is at the expected version the data of another version, also one that was deleted; returns the new version';
+COMMENT ON FUNCTION docstore.revert(regclass, text, bigint, bigint) IS 'give a document that is at the expected version the data that it had at another version; one that was deleted comes back; returns the new version';
 
 CREATE FUNCTION docstore.prune_history(collection regclass, older_than interval, keep int DEFAULT 1, max_rows int DEFAULT NULL) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_prune_history';
 
-COMMENT ON FUNCTION docstore.prune_history(regclass, interval, int, int) IS 'delete old rows of a history but the newest ones of each document that is there; returns how many';
+COMMENT ON FUNCTION docstore.prune_history(regclass, interval, int, int) IS 'delete the rows of a history that are older, but not the newest ones of each document that is there; returns how many';
 
 CREATE FUNCTION docstore.erase_history(collection regclass, id text, versions bigint[] DEFAULT NULL) RETURNS bigint
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 2000

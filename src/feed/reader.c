@@ -51,7 +51,7 @@ refuse_lost(const DsCollection *table, const char *argument)
 					argument, kind->a_row, kind->table, ds_name_of(table->relid)),
 			 errdetail("The %s was lost in a failover, a crash or a recovery, or it was deleted while older ones were kept, or the cursor is of another %s.",
 					   kind->row, kind->table),
-			 errhint("Other %ss may have taken its place. Begin again with an earlier cursor, or with NULL, and skip the %ss that were processed already.",
+			 errhint("Other %ss may have taken its place. Begin again with an earlier cursor, and skip the %ss that were processed already, or begin with NULL and an empty copy.",
 					 kind->row, kind->row)));
 }
 

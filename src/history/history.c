@@ -411,7 +411,7 @@ ds_history_refuse_untracked(Oid relid)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("collection \"%s\" is not tracked", ds_name_of(relid)),
-			 errhint("Use docstore.track() to have its history recorded.")));
+			 errhint("docstore.track() begins to record its history. The view docstore.tracked lists the collections that are tracked.")));
 }
 
 pg_noreturn static void

@@ -229,7 +229,7 @@ refuse_name(Oid relid, Oid taken)
 					ds_name_of(taken)),
 			 OidIsValid(other)
 			 ? errdetail("It is the history of \"%s\".", ds_name_of(other))
-			 : errdetail("It is not a history that goes with the collection: of its owner, and with ids of the same type."),
+			 : errdetail("It cannot be the history of the collection: it has another owner, ids of another type, or other columns than a history has."),
 			 errhint("Rename that table.")));
 }
 

@@ -1,4 +1,4 @@
-# The example of a tenant a server: PL/Proxy sends each call to the server of its tenant. Conflicts arrive whole, a call is atomic on its server,
+# The example of tenants on several servers: PL/Proxy sends each call to the server of its tenant. Conflicts arrive whole, a call is atomic on its server,
 # and nothing is beyond that.
 use strict;
 use warnings FATAL => 'all';
