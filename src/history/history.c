@@ -300,7 +300,7 @@ find_trigger(Oid relid, const char *function, DsTrackTrigger *found)
 static bool
 is_left_over(Oid relid, const DsTrackTrigger *trigger)
 {
-	return OidIsValid(trigger->parent) && !get_rel_relispartition(relid);
+	return OidIsValid(trigger->parent) && ds_tracking_is_left_over(relid, trigger->oid);
 }
 
 /* The same of those that are in force: a table that is a partition no more is not tracked with what it was a part of. */

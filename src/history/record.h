@@ -15,6 +15,7 @@ typedef struct DsTracked
 {
 	Oid			relid;			/* it may be a partition */
 	Oid			history;
+	bool		is_left_over;	/* nothing is recorded: see table/tracking.c */
 	TupleDesc	columns;
 	const DsIdType *id_type;
 	AttrNumber	id;

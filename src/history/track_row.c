@@ -97,7 +97,11 @@ tracked_table(FunctionCallInfo fcinfo, const TriggerData *trigger)
 		tracked = fcinfo->flinfo->fn_extra = MemoryContextAllocZero(fcinfo->flinfo->fn_mcxt, sizeof(DsTracked));
 	if (tracked->relid != RelationGetRelid(table) || tracked->columns != RelationGetDescr(table) ||
 		tracked->history != trigger->tg_trigger->tgconstrrelid)
+	{
 		ds_tracked_describe(table, trigger->tg_trigger->tgconstrrelid, tracked);
+		tracked->is_left_over = trigger->tg_trigger->tgisclone &&
+			ds_tracking_is_left_over(tracked->relid, trigger->tg_trigger->tgoid);
+	}
 	return tracked;
 }
 
@@ -110,14 +114,18 @@ ds_track_row(PG_FUNCTION_ARGS)
 {
 	TriggerData *trigger = require_trigger(fcinfo, "track_row");
 	Oid			history = trigger->tg_trigger->tgconstrrelid;
+	const DsTracked *tracked;
 	DsRecorder	recorder;
 
 	require_fit(trigger, TRIGGER_FIRED_AFTER(trigger->tg_event) && TRIGGER_FIRED_FOR_ROW(trigger->tg_event) &&
 				OidIsValid(history));
-	if (ds_tracking_is_left_over(trigger->tg_relation, trigger->tg_trigger) || !is_recorded(history))
+	if (!is_recorded(history))
+		return PointerGetDatum(NULL);
+	tracked = tracked_table(fcinfo, trigger);
+	if (tracked->is_left_over)
 		return PointerGetDatum(NULL);
 
-	ds_recorder_begin(&recorder, tracked_table(fcinfo, trigger));
+	ds_recorder_begin(&recorder, tracked);
 	if (TRIGGER_FIRED_BY_INSERT(trigger->tg_event))
 		ds_recorder_record(&recorder, NULL, trigger->tg_trigtuple);
 	else if (TRIGGER_FIRED_BY_UPDATE(trigger->tg_event))

@@ -18,9 +18,15 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
+#include "access/htup_details.h"
+#include "access/table.h"
 #include "base/internal.h"
+#include "catalog/partition.h"
 #include "commands/trigger.h"
 #include "table/tracking.h"
+#include "utils/fmgroids.h"
+#include "utils/lsyscache.h"
 #include "utils/rel.h"
 
 static bool
@@ -43,11 +49,39 @@ ds_tracking_is_as_made(const Trigger *trigger)
 	return is_for_rows(trigger) || is_for_truncate(trigger);
 }
 
-/* Whether a trigger is one that a table has kept from being a partition. */
-bool
-ds_tracking_is_left_over(Relation rel, const Trigger *trigger)
+/* The table that a trigger was made for, of which it has come to partitions; invalid when it is gone. */
+static Oid
+find_origin(Oid trigger)
 {
-	return trigger->tgisclone && !rel->rd_rel->relispartition;
+	Relation	triggers = table_open(TriggerRelationId, AccessShareLock);
+	Oid			result = InvalidOid;
+
+	while (OidIsValid(trigger))
+	{
+		ScanKeyData key;
+		SysScanDesc scan;
+		HeapTuple	tuple;
+
+		ScanKeyInit(&key, Anum_pg_trigger_oid, BTEqualStrategyNumber, F_OIDEQ, ObjectIdGetDatum(trigger));
+		scan = systable_beginscan(triggers, TriggerOidIndexId, true, NULL, 1, &key);
+		tuple = systable_getnext(scan);
+		trigger = HeapTupleIsValid(tuple) ? ((Form_pg_trigger) GETSTRUCT(tuple))->tgparentid : InvalidOid;
+		result = HeapTupleIsValid(tuple) ? ((Form_pg_trigger) GETSTRUCT(tuple))->tgrelid : InvalidOid;
+		systable_endscan(scan);
+	}
+	table_close(triggers, AccessShareLock);
+	return result;
+}
+
+/*
+ * Whether a trigger that a table has as a partition is one of what it is no part
+ * of any more: the table was detached, or one that it is a partition of.
+ */
+bool
+ds_tracking_is_left_over(Oid relid, Oid trigger)
+{
+	return !get_rel_relispartition(relid) ||
+		!list_member_oid(get_partition_ancestors(relid), find_origin(trigger));
 }
 
 static bool
@@ -64,7 +98,8 @@ ds_tracking_history(Relation rel)
 	{
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
-		if (is_for_rows(trigger) && is_enabled(trigger) && !ds_tracking_is_left_over(rel, trigger))
+		if (is_for_rows(trigger) && is_enabled(trigger) &&
+			!(trigger->tgisclone && ds_tracking_is_left_over(RelationGetRelid(rel), trigger->tgoid)))
 			return trigger->tgconstrrelid;
 	}
 	return InvalidOid;

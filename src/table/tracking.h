@@ -15,7 +15,7 @@
 #define DS_TRACKS_TRUNCATE (TRIGGER_TYPE_BEFORE | TRIGGER_TYPE_TRUNCATE)
 
 extern bool ds_tracking_is_as_made(const Trigger *trigger);
-extern bool ds_tracking_is_left_over(Relation rel, const Trigger *trigger);
+extern bool ds_tracking_is_left_over(Oid relid, Oid trigger);
 extern Oid	ds_tracking_history(Relation rel);
 
 #endif							/* DS_TRACKING_H */

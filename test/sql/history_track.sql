@@ -173,7 +173,23 @@ ALTER TABLE part_1 DISABLE TRIGGER docstore_track;
 SELECT fault FROM docstore.tracked WHERE name = 'public.parts';
 SELECT docstore.track('parts');
 SELECT fault FROM docstore.tracked WHERE name = 'public.parts';
-DROP TABLE parts, part_3, parts_history, part_2_history, part_3_history;
+-- partitions of what is detached are not tracked, either; those of what is tracked for itself still are
+CREATE TABLE half PARTITION OF parts FOR VALUES FROM (30) TO (50) PARTITION BY RANGE (id);
+CREATE TABLE quarter PARTITION OF half FOR VALUES FROM (30) TO (40);
+SELECT docstore.upsert('parts', '31', '{}');
+ALTER TABLE parts DETACH PARTITION half;
+SELECT docstore.upsert('half', '32', '{}'), docstore.upsert('quarter', '33', '{}');
+INSERT INTO quarter (id, version, data) VALUES (34, 1, '{}');
+INSERT INTO half (id, version, data) VALUES (35, 1, '{}');
+SELECT * FROM pg_temp.changes('parts_history') OFFSET 16;
+SELECT docstore.untrack('half');
+SELECT count(*) FROM pg_trigger WHERE tgrelid IN ('half'::regclass, 'quarter'::regclass);
+SELECT docstore.untrack('parts'), docstore.track('half');
+ALTER TABLE parts ATTACH PARTITION half FOR VALUES FROM (30) TO (50);
+INSERT INTO quarter (id, version, data) VALUES (36, 1, '{}');
+SELECT docstore.upsert('parts', '37', '{}'), docstore.upsert('quarter', '38', '{}');
+SELECT * FROM pg_temp.changes('half_history');
+DROP TABLE parts, part_3, parts_history, part_2_history, part_3_history, half_history;
 
 -- Triggers that are switched off, missing or made by hand
 ALTER TABLE orders DISABLE TRIGGER docstore_track;
