@@ -161,12 +161,14 @@ refuse_no_consumers(Oid relid)
 static void
 open_consumers(Oid relid, LOCKMODE lock, DsCollection *feed, DsCollection *consumers)
 {
+	const char *gone = ds_collection_lock(relid, AccessShareLock);
 	DsLog		log;
 	const char *obstacle;
 	Oid			found;
 
-	if (ds_collection_lock(relid, AccessShareLock) == NULL &&
-		!ds_collection_describe(relid, DS_EVENTS, feed, &obstacle) &&
+	if (gone != NULL)
+		ds_log_refuse_unknown(gone, DS_ONLY_ITEM);
+	if (!ds_collection_describe(relid, DS_EVENTS, feed, &obstacle) &&
 		ds_collection_recognise(relid, consumers))
 	{
 		ds_history_open(relid, ds_history_find(relid), AccessShareLock, feed);

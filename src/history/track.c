@@ -447,11 +447,13 @@ ds_track_drop(Oid relid)
 {
 	static const char *const functions[] = {DS_TRACK_ROW, DS_TRACK_TRUNCATE};
 	DsTrackTrigger trigger;
+	const char *gone;
 
 	require_table(relid);
 	require_owner(relid);
-	if (ds_collection_lock(relid, AccessExclusiveLock) != NULL)
-		ds_history_refuse_untracked(relid);
+	gone = ds_collection_lock(relid, AccessExclusiveLock);
+	if (gone != NULL)
+		ds_collection_refuse_unknown(gone, DS_ONLY_ITEM);
 	if (drop_left_over(relid))
 		return;
 	if (!OidIsValid(ds_history_of(relid)))

@@ -237,8 +237,9 @@ refuse_table(Oid relid, int item, const char *detail)
 			 errhint("Use docstore.create_log() to make one.")));
 }
 
-pg_noreturn static void
-refuse_unknown(const char *name, int item)
+/* Raise 42P01: there is no such log; item is the one that names it, for messages. */
+void
+ds_log_refuse_unknown(const char *name, int item)
 {
 	ds_name_refuse_unknown("log", name, item,
 						   "Make it with docstore.create_log(), or check its spelling and the search_path.");
@@ -378,7 +379,7 @@ ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log)
 	Oid			streams;
 
 	if (gone != NULL)
-		refuse_unknown(gone, item);
+		ds_log_refuse_unknown(gone, item);
 	if (!ds_collection_describe(relid, DS_EVENTS, &log->events, &obstacle))
 		refuse_table(relid, item, obstacle);
 	streams = lock_companion(relid, DS_LOG_STREAMS, lock, item);
@@ -398,7 +399,7 @@ ds_log_find(const char *name, LOCKMODE lock, int item)
 	Oid			relid = ds_name_find(name, lock, item);
 
 	if (!OidIsValid(relid))
-		refuse_unknown(name, item);
+		ds_log_refuse_unknown(name, item);
 	return relid;
 }
 

@@ -19,6 +19,7 @@
 
 #include "postgres.h"
 
+#include "base/compat.h"
 #include "fmgr.h"
 #include "lib/stringinfo.h"
 #include "table/collection.h"
@@ -80,6 +81,7 @@ extern const Oid ds_log_event_types[DS_EVENT_COLUMNS];
 
 extern void ds_log_recognise_streams(DsCollection *streams, StringInfo missing);
 extern void ds_log_recognise_events(DsCollection *events, StringInfo missing);
+pg_noreturn extern void ds_log_refuse_unknown(const char *name, int item);
 extern void ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log);
 extern bool ds_log_has_tags(const DsLog *log);
 extern int64 ds_log_end_position(const DsLog *log);

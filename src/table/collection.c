@@ -251,8 +251,9 @@ refuse_table(Oid relid, int item, const char *detail)
 			 errhint("Use docstore.create_collection() to make one.")));
 }
 
-pg_noreturn static void
-refuse_unknown(const char *name, int item)
+/* Raise 42P01: there is no such collection; item is the one that names it, for messages. */
+void
+ds_collection_refuse_unknown(const char *name, int item)
 {
 	ds_name_refuse_unknown("collection", name, item,
 						   "Make it with docstore.create_collection(), or check its spelling and the search_path.");
@@ -269,7 +270,7 @@ ds_collection_find(const char *name, LOCKMODE lock, int item)
 	Oid			relid = ds_name_find(name, lock, item);
 
 	if (!OidIsValid(relid))
-		refuse_unknown(name, item);
+		ds_collection_refuse_unknown(name, item);
 	return relid;
 }
 
@@ -290,7 +291,7 @@ ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection)
 	const char *obstacle;
 
 	if (gone != NULL)
-		refuse_unknown(gone, item);
+		ds_collection_refuse_unknown(gone, item);
 	if (!ds_collection_describe(relid, DS_DOCUMENTS, collection, &obstacle))
 		refuse_table(relid, item, obstacle);
 	if (collection->is_shard)

@@ -43,6 +43,7 @@
 
 extern void ds_collection_init(void);
 extern const char *ds_collection_lock(Oid relid, LOCKMODE lock);
+pg_noreturn extern void ds_collection_refuse_unknown(const char *name, int item);
 extern void ds_collection_open(Oid relid, LOCKMODE lock, int item, DsCollection *collection);
 extern Oid	ds_collection_find(const char *name, LOCKMODE lock, int item);
 extern const DsCollection *ds_collection_look(Oid relid, DsKind kind, const char **obstacle);
