@@ -152,9 +152,9 @@ refuse_no_consumers(Oid relid)
 	ereport(ERROR,
 			(errcode(ERRCODE_UNDEFINED_OBJECT),
 			 errmsg("collection \"%s\" has no table for its consumers", ds_name_of(relid)),
-			 errdetail("It would be called \"%s\", in its schema and of its owner.",
+			 errdetail("It would be called \"%s\", in the schema of the collection, and belong to its owner.",
 					   ds_log_companion(get_rel_name(relid), DS_LOG_CONSUMERS)),
-			 errhint("Use docstore.create_consumers() to make it.")));
+			 errhint("Use docstore.create_consumers() to make it. If the collection was renamed, rename the table that it had.")));
 }
 
 /* Lock the collection of consumers, and what they read as its readers do: a log, or a tracked collection. */
