@@ -143,6 +143,10 @@ SELECT docstore.erase_history('people', '17');
 COMMIT;
 SELECT version, op, data, actor, context FROM docstore.history('people', '17');
 SELECT docstore.erase_history('people', '17');
+-- a deletion of which only the context is known: who has done it was a role that is gone
+UPDATE people_history SET context = '{"ticket": 7}' WHERE id = '17' AND op = 'deleted';
+SELECT docstore.erase_history('people', '17');
+SELECT count(*) FROM docstore.history('people', '17') WHERE context IS NOT NULL;
 -- undone with its transaction
 BEGIN;
 SELECT docstore.erase_history('people', '18');

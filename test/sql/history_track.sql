@@ -139,6 +139,9 @@ SELECT docstore.upsert('parts', '2', '{}'), docstore.upsert('part_2', '12', '{}'
 UPDATE parts SET id = 22, version = 5 WHERE id = 2;
 SELECT docstore.delete('parts', '1', 1);
 DELETE FROM part_3 WHERE id = 22;
+-- tracked again: all are there, in whichever partition
+SELECT docstore.untrack('parts');
+SELECT docstore.track('parts');
 SELECT * FROM pg_temp.changes('parts_history');
 ALTER TABLE parts DETACH PARTITION part_3;
 -- a table that is a partition no more is not tracked, whoever writes it, and has its ids to itself
@@ -190,6 +193,14 @@ INSERT INTO quarter (id, version, data) VALUES (36, 1, '{}');
 SELECT docstore.upsert('parts', '37', '{}'), docstore.upsert('quarter', '38', '{}');
 SELECT * FROM pg_temp.changes('half_history');
 DROP TABLE parts, part_3, parts_history, part_2_history, part_3_history, half_history;
+-- max_rows is for all partitions together
+CREATE TABLE parts (id int PRIMARY KEY, version bigint NOT NULL, data jsonb) PARTITION BY LIST (id);
+CREATE TABLE part_1 PARTITION OF parts FOR VALUES IN (1);
+CREATE TABLE part_2 PARTITION OF parts DEFAULT;
+INSERT INTO parts SELECT n, 1, '{}' FROM generate_series(1, 3) n;
+SELECT docstore.track('parts', 2);
+SELECT count(*) FROM parts_history;
+DROP TABLE parts, parts_history;
 
 -- Triggers that are switched off, missing or made by hand
 ALTER TABLE orders DISABLE TRIGGER docstore_track;
@@ -222,6 +233,15 @@ CREATE CONSTRAINT TRIGGER less AFTER INSERT ON orders FROM orders_history FOR EA
 SELECT name, fault FROM docstore.tracked;
 SELECT docstore.upsert('orders', 'd', '{"n": "not recorded"}', -1), docstore.upsert('orders', 'f', '{"n": "recorded"}', -1);
 SELECT id, version, op, data FROM orders_history ORDER BY change_position DESC LIMIT 1;
+-- a condition is the server's to look at
+DROP TRIGGER less ON orders;
+CREATE CONSTRAINT TRIGGER less AFTER INSERT OR UPDATE OR DELETE ON orders FROM orders_history FOR EACH ROW WHEN (current_setting('docstore.actor') <> 'nobody') EXECUTE FUNCTION docstore_internal.track_row();
+SELECT name, fault FROM docstore.tracked;
+SET docstore.actor = 'nobody';
+SELECT docstore.upsert('orders', 'f', '{"n": "not recorded"}', -1);
+RESET docstore.actor;
+SELECT docstore.upsert('orders', 'f', '{"n": "recorded"}', -1);
+SELECT id, version, op, data, actor = current_user AS by_role FROM orders_history WHERE id = 'f' ORDER BY change_position;
 SELECT docstore.track('orders');
 SELECT name, fault FROM docstore.tracked;
 CREATE TRIGGER own AFTER INSERT ON orders FOR EACH ROW EXECUTE FUNCTION docstore_internal.track_row();
@@ -286,6 +306,14 @@ SELECT pg_temp.obstacle(a) FROM unnest(ARRAY[
 	'ALTER TABLE orders_history RENAME actor TO who', 'ALTER TABLE orders_history ALTER change_position DROP IDENTITY', 'CREATE INDEX ON orders_history ((data ->> ''n''))', 'CREATE INDEX ON orders_history (actor) WHERE op = ''deleted''',
 	'ALTER TABLE orders_history ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', 'CREATE RULE r AS ON INSERT TO orders_history DO INSTEAD NOTHING',
 	'ALTER TABLE orders RENAME data TO body', 'ALTER TABLE orders_history SET UNLOGGED', 'ALTER TABLE orders ALTER id TYPE uuid USING md5(id)::uuid', 'ALTER TABLE orders ALTER id TYPE varchar']) a;
+-- an index that its owner has added has all rows from then on
+CREATE INDEX orders_history_n ON orders_history ((data ->> 'n'));
+SELECT docstore.upsert('orders', 'd', '{"n": "indexed"}', -1) > 0 AS written;
+SET enable_seqscan = off;
+EXPLAIN (COSTS OFF) SELECT id, op FROM orders_history WHERE data ->> 'n' = 'indexed';
+SELECT id, op FROM orders_history WHERE data ->> 'n' = 'indexed';
+RESET enable_seqscan;
+DROP INDEX orders_history_n;
 -- a collection that is none any more is refused to plain SQL, too
 CALL pg_temp.try($$ ALTER TABLE orders ALTER id TYPE varchar; INSERT INTO orders (id, version, data) VALUES ('x', 1, '{}') $$);
 CALL pg_temp.try($$ ALTER TABLE orders RENAME version TO v; INSERT INTO orders (id, v, data) VALUES ('x', 1, '{}') $$);
@@ -314,6 +342,12 @@ ALTER TABLE docstore_owner.orders ENABLE ROW LEVEL SECURITY;
 RESET ROLE;
 SELECT docstore.track('docstore_owner.orders');
 SELECT relowner::regrole, relrowsecurity, (SELECT count(*) FROM pg_policy WHERE polrelid = c.oid) AS policies FROM pg_class c WHERE oid = 'docstore_owner.orders_history'::regclass;
+-- once it is not tracked any more, a table of that name is its history only when both are of one owner
+SELECT docstore.untrack('docstore_owner.orders');
+SELECT count(*) FROM docstore.history('docstore_owner.orders', 'a');
+ALTER TABLE docstore_owner.orders_history OWNER TO CURRENT_USER;
+CALL pg_temp.try($$ SELECT * FROM docstore.history('docstore_owner.orders', 'a') $$);
+CALL pg_temp.try($$ SELECT docstore.track('docstore_owner.orders') $$);
 DROP SCHEMA docstore_owner, elsewhere CASCADE;
 DROP OWNED BY docstore_owner;
 DROP ROLE docstore_owner;

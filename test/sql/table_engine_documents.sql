@@ -137,6 +137,28 @@ SELECT c, pg_temp.with(', big text, small text'), c FROM unnest(ARRAY[
 	'ALTER TABLE t ADD more int GENERATED ALWAYS AS (version + 1)']) c WHERE current_setting('server_version_num')::int >= 180000;
 SELECT kind, c.* FROM kinds k, pg_temp.compare(k) c WHERE c.answers LIKE 'THEY DIFFER%' OR (c.updates = 'direct' AND c.answers NOT LIKE '42809%') ORDER BY nr;
 
+-- The engine "rows" has a statement for each document, "sql" one for all: as triggers see it.
+SELECT docstore.create_collection('seen');
+CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+	stack text;
+BEGIN
+	GET DIAGNOSTICS stack = PG_CONTEXT;
+	RAISE INFO '% of % by a statement on %', TG_OP, NEW.id, CASE WHEN stack ~ 'unnest' THEN 'many' ELSE 'one' END;
+	RETURN NEW;
+END
+$$;
+CREATE TRIGGER see BEFORE INSERT OR UPDATE ON seen FOR EACH ROW EXECUTE FUNCTION see();
+SET docstore.engine = 'sql';
+SELECT docstore.upsert_many('seen', '{a,b}', '{"{}","{}"}', NULL);
+SELECT docstore.upsert_many('seen', '{b,c}', '{"{}","{}"}', '{1,0}');
+SET docstore.engine = 'rows';
+SELECT docstore.upsert_many('seen', '{d,e}', '{"{}","{}"}', NULL);
+SELECT docstore.upsert_many('seen', '{e,f}', '{"{}","{}"}', '{1,0}');
+RESET docstore.engine;
+DROP TABLE seen;
+DROP FUNCTION see();
+
 \if :makes_pageinspect
 DROP EXTENSION pageinspect;
 \endif

@@ -103,6 +103,7 @@ $other->command_checks_all(['psql', '-X', '-v', 'ON_ERROR_STOP=1', '-d', 'fails'
 # Logical replication of the collection alone: what it applies is recorded there, by who owns the subscription
 my $subscriber = PostgreSQL::Test::Cluster->new('subscriber');
 $subscriber->init;
+$subscriber->append_conf('postgresql.conf', 'max_prepared_transactions = 2');
 $subscriber->start;
 $subscriber->safe_psql('postgres', q{
 	CREATE EXTENSION docstore;
@@ -151,6 +152,24 @@ catch_up();
 is(state_of($subscriber), state_of($node), 'logical with the history: what is applied');
 is($subscriber->safe_psql('postgres', $disorder), 0, 'logical with the history: in order');
 is($subscriber->safe_psql('postgres', q{SELECT count(*) FROM orders_history h WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())}), 0, 'logical with the history: by its own ids');
+# What is applied had its transaction id before the change that is before it: it gets that one's. So it is when another transaction, which is
+# newer, has recorded a change of a document while the transaction that is applied waited for that.
+my $row = q{(SELECT id, version FROM orders_history WHERE id = 'c' ORDER BY version DESC LIMIT 1)};
+$subscriber->safe_psql('postgres', q{BEGIN; SELECT FROM orders WHERE id = 'c' FOR UPDATE; PREPARE TRANSACTION 'held'});
+$node->safe_psql('postgres', q{BEGIN; SELECT docstore.upsert('orders', 'a', '{"n": 1}', -1); SELECT docstore.upsert('orders', 'c', '{"n": 2}', -1); COMMIT});
+$subscriber->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted)}) or die 'nobody waits';
+$subscriber->safe_psql('postgres', "UPDATE orders_history SET transaction_id = pg_current_xact_id() WHERE (id, version) IN $row");
+$subscriber->safe_psql('postgres', q{COMMIT PREPARED 'held'});
+catch_up();
+is($subscriber->safe_psql('postgres', $disorder), 0, 'logical with the history: in order, where a newer transaction has written before');
+is($subscriber->safe_psql('postgres', q{SELECT count(DISTINCT transaction_id), count(*) FROM (SELECT transaction_id FROM orders_history WHERE id = 'c' ORDER BY version DESC LIMIT 2) h}),
+	'1|2', 'logical with the history: by the id of that one');
+# ids of another generation say nothing
+$subscriber->safe_psql('postgres', q{UPDATE orders_history SET generation = 1, transaction_id = '9000000000000000000' WHERE id = 'c'});
+$node->safe_psql('postgres', q{SELECT docstore.upsert('orders', 'c', '{"n": 2}', -1)});
+catch_up();
+is($subscriber->safe_psql('postgres', "SELECT generation > 1, transaction_id < '9000000000000000000' FROM orders_history WHERE (id, version) IN $row"), 't|t',
+	'logical with the history: ids of another generation are left alone');
 # and once it is this server that writes, in the same order
 $subscriber->safe_psql('postgres', q{
 	DROP SUBSCRIPTION orders;
