@@ -150,7 +150,7 @@ has_insert_triggers(Relation rel)
 		const Trigger *trigger = &rel->trigdesc->triggers[i];
 
 		if (TRIGGER_FOR_INSERT(trigger->tgtype) && trigger->tgenabled != TRIGGER_DISABLED &&
-			!ds_internal_is(trigger->tgfoid, "replicate_change") && !ds_internal_is(trigger->tgfoid, DS_NOTIFY_CHANGES))
+			!ds_internal_is(trigger->tgfoid, DS_REPLICATE_CHANGE) && !ds_internal_is(trigger->tgfoid, DS_NOTIFY_CHANGES))
 			return true;
 	}
 	return false;

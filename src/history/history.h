@@ -40,6 +40,9 @@
 #define DS_TRACK_ROW		"track_row"
 #define DS_TRACK_TRUNCATE	"track_truncate"
 
+/* That of the trigger of a history that gives what logical replication brings its place. */
+#define DS_REPLICATE_CHANGE	"replicate_change"
+
 /* That of the trigger of a history that says that changes are to be notified of. */
 #define DS_NOTIFY_CHANGES	"notify_changes"
 

@@ -182,6 +182,16 @@ compression_clause(Oid relid, AttrNumber data)
 	return CompressionMethodIsValid(method) ? psprintf(" COMPRESSION %s", GetCompressionMethodName(method)) : "";
 }
 
+/* Make the trigger of a history that gives what logical replication brings its place. */
+static void
+create_replicate_trigger(const char *history)
+{
+	ds_plan_execute_utility(psprintf(
+		"CREATE TRIGGER " REPLICATE " BEFORE INSERT OR UPDATE ON %s FOR EACH ROW "
+		"EXECUTE FUNCTION %s." DS_REPLICATE_CHANGE "()", history, ds_internal_schema_name()));
+	ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE REPLICA TRIGGER " REPLICATE, history));
+}
+
 /*
  * Columns of a fixed length come first: rows are shorter, and their values are
  * found sooner.
@@ -206,10 +216,7 @@ create_table(const char *history, const DsCollection *collection, const FormData
 		collate_clause(collection->relid), compression_clause(collection->relid, collection->data)));
 	ds_plan_execute_utility(psprintf(
 		"CREATE INDEX ON %s (generation, transaction_id, change_position)", history));
-	ds_plan_execute_utility(psprintf(
-		"CREATE TRIGGER " REPLICATE " BEFORE INSERT OR UPDATE ON %s FOR EACH ROW "
-		"EXECUTE FUNCTION %s.replicate_change()", history, ds_internal_schema_name()));
-	ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE REPLICA TRIGGER " REPLICATE, history));
+	create_replicate_trigger(history);
 	if (relation->relrowsecurity)
 		ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE ROW LEVEL SECURITY", history));
 	if (relation->relowner != GetUserId())
@@ -315,6 +322,48 @@ show_state(char state)
 	}
 }
 
+static char *
+describe_missing(Oid relid, const char *function)
+{
+	return psprintf("the trigger of %s that calls %s() is missing", ds_name_of(relid), function);
+}
+
+static char *
+describe_state(Oid relid, const DsTrackTrigger *trigger)
+{
+	return psprintf("trigger %s of %s %s", NameStr(trigger->name), ds_name_of(relid), show_state(trigger->state));
+}
+
+static bool
+fires_for_replicas(const DsTrackTrigger *trigger)
+{
+	return trigger->state == TRIGGER_FIRES_ON_REPLICA || trigger->state == TRIGGER_FIRES_ALWAYS;
+}
+
+/* What is wrong with the trigger of a history, or NULL. */
+static char *
+find_history_fault(Oid history)
+{
+	DsTrackTrigger trigger;
+
+	if (!ds_history_trigger(history, DS_REPLICATE_CHANGE, &trigger))
+		return describe_missing(history, DS_REPLICATE_CHANGE);
+	return fires_for_replicas(&trigger) ? NULL : describe_state(history, &trigger);
+}
+
+/* See to it that a history has its trigger, which a restore of the data alone and DROP EXTENSION take from it. */
+static void
+repair_history(Oid history)
+{
+	DsTrackTrigger trigger;
+
+	if (!ds_history_trigger(history, DS_REPLICATE_CHANGE, &trigger))
+		create_replicate_trigger(ds_name_of(history));
+	else if (!fires_for_replicas(&trigger))
+		ds_plan_execute_utility(psprintf("ALTER TABLE %s ENABLE REPLICA TRIGGER %s", ds_name_of(history),
+										 quote_identifier(NameStr(trigger.name))));
+}
+
 /* What is wrong with a trigger of one table, or NULL. */
 static char *
 find_fault(Oid relid, const char *function)
@@ -322,9 +371,9 @@ find_fault(Oid relid, const char *function)
 	DsTrackTrigger trigger;
 
 	if (!ds_history_trigger(relid, function, &trigger))
-		return psprintf("the trigger of %s that calls %s() is missing", ds_name_of(relid), function);
+		return describe_missing(relid, function);
 	if (trigger.state != TRIGGER_FIRES_ALWAYS)
-		return psprintf("trigger %s of %s %s", NameStr(trigger.name), ds_name_of(relid), show_state(trigger.state));
+		return describe_state(relid, &trigger);
 	if (trigger.is_altered)
 		return psprintf("trigger %s of %s does not fire for the commands that docstore.track() made it for",
 						NameStr(trigger.name), ds_name_of(relid));
@@ -340,6 +389,8 @@ find_trigger_fault(Oid relid)
 
 	if (fault == NULL)
 		fault = find_fault(relid, DS_TRACK_TRUNCATE);
+	if (fault == NULL)
+		fault = find_history_fault(ds_history_of(relid));
 	if (fault != NULL || get_rel_relkind(relid) != RELKIND_PARTITIONED_TABLE)
 		return fault;
 	foreach(cell, find_all_inheritors(relid, NoLock, NULL))
@@ -398,7 +449,8 @@ drop_left_over(Oid relid)
  * be cut, 42P07 when it is another table's.
  * Locks: SHARE ROW EXCLUSIVE on the collection and its partitions, as CREATE
  * TRIGGER; ROW EXCLUSIVE, and rows, where the triggers are there and max_rows
- * was given; with notify, SHARE ROW EXCLUSIVE on the history.
+ * was given; with notify, or when its trigger is repaired, SHARE ROW EXCLUSIVE on the
+ * history.
  */
 Oid
 ds_track_make(Oid relid, int64 max_rows, bool notify)
@@ -423,6 +475,7 @@ ds_track_make(Oid relid, int64 max_rows, bool notify)
 		if (!OidIsValid(history))
 			history = find_or_create(&collection, &is_new);
 		make_triggers(relid, history);
+		repair_history(history);
 	}
 	if (notify)
 		ds_notify_make_trigger(history);

@@ -215,6 +215,16 @@ SELECT fault FROM docstore.tracked;
 DROP TRIGGER docstore_track_truncate ON orders;
 SELECT fault FROM docstore.tracked;
 SELECT docstore.track('orders', 0);
+-- that of the history, as a restore of the data alone leaves it, and DROP EXTENSION
+ALTER TABLE orders_history ENABLE TRIGGER ALL;
+SELECT fault FROM docstore.tracked;
+SELECT docstore.track('orders', 0);
+SELECT fault FROM docstore.tracked;
+DROP TRIGGER docstore_replicate_change ON orders_history;
+SELECT fault FROM docstore.tracked;
+SELECT docstore.track('orders');
+SELECT fault FROM docstore.tracked;
+SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'orders_history'::regclass;
 ALTER TRIGGER docstore_track ON orders RENAME TO own_name;
 ALTER TRIGGER docstore_track_truncate ON orders RENAME TO other_name;
 SELECT name, fault FROM docstore.tracked;
