@@ -13,11 +13,23 @@
 #include "funcapi.h"
 #include "history/history.h"
 #include "history/read_changes.h"
+#include "log/log.h"
 #include "table/collection.h"
 #include "utils/builtins.h"
 
 PG_FUNCTION_INFO_V1(ds_read_changes);
 PG_FUNCTION_INFO_V1(ds_end_of_changes);
+
+/* Raise 42809 for a log, whose events are read by other functions. */
+static void
+require_no_log(Oid relid)
+{
+	if (ds_log_is(relid))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+				 errmsg("\"%s\" is a log, and not a collection", ds_name_of(relid)),
+				 errhint("Use docstore.read_log() and docstore.log_end() to read its events.")));
+}
 
 /* Lock a collection as its readers do, and its history. */
 static void
@@ -25,6 +37,7 @@ open_history(Oid relid, DsCollection *history)
 {
 	DsCollection collection;
 
+	require_no_log(relid);
 	ds_collection_open(relid, AccessShareLock, DS_ONLY_ITEM, &collection);
 	ds_history_open(relid, ds_history_find(relid), AccessShareLock, history);
 }

@@ -365,6 +365,11 @@ ds_create_consumers(PG_FUNCTION_ARGS)
 	ds_call_require_writable("docstore.create_consumers()");
 	ds_argument_require(PG_ARGISNULL(0), "collection");
 	require_owner(relid);
+	if (ds_log_is(relid))
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+				 errmsg("\"%s\" is a log, and not a collection", ds_name_of(relid)),
+				 errhint("docstore.create_log() has made the table for its consumers.")));
 	ds_collection_open(relid, AccessShareLock, DS_ONLY_ITEM, &collection);
 	ds_history_open(relid, ds_history_find(relid), AccessShareLock, &history);
 	require_short(relid);

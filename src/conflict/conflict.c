@@ -129,6 +129,7 @@ enum
 	LOAD_ITEMS,
 	LOAD_ROW,
 	LOOK_BEHIND,
+	NAME_BASE,
 	SHOW_COLLISIONS,
 	DECIDE_AGAIN,
 	GO_ON,
@@ -141,6 +142,7 @@ static const char *const advice[] = {
 	[LOAD_ITEMS] = "Load the listed items again, apply the change to them, and save again.",
 	[LOAD_ROW] = "Load the row again, apply the change to it, and save again.",
 	[LOOK_BEHIND] = "What is missing may be there all the same, hidden from you by row security.",
+	[NAME_BASE] = "A merge was not told what its edit began with: pass that as base, or have docstore.track() record it.",
 	[SHOW_COLLISIONS] = "Two edits collide at the paths listed. docstore.preview_merge() shows what each of them has there.",
 	[DECIDE_AGAIN] = "A document does not contain what if_contains asks for. Load it again and decide again.",
 	[GO_ON] = "The consumer has come further than this cursor. Load its cursor again and go on from there, or delete its document to begin again.",
@@ -169,6 +171,8 @@ choose_advice(const DsViolation *violation)
 		return 1U << GO_ON;
 	if (violation->kind == DS_KIND_ROW)
 		return 1U << LOAD_ROW;
+	if (violation->reason == DS_STALE && violation->details != NULL)
+		return 1U << LOAD_ITEMS | 1U << NAME_BASE;
 	if (violation->reason == DS_MISSING && check_enable_rls(violation->relid, InvalidOid, true) == RLS_ENABLED)
 		return 1U << LOAD_ITEMS | 1U << LOOK_BEHIND;
 	return 1U << LOAD_ITEMS;

@@ -165,6 +165,8 @@ SELECT name, options ->> 'consumers_of' AS consumers_of FROM docstore.collection
 -- a log has such a table from the beginning
 SELECT docstore.create_log('ledger');
 CALL pg_temp.try($$ SELECT docstore.create_consumers('ledger') $$);
+CALL pg_temp.try($$ SELECT * FROM docstore.read_changes('ledger') $$);
+CALL pg_temp.try($$ SELECT docstore.changes_end('ledger') $$);
 CALL pg_temp.try($$ SELECT docstore.create_consumers(NULL) $$);
 CALL pg_temp.try($$ SELECT docstore.consumers('orders_history') $$);
 SELECT docstore.create_collection(repeat('x', 54));
