@@ -93,6 +93,7 @@ SELECT id, version, op FROM docstore.read_changes('lines', :'none', each => 'doc
 -- cursors that are none, of another history, of what is not there, and beyond what can be read
 CALL pg_temp.try($$ SELECT * FROM docstore.read_changes('orders', 'x') $$);
 CALL pg_temp.try($$ SELECT * FROM docstore.read_changes('orders', until => '1-2') $$);
+CALL pg_temp.try($$ SELECT * FROM docstore.read_changes('orders', '0-0-00') $$);
 CALL pg_temp.try($$ SELECT * FROM docstore.read_changes('orders', '1-1-2') $$);
 CALL pg_temp.try(format($$ SELECT * FROM docstore.read_changes('orders', %L) $$, regexp_replace(docstore.changes_end('orders'), '[0-9]+$', '99999')));
 CALL pg_temp.try(format($$ SELECT * FROM docstore.read_changes('orders', until => %L) $$, regexp_replace(docstore.changes_end('orders'), '[0-9]+$', '99999')));

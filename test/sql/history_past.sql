@@ -92,6 +92,12 @@ SELECT docstore.revert('shops', 'f', (SELECT max(version) - 1 FROM docstore.hist
 SELECT data FROM docstore.load('shops', 'f');
 ROLLBACK;
 SELECT count(*) FROM docstore.history('shops', 'f');
+-- and what this very statement has
+BEGIN;
+SELECT docstore.revert('shops', 'd', two - 1, two) - two AS after
+FROM (SELECT docstore.upsert('shops', 'd', '{"seats": 8}', one) AS two FROM (SELECT docstore.upsert('shops', 'd', '{"seats": 7}', docstore.any_version()) AS one OFFSET 0) AS a OFFSET 0) AS b;
+SELECT data FROM docstore.load('shops', 'd');
+ROLLBACK;
 -- deferred, and unchecked
 BEGIN;
 SET LOCAL docstore.conflicts = 'deferred';
