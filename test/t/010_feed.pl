@@ -332,6 +332,20 @@ $primary->safe_psql('postgres', q{SELECT docstore.erase('ledger', 's1')});
 $primary->wait_for_catchup('ledger');
 is(poll($remote, $subscriber, 5), 0, 'subscriber: what was erased does not come again');
 is($subscriber->safe_psql('postgres', q{SELECT count(*) FROM docstore.read_stream('ledger', 's1') WHERE data <> '{}'}), '0', 'subscriber: but is blank');
+# What is applied had its transaction id before the event that is before it in its stream: it gets that one's. So it is when another transaction,
+# which is newer, has stored an event while the transaction that is applied waited for the stream.
+$_->safe_psql('postgres', q{SELECT docstore.create_log('single')}) for $primary, $subscriber;
+$primary->safe_psql('postgres', q{SELECT docstore.append('single', 's', '[{"type": "T"}]', 0); ALTER PUBLICATION ledger ADD TABLE single, single_streams});
+$subscriber->safe_psql('postgres', 'ALTER SUBSCRIPTION ledger REFRESH PUBLICATION');
+$subscriber->wait_for_subscription_sync($primary, 'ledger');
+$subscriber->safe_psql('postgres', q{BEGIN; SELECT FROM single_streams FOR UPDATE; PREPARE TRANSACTION 'held'});
+$primary->safe_psql('postgres', q{BEGIN; SELECT docstore.append('single', 'before', '[{"type": "T"}]', 0); SELECT docstore.append('single', 's', '[{"type": "T"}]', 1); COMMIT});
+$subscriber->poll_query_until('postgres', q{SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND NOT granted)}) or die 'nobody waits';
+$subscriber->safe_psql('postgres', 'UPDATE single SET transaction_id = pg_current_xact_id()');
+$subscriber->safe_psql('postgres', q{COMMIT PREPARED 'held'});
+$primary->wait_for_catchup('ledger');
+is($subscriber->safe_psql('postgres', q{SELECT count(*), count(DISTINCT transaction_id) FROM single WHERE stream = 's'}), '2|1',
+	'subscriber: an event of an older transaction comes after the one before it');
 # the subscriber takes over
 $subscriber->safe_psql('postgres', 'DROP SUBSCRIPTION ledger');
 $subscriber->safe_psql('postgres', q{SELECT setval(pg_get_serial_sequence('ledger', 'log_position'), (SELECT max(log_position) FROM ledger))});
