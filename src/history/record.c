@@ -18,7 +18,8 @@
  * What is overwritten must be in history.  If it is not, it is recorded first:
  * it was there before the collection was tracked, or while it was not; or a
  * trigger writes the document again before the first write has come here.  Then
- * that one finds what it would record, of its own transaction, and is done.
+ * that one finds what it would record, of its own transaction, and is done.  A
+ * row that nobody has written again is the document, and must be the latest.
  *
  * A write that changes the data and leaves the version would have no place in
  * history, and is refused.  One that changes neither leaves no row.
@@ -26,9 +27,12 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
+#include "access/tableam.h"
 #include "access/xact.h"
 #include "base/errors.h"
 #include "catalog/pg_type.h"
+#include "executor/tuptable.h"
 #include "history/notify_changes.h"
 #include "history/record.h"
 #include "table/collection.h"
@@ -36,6 +40,8 @@
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
+#include "utils/rel.h"
+#include "utils/snapmgr.h"
 #include "utils/timestamp.h"
 
 /*
@@ -265,13 +271,30 @@ add(DsRecorder *recorder, Past *past, DsChangeRow *change)
 	};
 }
 
-/* Add a row unless this transaction has done so; 23505 when there is no place for it. */
+/* Whether a row that this transaction has written is what the document is, and not written again since. */
+static bool
+is_current(const DsTracked *tracked, HeapTuple row)
+{
+	Relation	table = table_open(tracked->relid, NoLock);
+	TupleTableSlot *slot = table_slot_create(table, NULL);
+	bool		result = table_tuple_fetch_row_version(table, &row->t_self, SnapshotSelf, slot);
+
+	ExecDropSingleTupleTableSlot(slot);
+	table_close(table, NoLock);
+	return result;
+}
+
+/*
+ * Add a row, of what was written as new, if anything, unless this transaction has
+ * done so; 23505 when there is no place for it.
+ */
 static void
-add_once(DsRecorder *recorder, Past *past, DsChangeRow *change)
+add_once(DsRecorder *recorder, Past *past, DsChangeRow *change, HeapTuple new)
 {
 	if (!past->is_there || past->latest.version < change->version)
 		add(recorder, past, change);
-	else if (!ds_changes_has_own(&recorder->changes, change))
+	else if (!ds_changes_has_own(&recorder->changes, change) ||
+			 (new != NULL && is_current(&recorder->tracked, new)))
 		refuse_version(&recorder->tracked, change->id, change->version);
 }
 
@@ -313,7 +336,7 @@ add_deletion(DsRecorder *recorder, Past *past, Datum id, int64 deleted, bool is_
 		.is_by_caller = is_by_caller,
 	};
 
-	add_once(recorder, past, &change);
+	add_once(recorder, past, &change, NULL);
 }
 
 /*
@@ -350,7 +373,7 @@ record_created(DsRecorder *recorder, HeapTuple new)
 		add_deletion(recorder, &past, change.id, past.latest.version, false);
 	set_data(&change, tracked, new);
 	change.recorded_at = GetCurrentTimestamp();
-	add_once(recorder, &past, &change);
+	add_once(recorder, &past, &change, new);
 }
 
 /* See to it that history has what is overwritten. */
@@ -400,7 +423,7 @@ record_updated(DsRecorder *recorder, HeapTuple old, HeapTuple new)
 	record_old(recorder, change.id, old, &past);
 	set_data(&change, tracked, new);
 	change.recorded_at = GetCurrentTimestamp();
-	add_once(recorder, &past, &change);
+	add_once(recorder, &past, &change, new);
 }
 
 static bool

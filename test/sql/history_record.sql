@@ -166,6 +166,18 @@ CREATE TRIGGER a_back AFTER DELETE ON orders FOR EACH ROW EXECUTE FUNCTION back(
 DELETE FROM orders WHERE id = 'u';
 DROP TRIGGER a_back ON orders;
 SELECT id, version, op, data FROM pg_temp.look();
+-- the version that this very transaction has recorded already, with the same data, is used up, too
+BEGIN;
+INSERT INTO orders (id, version, data) VALUES ('twice', 1, '{}');
+DELETE FROM orders WHERE id = 'twice';
+SAVEPOINT s;
+INSERT INTO orders (id, version, data) VALUES ('twice', 1, '{}');
+ROLLBACK TO s;
+INSERT INTO orders (id, version, data) VALUES ('twice', 3, '{}');
+UPDATE orders SET version = 4, data = '{"n": 1}' WHERE id = 'twice';
+UPDATE orders SET version = 5, data = '{"n": 2}' WHERE id = 'twice';
+UPDATE orders SET version = 4, data = '{"n": 1}' WHERE id = 'twice';
+ROLLBACK;
 
 -- TRUNCATE deletes each document, and the versions are used up
 SELECT count(*) FROM orders;
