@@ -199,8 +199,11 @@ find(DsRequest *request)
 static void
 keep_waiting(void)
 {
+	char		nothing = 0;	/* a record has some data */
+
 	(void) GetTopTransactionId();
 	XLogBeginInsert();
+	XLogRegisterData(&nothing, sizeof(nothing));
 	(void) XLogInsert(RM_XLOG_ID, XLOG_NOOP);
 }
 

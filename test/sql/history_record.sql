@@ -107,7 +107,7 @@ RESET ROLE;
 SET docstore.actor = '';
 SET docstore.context = '"why"';
 SELECT docstore.upsert('orders', 'w', '{}', -1);
-SELECT * FROM pg_temp.look();
+SELECT id, version, op, data, CASE actor WHEN session_user THEN 'session_user' ELSE actor END AS actor, context FROM pg_temp.look();
 SET docstore.context = '{not json';
 CALL pg_temp.try($$ SELECT docstore.upsert('orders', 'w', '{}', -1) $$);
 CALL pg_temp.try($$ UPDATE orders SET version = version + 1 WHERE id = 'w' $$);
