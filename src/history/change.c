@@ -34,6 +34,7 @@
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 #include "utils/xid8.h"
 
 /* Open a history that is locked. */
