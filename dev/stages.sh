@@ -138,7 +138,9 @@ stage_demo() {
 	check "the demo ends well" run_demo "$output"
 	check "no update was lost" grep -q '^no update was lost' "$output"
 	check "the second transfer is refused for both scopes" grep -q '^ *DETAIL: .*"total": 2,.*"source": "ann".*"source": "ben"' "$output"
-	check "its last words: one lamp was sold" grep -q '^one lamp was there, and one was sold' <(tail -n 1 "$output")
+	check "one lamp was sold" grep -q '^one lamp was there, and one was sold' "$output"
+	check "both changes are there" grep -q '^both changes are there' "$output"
+	check "its last words: what was deleted is back" grep -q '^it is back, as it was' <(tail -n 1 "$output")
 	check "it writes no colours to a file" not grep -q $'\e' "$output"
 	check "it leaves nothing behind" nothing_left
 	check "the demo with --keep ends well" run_demo "$output" --keep
