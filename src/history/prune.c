@@ -51,11 +51,11 @@ enum
 /* The rows of the document of h. */
 #define OF_SAME "n.id OPERATOR(pg_catalog.=) h.id"
 
-/* The table as statements name it: partitions are parts of it, children by inheritance are not. */
+/* The table as statements name it: it has no partitions, and children by inheritance are no part of it. */
 static char *
 source(const DsCollection *history, const char *alias)
 {
-	return psprintf("%s%s AS %s", history->partitioned ? "" : "ONLY ", ds_name_of(history->relid), alias);
+	return psprintf("ONLY %s AS %s", ds_name_of(history->relid), alias);
 }
 
 static void
