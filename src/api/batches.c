@@ -19,6 +19,7 @@
 #include "json/json.h"
 #include "miscadmin.h"
 #include "storage/shmem.h"
+#include "table/distributed.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -188,6 +189,7 @@ run_request(Datum request_id, Jsonb *changes, Rows *result)
 		answer_again(&request, changes, result);
 		return;
 	}
+	ds_distributed_note_request(ds_request_id(&request));
 
 	result->keep = true;
 	ds_result_begin(&result->kept);

@@ -17,6 +17,7 @@
 #include "log/log.h"
 #include "miscadmin.h"
 #include "table/create_collection.h"
+#include "table/distributed.h"
 #include "table/id.h"
 #include "table/name.h"
 #include "utils/acl.h"
@@ -58,6 +59,7 @@ ds_create_collection(PG_FUNCTION_ARGS)
 {
 	const DsIdType *id_type;
 	RangeVar   *name;
+	Oid			relid;
 
 	ds_call_require_writable("docstore.create_collection()");
 	ds_argument_require(PG_ARGISNULL(0), "name");
@@ -65,7 +67,10 @@ ds_create_collection(PG_FUNCTION_ARGS)
 	name = ds_name_read_new(text_to_cstring(PG_GETARG_TEXT_PP(0)), NAMEDATALEN - 1);
 	id_type = require_id_type(PG_GETARG_OID(1));
 
-	PG_RETURN_OID(ds_collection_create(RangeVarGetCreationNamespace(name), name->relname, id_type));
+	relid = ds_collection_create(RangeVarGetCreationNamespace(name), name->relname, id_type);
+	ds_distributed_note_local("collection", relid,
+							  "To have it where its schema is, make it in another schema, and then call ALTER TABLE ... SET SCHEMA.");
+	PG_RETURN_OID(relid);
 }
 
 /*
@@ -80,13 +85,16 @@ Datum
 ds_create_log(PG_FUNCTION_ARGS)
 {
 	RangeVar   *name;
+	Oid			relid;
 
 	ds_call_require_writable("docstore.create_log()");
 	ds_argument_require(PG_ARGISNULL(0), "name");
 	ds_argument_require(PG_ARGISNULL(1), "notify");
 	name = ds_log_read_new_name(text_to_cstring(PG_GETARG_TEXT_PP(0)));
 
-	PG_RETURN_OID(ds_log_create(name, PG_GETARG_BOOL(1)));
+	relid = ds_log_create(name, PG_GETARG_BOOL(1));
+	ds_distributed_note_local("log", relid, "Call its functions on this node. It stays here when the schema moves.");
+	PG_RETURN_OID(relid);
 }
 
 /* Privileges come before locks. */

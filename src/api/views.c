@@ -83,8 +83,8 @@ ds_log_tables(PG_FUNCTION_ARGS)
 /*
  * docstore_internal.trigger_fault(relation regclass) RETURNS text
  *
- * What is wrong with docstore's triggers on a log or a guarded table; NULL
- * when nothing is.
+ * What is wrong with docstore's triggers on a log or a guarded table, or that
+ * the log is distributed; NULL when nothing is.
  */
 Datum
 ds_trigger_fault(PG_FUNCTION_ARGS)
@@ -95,7 +95,8 @@ ds_trigger_fault(PG_FUNCTION_ARGS)
 	if (ds_trigger_state(relid, DS_GUARD, "guard_row") != DS_NO_TRIGGER)
 		fault = ds_trigger_guard_fault(relid);
 	if (fault == NULL && ds_log_is(relid))
-		fault = ds_trigger_log_fault(relid);
+		fault = ds_distributed_is(relid) || ds_distributed_is(ds_log_companion_of(relid, DS_LOG_STREAMS))
+			? psprintf("log %s is distributed", ds_name_of(relid)) : ds_trigger_log_fault(relid);
 	if (fault == NULL)
 		PG_RETURN_NULL();
 	PG_RETURN_TEXT_P(cstring_to_text(fault));

@@ -122,26 +122,14 @@ needs_subtransaction(const DsBatch *batch, bool raise)
 	return false;
 }
 
-/* Raise 0A000 when a batch is about a log that is distributed, or a collection that another node writes. */
+/* Raise 0A000 when a batch is about a collection that another node writes. */
 static void
-refuse_distributed(const DsBatch *batch)
+refuse_copies(const DsBatch *batch)
 {
-	const DsLog *last = NULL;
-
 	for (int i = 0; i < batch->target_count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		ds_distributed_refuse_copy(batch->targets[i]->collection);
-	}
-
-	for (int i = 0; i < batch->count; i++)
-	{
-		const DsLog *log = batch->items[i].log;
-
-		CHECK_FOR_INTERRUPTS();
-		if (log != NULL && log != last)
-			ds_distributed_refuse_log(&log->events, &log->streams);
-		last = log;
 	}
 }
 
@@ -256,7 +244,7 @@ ds_batch_run(DsBatch *batch, bool raise)
 	ds_order_targets(batch);
 	if (batch->count == 0)
 		return true;
-	refuse_distributed(batch);
+	refuse_copies(batch);
 
 	written = run_known(batch, raise && !defer);
 	if (written)

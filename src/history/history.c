@@ -34,6 +34,7 @@
 #include "storage/lmgr.h"
 #include "table/catalogue.h"
 #include "table/collection.h"
+#include "table/distributed.h"
 #include "table/kind.h"
 #include "table/tracking.h"
 #include "utils/acl.h"
@@ -426,8 +427,8 @@ refuse_table(Oid relid, Oid history, const char *detail)
 
 /*
  * Lock the history of a table that is locked, and describe it.  Raises 42704
- * when it has none, 42809 when the table that is to have it is not fit for that.
- * As with collections: lock first, look second.
+ * when it has none, 42809 when the table that is to have it is not fit for that,
+ * 0A000 when it is distributed.  As with collections: lock first, look second.
  */
 void
 ds_history_open(Oid relid, Oid history, LOCKMODE lock, DsCollection *described)
@@ -438,6 +439,7 @@ ds_history_open(Oid relid, Oid history, LOCKMODE lock, DsCollection *described)
 		ds_history_refuse_untracked(relid);
 	if (!ds_collection_describe(history, DS_HISTORY, described, &obstacle))
 		refuse_table(relid, history, obstacle);
+	ds_distributed_refuse_history(described);
 }
 
 /*
@@ -524,6 +526,8 @@ ds_history_misfit(Oid relid, Oid history)
 
 	if (obstacle == NULL)
 		obstacle = ds_kind_recognise(history, DS_HISTORY, &described);
+	if (obstacle == NULL && ds_distributed_is(history))
+		obstacle = "It is distributed.";
 	if (obstacle == NULL)
 		obstacle = find_obstacle_now(&described);
 	if (obstacle == NULL && described.id_type != id_type)

@@ -21,6 +21,7 @@
 #include "storage/lmgr.h"
 #include "table/catalogue.h"
 #include "table/collection.h"
+#include "table/distributed.h"
 #include "table/kind.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
@@ -369,7 +370,7 @@ ds_log_refuse_guard(Oid relid, const char *version_column)
  * item is the one that names it, for messages.
  *
  * Raises 42P01 when there is no such table, 42809 with what it lacks when it
- * is no log.  As with collections: lock first, look second.
+ * is no log, 0A000 when it is distributed.  As with collections: lock first, look second.
  */
 void
 ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log)
@@ -386,6 +387,7 @@ ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log)
 	if (!ds_collection_describe(streams, DS_STREAMS, &log->streams, &obstacle))
 		refuse_table(relid, item, psprintf("Its table \"%s\" is not suitable. %s",
 										   ds_name_of(streams), obstacle));
+	ds_distributed_refuse_log(&log->events, &log->streams, item);
 }
 
 /*

@@ -10,7 +10,9 @@
  * phases of Citus.
  *
  * What cannot be had that way is refused here: the order of a log's events is
- * that of one table, and a sequence is the floor only on the node where it was made.
+ * that of one table, as is that of a history, and a sequence is the floor only on
+ * the node where it was made.  What stays on one node, where one could think
+ * that it does not, is said.
  *
  * Such a table is in pg_catalog.pg_dist_partition, which is there only where
  * Citus is.  plain.c takes no table for a plain one that is in it, or that
@@ -21,6 +23,7 @@
 #include "access/genam.h"
 #include "access/htup_details.h"
 #include "access/relation.h"
+#include "base/errors.h"
 #include "catalog/dependency.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_namespace.h"
@@ -50,6 +53,7 @@ typedef struct Catalogue
 static const Catalogue tables = {"pg_dist_partition", "logicalrelid", REGCLASSOID, F_OIDEQ, "logicalrelid", REGCLASSOID};
 static const Catalogue models = {"pg_dist_partition", "logicalrelid", REGCLASSOID, F_OIDEQ, "repmodel", CHAROID};
 static const Catalogue shards = {"pg_dist_shard", "shardid", INT8OID, F_INT8EQ, "logicalrelid", REGCLASSOID};
+static const Catalogue schemas = {"pg_dist_schema", "schemaid", OIDOID, F_OIDEQ, "colocationid", INT4OID};
 static const Catalogue this_node = {"pg_dist_local_group", .value = "groupid", .value_type = INT4OID};
 
 static AttrNumber
@@ -189,14 +193,52 @@ refuse(const char *kind, Oid relid, const char *detail, const char *hint)
 			 errhint("%s", hint)));
 }
 
-/* Raise 0A000 when one of the tables of a log is distributed. */
+/*
+ * Raise 0A000 when one of the tables of a log is distributed; item is the one
+ * that names it, for messages.  Its rows are not where they were, and Citus
+ * gives no table with an identity back.
+ */
 void
-ds_distributed_refuse_log(const DsCollection *events, const DsCollection *streams)
+ds_distributed_refuse_log(const DsCollection *events, const DsCollection *streams, int item)
 {
 	if (events->distributed || streams->distributed)
-		refuse("log", events->relid,
-			   "The events of a log have one order only in a table that is on one node.",
-			   "Undistribute its tables with undistribute_table() of Citus.");
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("%slog \"%s\" is distributed", ds_error_item_prefix(item), ds_name_of(events->relid)),
+				 errdetail("The events of a log have one order only in a table that is on one node."),
+				 errhint("Make another log with docstore.create_log(), and copy the rows of its tables.")));
+}
+
+/* Raise 0A000 for a history that is distributed: its rows are not where they are looked for and put. */
+void
+ds_distributed_refuse_history(const DsCollection *history)
+{
+	if (history->distributed)
+		refuse("history", history->relid,
+			   "The changes of a collection have one order only in a table that is on one node.",
+			   "Call docstore.untrack(), rename the table, and begin another history with docstore.track().");
+}
+
+/* Say that a table was made on one node, where its schema is distributed: Citus takes only those that CREATE TABLE makes. */
+void
+ds_distributed_note_local(const char *kind, Oid relid, const char *hint)
+{
+	Datum		colocation;
+
+	if (look_up(&schemas, ObjectIdGetDatum(get_rel_namespace(relid)), &colocation))
+		ereport(NOTICE,
+				(errmsg("%s \"%s\" is on this node only, although its schema is distributed", kind, ds_name_of(relid)),
+				 errhint("%s", hint)));
+}
+
+/* Say that a request is not remembered by the other nodes, where clients may send a retry. */
+void
+ds_distributed_note_request(const char *id)
+{
+	if (!is_coordinator())
+		ereport(NOTICE,
+				(errmsg("request %s is remembered by this node only", id),
+				 errhint("Send a retry to the same node, or all requests to the coordinator.")));
 }
 
 /* Raise 0A000 for a shard, whose rows are a part of a table's, under a name that is for the engine only. */

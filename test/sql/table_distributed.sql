@@ -4,7 +4,8 @@
 \i :prepare
 
 SET docstore.engine = 'auto';
-SELECT docstore.create_collection('d'), docstore.create_collection('local'), docstore.create_log('l'), docstore.create_log('far');
+SELECT docstore.create_collection('d'), docstore.create_collection('local'), docstore.create_log('l'), docstore.create_log('far'), docstore.create_collection('tracked');
+SELECT docstore.track('tracked'), docstore.upsert('tracked', 'a', '{}');
 CREATE TABLE bare (id bigint PRIMARY KEY, version bigint NOT NULL, data jsonb);
 
 -- The catalogue is there until the end of the transaction.
@@ -38,14 +39,39 @@ SELECT count(*) > 0 AS one_by_one, count(*) FILTER (WHERE ident LIKE '%unnest%' 
 FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE '% public.d %';
 SELECT count(*) AS of_local FROM pg_backend_memory_contexts WHERE name = 'CachedPlanSource' AND ident LIKE '% public.local %' AND ident NOT LIKE '%merge_patch%';
 
--- what is refused: a log, and a guard
+-- what is refused: a log, whose events are not here any more; and a guard
 INSERT INTO pg_dist_partition VALUES ('far');
 CALL pg_temp.try($$ SELECT docstore.save('[{"op": "append", "log": "far", "stream": "s", "events": [{"type": "T"}]}, {"op": "upsert", "collection": "d", "id": "q", "data": {}}]') $$);
+CALL pg_temp.try($$ SELECT * FROM docstore.read_log('far') $$);
+CALL pg_temp.try($$ SELECT docstore.mark('far') $$);
+CALL pg_temp.try($$ SELECT docstore.log_end('far') $$);
+CALL pg_temp.try($$ SELECT docstore.repair_log('far') $$);
+SELECT options ->> 'fault' AS fault FROM docstore.logs WHERE name = 'public.far';
 CALL pg_temp.try($$ SELECT docstore.guard('d') $$);
 SET LOCAL citus.enable_unsafe_triggers = on;
 SELECT docstore.guard('local');
 INSERT INTO pg_dist_partition VALUES ('local');
 CALL pg_temp.try($$ TRUNCATE local $$);
+
+-- a history, whose rows would be put where nobody finds them, so that nothing is written, either
+INSERT INTO pg_dist_partition VALUES ('tracked_history');
+CALL pg_temp.try($$ SELECT docstore.upsert('tracked', 'a', '{}', 1) $$);
+CALL pg_temp.try($$ SELECT * FROM docstore.history('tracked', 'a') $$);
+CALL pg_temp.try($$ SELECT * FROM docstore.read_changes('tracked') $$);
+SELECT fault FROM docstore.tracked;
+SELECT docstore.untrack('tracked');
+ALTER TABLE tracked_history RENAME TO tracked_before;
+SELECT docstore.track('tracked'), docstore.upsert('tracked', 'a', '{}', 1);
+
+-- what stays here says so
+SET LOCAL allow_system_table_mods = on;
+CREATE TABLE pg_catalog.pg_dist_schema (schemaid oid NOT NULL, colocationid integer NOT NULL);
+RESET allow_system_table_mods;
+CREATE SCHEMA tenant; CREATE SCHEMA other;
+INSERT INTO pg_dist_schema VALUES ('tenant'::regnamespace, 1);
+SET LOCAL client_min_messages = notice;
+SELECT docstore.create_collection('tenant.docs'), docstore.create_log('tenant.log'), docstore.create_collection('other.docs');
+SET LOCAL client_min_messages = warning;
 
 -- a floor is made here, on the coordinator, also where it comes late
 SELECT version FROM docstore.save('[{"op": "delete", "collection": "bare", "id": "7", "expected": 2}]');
@@ -98,4 +124,4 @@ CALL pg_temp.try($$ SELECT docstore_internal.use_up('d', 9000000000000000000) $$
 RESET ROLE;
 SELECT docstore_internal.next_version('d', 0);
 DROP OWNED BY floor_reader, floor_writer; DROP ROLE floor_reader, floor_writer;
-DROP TABLE d_7, d, local, bare, l, l_streams, l_consumers, far, far_streams, far_consumers;
+DROP TABLE d_7, d, local, bare, tracked, tracked_history, l, l_streams, l_consumers, far, far_streams, far_consumers;

@@ -61,9 +61,13 @@ like(says(q{SELECT docstore.append('log', 's', '[{"type": "t"}]')}), qr/^0A000: 
 like(says(q{SELECT docstore.append('far_heads', 's', '[{"type": "t"}]')}), qr/^0A000: log "public.far_heads" is distributed$/, 'appends to a log of whose tables one is');
 like(says(qq{SELECT docstore.$_}), qr/^0A000: log "public.log" is distributed$/, $_)
   for q{create_stream('log', 'new')}, q{set_properties('log', 's', '{}', 1)}, q{close_stream('log', 's', 2)};
-like(says(q{SELECT * FROM docstore.save('[{"op": "assert", "log": "log", "scope": {"source": "s", "expected": 9}}]')}), qr/^0A000: log/, 'scopes');
+like(says(q{SELECT * FROM docstore.save('[{"op": "assert", "log": "log", "scope": {"source": "s", "expected": 9}}]')}), qr/^0A000: item 1: log/, 'scopes');
+like(says(qq{SELECT docstore.$_}), qr/^0A000: log "public.log" is distributed$/, $_)
+  for q{mark('log')}, q{log_end('log')}, q{stream('log', 's')}, q{commit_cursor('log', 'c', '1-1-1', 0)};
+like(says(qq{SELECT * FROM docstore.$_}), qr/^0A000: log "public.log" is distributed$/, $_)
+  for q{read_log('log')}, q{read_stream('log', 's')}, q{read_scope('log', '{"source": "s"}')}, q{consumers('log')};
 is(says(q{SELECT count(*) FROM log}), '2', 'nothing was written');
-like(says(q{SELECT * FROM docstore.save('[{"op": "upsert", "collection": "near", "id": "y", "data": {}}, {"op": "append", "log": "log", "stream": "s", "events": [{"type": "t"}]}]')}), qr/^0A000: log/, 'a batch with a log');
+like(says(q{SELECT * FROM docstore.save('[{"op": "upsert", "collection": "near", "id": "y", "data": {}}, {"op": "append", "log": "log", "stream": "s", "events": [{"type": "t"}]}]')}), qr/^0A000: item 2: log/, 'a batch with a log');
 is(says(q{SELECT count(*) FROM near}), '1', 'nor elsewhere');
 
 # floors are made also after a table was distributed
@@ -78,9 +82,15 @@ like(says(q{SELECT docstore.delete('by_hand', 'a', 3)}), qr/^0A000: the floor of
 like(says(q{SELECT docstore.upsert_many('by_hand', '{b,c}', '{"{}","{}"}', NULL)}), qr/^0A000: the floor/, 'creates');
 like(says(q{SELECT docstore_internal.next_version('by_hand', 0)}), qr/^0A000: the floor/, 'and nobody asks in circles');
 is(says(q{SELECT docstore.upsert('by_hand', 'a', '{}', 3)}), '4', 'a change');
+is(says(q{SELECT version FROM docstore.save('[]', '00000000-0000-0000-0000-000000000001')}), '', 'a request');
+like($session->{stderr}, qr/NOTICE:  00000: request 00000000-0000-0000-0000-000000000001 is remembered by this node only$/m, 'is the own of this node');
+is(says(q{SELECT version FROM docstore.save('[]', '00000000-0000-0000-0000-000000000001')}), '', 'and when it is sent again');
+unlike($session->{stderr}, qr/NOTICE/, 'it was found');
 is(says(q{SELECT id, version FROM by_hand}), 'a|4', 'all that was written');
 $node->safe_psql('postgres', q{UPDATE pg_catalog.pg_dist_local_group SET groupid = 0; UPDATE pg_class SET relname = relname WHERE relname = 'by_hand'});
 is(says(q{SELECT docstore.delete('by_hand', 'a', 4)}), '4', 'a delete on the coordinator');
+is(says(q{SELECT version FROM docstore.save('[]', '00000000-0000-0000-0000-000000000002')}), '', 'a request there');
+unlike($session->{stderr}, qr/NOTICE/, 'says nothing');
 
 like(says(q{SELECT docstore.guard('docs')}), qr/^0A000: table "public.docs" is distributed$/, 'guard()');
 
