@@ -152,6 +152,17 @@ write_words(FILE *out, int count)
 		fprintf(out, "%s%s", i > 0 ? " " : "", words[random_below(lengthof(words))]);
 }
 
+/* The CPU clock of the server process of a session. */
+static inline clockid_t
+clock_of(PGconn *conn)
+{
+	clockid_t	clock;
+
+	if (clock_getcpuclockid(PQbackendPID(conn), &clock) != 0)
+		die("the server process is not on this machine");
+	return clock;
+}
+
 static inline double
 nanoseconds(clockid_t clock)
 {
@@ -160,6 +171,27 @@ nanoseconds(clockid_t clock)
 	if (clock_gettime(clock, &now) != 0)
 		die("the server process has no CPU clock");
 	return now.tv_sec * 1e9 + now.tv_nsec;
+}
+
+/*
+ * Open a session that is measured, with a statement whose parameters have these
+ * types, or those that the server finds out.  It has a generic plan, and has
+ * made one large allocation: measure.c says why.
+ */
+static inline PGconn *
+open_measured(const char *conninfo, const char *statement, const char *sql, int count, const Oid *types)
+{
+	PGconn	   *conn = connect_to(conninfo);
+	PGresult   *result;
+
+	pin(PQbackendPID(conn));
+	run(conn, "SET plan_cache_mode = force_generic_plan");
+	run(conn, "SELECT length(repeat('x', 30000000))");
+	result = PQprepare(conn, statement, sql, count, types);
+	if (PQresultStatus(result) != PGRES_COMMAND_OK)
+		die("%s: %s", sql, PQerrorMessage(conn));
+	PQclear(result);
+	return conn;
 }
 
 #endif							/* BENCH_CLIENT_H */

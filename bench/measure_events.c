@@ -133,8 +133,7 @@ open_session(Client *client)
 	PGresult   *result;
 
 	client->conn = connect_to(client->entry->server->conninfo);
-	if (clock_getcpuclockid(PQbackendPID(client->conn), &client->clock) != 0)
-		die("the server process is not on this machine");
+	client->clock = clock_of(client->conn);
 	if (contender->needs != NULL)
 		run(client->conn, "SET search_path = message_store, public");
 	else

@@ -92,19 +92,10 @@ static void
 open_session(int i, const Cell *cell)
 {
 	char	   *sql = text(cell->sql, contenders[i].name);
-	PGresult   *result;
 
 	PQfinish(sessions[i]);
-	sessions[i] = connect_to(conninfo);
-	pin(PQbackendPID(sessions[i]));
-	if (clock_getcpuclockid(PQbackendPID(sessions[i]), &clocks[i]) != 0)
-		die("the server process is not on this machine");
-	run(sessions[i], "SET plan_cache_mode = force_generic_plan");
-	run(sessions[i], "SELECT length(repeat('x', 30000000))");
-	result = PQprepare(sessions[i], STATEMENT, sql, 0, NULL);
-	if (PQresultStatus(result) != PGRES_COMMAND_OK)
-		die("%s: %s", sql, PQerrorMessage(sessions[i]));
-	PQclear(result);
+	sessions[i] = open_measured(conninfo, STATEMENT, sql, 0, NULL);
+	clocks[i] = clock_of(sessions[i]);
 	free(sql);
 }
 

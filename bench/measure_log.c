@@ -45,8 +45,7 @@ open_session(Session *session, const char *conninfo, int number)
 {
 	session->conn = connect_to(conninfo);
 	session->server = number;
-	if (clock_getcpuclockid(PQbackendPID(session->conn), &session->clock) != 0)
-		die("the server process is not on this machine");
+	session->clock = clock_of(session->conn);
 	run(session->conn, "SET client_min_messages = warning");
 	run(session->conn, "SET plan_cache_mode = force_generic_plan");
 	run(session->conn, "CREATE EXTENSION IF NOT EXISTS docstore");

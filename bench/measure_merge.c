@@ -100,19 +100,10 @@ static void
 open_session(int i)
 {
 	char	   *sql = text(contenders[i].sql, contenders[i].name);
-	PGresult   *result;
 
 	PQfinish(sessions[i]);
-	sessions[i] = connect_to(conninfo);
-	pin(PQbackendPID(sessions[i]));
-	if (clock_getcpuclockid(PQbackendPID(sessions[i]), &clocks[i]) != 0)
-		die("the server process is not on this machine");
-	run(sessions[i], "SET plan_cache_mode = force_generic_plan");
-	run(sessions[i], "SELECT length(repeat('x', 30000000))");
-	result = PQprepare(sessions[i], STATEMENT, sql, 4, (Oid[]) {25, 25, 25, 25});
-	if (PQresultStatus(result) != PGRES_COMMAND_OK)
-		die("%s: %s", sql, PQerrorMessage(sessions[i]));
-	PQclear(result);
+	sessions[i] = open_measured(conninfo, STATEMENT, sql, 4, (Oid[]) {25, 25, 25, 25});
+	clocks[i] = clock_of(sessions[i]);
 	free(sql);
 }
 
@@ -194,12 +185,10 @@ static void
 take_values(int i, int number)
 {
 	int			count = values[i].bytes == LONG_DOCUMENT ? 50 : 2000;
-	clockid_t	clock;
+	clockid_t	clock = clock_of(keeper);
 	double		cpu;
 	char	   *sql;
 
-	if (clock_getcpuclockid(PQbackendPID(keeper), &clock) != 0)
-		die("the server process is not on this machine");
 	run(keeper, "DROP TABLE IF EXISTS edits; CREATE TEMP TABLE edits (base jsonb, mine jsonb, theirs jsonb)");
 	run(keeper, "ALTER TABLE edits ALTER base SET STORAGE PLAIN, ALTER mine SET STORAGE PLAIN, ALTER theirs SET STORAGE PLAIN");
 	if (values[i].bytes == LONG_DOCUMENT)
