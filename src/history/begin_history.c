@@ -8,8 +8,8 @@
  *
  * Either nobody can write meanwhile, as the triggers are being made; or they are
  * there, and each document is locked while it is recorded.  One that somebody
- * else has locked is passed over, so that nothing is waited for: who writes it
- * records it.
+ * else has locked, or written meanwhile, is passed over, so that nothing is
+ * waited for: who writes it records it.
  */
 #include "postgres.h"
 
@@ -32,7 +32,7 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-/* Lock the row in a slot, in its latest version; false when somebody else has, or when it is gone. */
+/* Lock the row in a slot; false when somebody else has, or has written it since. */
 static bool
 lock_row(Relation table, Snapshot snapshot, TupleTableSlot *slot)
 {
@@ -40,8 +40,7 @@ lock_row(Relation table, Snapshot snapshot, TupleTableSlot *slot)
 	TM_FailureData failure;
 
 	return table_tuple_lock(table, &place, snapshot, slot, GetCurrentCommandId(true),
-							LockTupleNoKeyExclusive, LockWaitSkip,
-							TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure) == TM_Ok;
+							LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure) == TM_Ok;
 }
 
 /* Record the documents of one table that history has not; returns how many, max_rows at most. */

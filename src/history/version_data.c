@@ -73,8 +73,8 @@ find(const DsCollection *history, Datum id, int64 version)
 }
 
 /*
- * The data of a document at a version, in the current memory context; NULL when
- * history does not have it: it was never recorded, it is erased or pruned, or
+ * The data of a document of a tracked collection at a version, in the current
+ * memory context; NULL when history does not have it: it was never recorded, it is erased or pruned, or
  * at that version the document was not there.  Callers hold the document's row,
  * and are connected to SPI.  Raises 42704 and 42809 as recording does.
  */
@@ -83,8 +83,6 @@ ds_version_data(const DsCollection *collection, Datum id, int64 version)
 {
 	DsCollection history;
 
-	if (!OidIsValid(collection->document.history))
-		return NULL;
 	ds_history_open_to_record(collection->relid, collection->document.history, collection->id_type, &history);
 	return check_enable_rls(collection->relid, InvalidOid, true) == RLS_ENABLED || history.owner != collection->owner
 		? find_as_caller(&history, id, version) : find(&history, id, version);

@@ -136,7 +136,7 @@ ds_merge_order(const DsMergeElements *base, const DsMergeElements *mine,
 	order->places = palloc_extended(mul_size(Max((Size) mine->count + theirs->count, 1), sizeof(DsMergePlaces)),
 									MCXT_ALLOC_HUGE);
 	order->collides = !agrees(&my_side) && my_side.has_moved == their_side.has_moved;
-	by_theirs = !order->collides && their_side.has_moved;
+	by_theirs = their_side.has_moved;
 	leading = by_theirs ? &their_side : &my_side;
 
 	add_single(order, &my_side, 0, &their_side, 0);

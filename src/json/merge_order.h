@@ -13,7 +13,7 @@ typedef struct DsMergeOrder
 {
 	int			count;
 	DsMergePlaces *places;
-	bool		collides;		/* two different reorderings; the order is that of mine then */
+	bool		collides;		/* two different reorderings; the order is that of one of them then */
 } DsMergeOrder;
 
 extern void ds_merge_order(const DsMergeElements *base, const DsMergeElements *mine,

@@ -174,10 +174,24 @@ CALL pg_temp.try(format($$ SELECT docstore.read_log('ledger', %L) $$, :'at'));
 -- where the oldest were deleted, all that is left comes after the cursor
 DELETE FROM ledger WHERE log_position < 3;
 SELECT log_position, stream, version, type FROM docstore.read_log('ledger', :'at', 2);
--- and where all were
+-- and where all were; a place that no transaction has come to yet is still none
 DELETE FROM ledger;
 SELECT count(*) FROM docstore.read_log('ledger', :'at');
+CALL pg_temp.try(format($$ SELECT docstore.read_log('ledger', %L) $$, :'future'));
+SELECT format('%s-1-1', split_part(:'at', '-', 1)::bigint + 4294967296) AS next_generation \gset
+CALL pg_temp.try(format($$ SELECT docstore.read_log('ledger', %L) $$, :'next_generation'));
 ROLLBACK;
+
+-- an event that was stored by other means, at the highest position: what comes after it has a later transaction
+SELECT docstore.create_log('brim');
+SELECT log_position FROM docstore.append('brim', 'a', '[{"type": "First"}]');
+INSERT INTO brim (log_position, generation, transaction_id, type, data) SELECT 9223372036854775807, generation, pg_current_xact_id(), 'Highest', '{}' FROM brim;
+SELECT log_position FROM docstore.append('brim', 'a', '[{"type": "Next"}]', 1);
+CALL pg_temp.settle();
+SELECT cursor AS highest FROM docstore.read_log('brim') WHERE type = 'Highest' \gset
+SELECT log_position, type FROM docstore.read_log('brim', :'highest');
+SELECT log_position, type FROM docstore.read_log('brim', until => :'highest');
+DROP TABLE brim, brim_streams, brim_consumers;
 
 -- privileges and row security are the caller's
 CREATE ROLE reader;

@@ -225,7 +225,20 @@ CREATE POLICY others ON tagged USING (type <> 'T1');
 SET ROLE reader;
 SELECT * FROM pg_temp.looks('{"tags": ["part:7"]}', log => 'tagged');
 RESET ROLE;
+-- How frequent a tag is: of all events, of which few have any; and not one that begins like it. What ANALYZE finds later counts.
+SELECT docstore.create_log('sparse');
+ALTER TABLE sparse SET (autovacuum_enabled = off);
+SELECT count(*) FROM generate_series(0, 199) part, docstore.append_to_log('sparse', (SELECT jsonb_agg(jsonb_build_object('type', 'T',
+	'tags', CASE WHEN n = 1 AND part % 20 = 0 THEN '["x", "xy"]'::jsonb WHEN n < 3 THEN '["xy"]' END)) FROM generate_series(1, 25) n));
+CALL pg_temp.settle();
+ANALYZE sparse;
+SELECT * FROM pg_temp.looks('{"tags": ["x"]}', max_count => NULL, log => 'sparse');
+SELECT looked_at FROM pg_temp.looks('{"tags": ["xy"]}', max_count => NULL, log => 'sparse');
+UPDATE sparse SET tags = '{x}' WHERE tags IS NULL;
+ANALYZE sparse;
+SELECT * FROM pg_temp.looks('{"tags": ["x"]}', log => 'sparse');
 
 DROP OWNED BY reader;
 DROP ROLE reader;
+DROP TABLE sparse, sparse_streams, sparse_consumers;
 DROP TABLE ledger, ledger_streams, ledger_consumers, other, other_streams, other_consumers, big, big_streams, big_consumers, tagged, tagged_streams, tagged_consumers;

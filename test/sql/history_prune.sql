@@ -89,6 +89,27 @@ CALL pg_temp.live('own', 600, 500);
 SELECT docstore.prune_history('shops', '450 days');
 ROLLBACK;
 
+-- What is exactly so old is not older: it stays, and so does the last row that is older; nor was a document deleted before that was deleted just then. What inherits from the history
+-- is no part of it.
+SELECT docstore.create_collection('edges');
+SELECT docstore.track('edges');
+SELECT id, version FROM docstore.save('[{"op": "upsert", "collection": "edges", "id": "a", "data": {}}, {"op": "upsert", "collection": "edges", "id": "gone", "data": {}}]');
+SELECT docstore.upsert('edges', 'a', '{}', 1), docstore.delete('edges', 'gone', 1), docstore.upsert('edges', 'a', '{}', 2);
+SELECT docstore.upsert('edges', 'last', '{}'), docstore.upsert('edges', 'exact', '{}'), docstore.upsert('edges', 'last', '{}', -1), docstore.upsert('edges', 'exact', '{}', -1);
+CREATE TABLE edges_child () INHERITS (edges_history);
+INSERT INTO edges_child SELECT * FROM edges_history;
+CALL pg_temp.settle();
+BEGIN;
+UPDATE edges_history SET recorded_at = now() - interval '30 days' - CASE WHEN id IN ('a', 'gone', 'last') AND op = 'created' THEN interval '1 microsecond' ELSE '0' END
+WHERE op IN ('created', 'deleted') OR (id = 'a' AND version = 2);
+SELECT docstore.prune_history('edges', '30 days', keep => 2);
+SELECT string_agg(id || version, ' ' ORDER BY id, version) FROM ONLY edges_history;
+SELECT docstore.prune_history('edges', '30 days');
+SELECT string_agg(id || version, ' ' ORDER BY id, version) FROM ONLY edges_history;
+SELECT count(*) FROM edges_child;
+ROLLBACK;
+DROP TABLE edges, edges_history, edges_child;
+
 -- F13 by hand: at most four
 CALL pg_temp.live('d', 0, 0, 0, 0, 0, 0);
 CALL pg_temp.settle();
@@ -147,6 +168,10 @@ SELECT docstore.erase_history('people', '17');
 UPDATE people_history SET context = '{"ticket": 7}' WHERE id = '17' AND op = 'deleted';
 SELECT docstore.erase_history('people', '17');
 SELECT count(*) FROM docstore.history('people', '17') WHERE context IS NOT NULL;
+-- or by whom
+UPDATE people_history SET actor = 'bob' WHERE id = '17' AND op = 'deleted';
+SELECT docstore.erase_history('people', '17');
+SELECT count(*) FROM docstore.history('people', '17') WHERE actor IS NOT NULL;
 -- undone with its transaction
 BEGIN;
 SELECT docstore.erase_history('people', '18');

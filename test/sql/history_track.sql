@@ -11,16 +11,24 @@ CALL pg_temp.try($$ SELECT docstore.track(NULL) $$);
 CALL pg_temp.try($$ SELECT docstore.untrack(NULL) $$);
 CREATE TABLE plain (id text PRIMARY KEY);
 CREATE VIEW seen AS SELECT * FROM plain;
+CREATE MATERIALIZED VIEW kept AS SELECT * FROM plain;
+CREATE FOREIGN DATA WRAPPER nowhere;
+CREATE SERVER nowhere FOREIGN DATA WRAPPER nowhere;
+CREATE FOREIGN TABLE afar (id text NOT NULL, version bigint NOT NULL, data jsonb) SERVER nowhere;
 CREATE SEQUENCE numbers;
 SELECT docstore.create_log('ledger');
 CALL pg_temp.try($$ SELECT docstore.track('plain') $$);
 CALL pg_temp.try($$ SELECT docstore.track('seen') $$);
+CALL pg_temp.try($$ SELECT docstore.track('kept') $$);
+CALL pg_temp.try($$ SELECT docstore.track('afar') $$);
 CALL pg_temp.try($$ SELECT docstore.track('numbers') $$);
 CALL pg_temp.try($$ SELECT docstore.track('ledger') $$);
 CALL pg_temp.try($$ SELECT docstore.track('ledger_streams') $$);
 CALL pg_temp.try($$ SELECT docstore.track(0) $$);
 CALL pg_temp.try($$ SELECT docstore.track('plain', -1) $$);
 CALL pg_temp.try($$ SELECT docstore.untrack('plain') $$);
+DROP FOREIGN DATA WRAPPER nowhere CASCADE;
+DROP MATERIALIZED VIEW kept;
 DROP VIEW seen;
 DROP TABLE plain;
 DROP SEQUENCE numbers;
@@ -43,6 +51,27 @@ SELECT * FROM pg_temp.changes('orders_history');
 SELECT id, recorded_at = '2020-01-01' AS as_it_says, recorded_at <= clock_timestamp() AS past FROM orders_history WHERE id IN ('a', 'b') ORDER BY id;
 SELECT name, history, fault FROM docstore.tracked;
 SELECT docstore.delete('orders', 'c', 1);
+
+-- Whether more may be there is said; what is recorded is not locked again; what was deleted behind the back of all is found by a call for all
+CREATE TABLE made_by_hand (id text PRIMARY KEY, version bigint NOT NULL, data jsonb);
+ALTER TABLE made_by_hand ALTER data SET COMPRESSION pglz;
+INSERT INTO made_by_hand SELECT i, 1, '{}' FROM unnest('{a,b,c}'::text[]) i;
+SET client_min_messages = notice;
+SELECT docstore.track('made_by_hand', 1);
+SELECT docstore.track('made_by_hand', 1);
+SELECT docstore.track('made_by_hand', 2);
+SET client_min_messages = warning;
+SELECT id FROM made_by_hand WHERE xmax::text <> '0' ORDER BY id;
+-- its floor is there, before anything is deleted with rows locked; its history compresses as it does
+SELECT pg_get_serial_sequence('made_by_hand', 'version') IS NOT NULL AS has_floor, attcompression FROM pg_attribute WHERE attrelid = 'made_by_hand_history'::regclass AND attname = 'data';
+ALTER TABLE made_by_hand DISABLE TRIGGER docstore_track;
+DELETE FROM made_by_hand WHERE id = 'b';
+ALTER TABLE made_by_hand ENABLE ALWAYS TRIGGER docstore_track;
+SELECT docstore.track('made_by_hand', 100);
+SELECT * FROM pg_temp.changes('made_by_hand_history');
+SELECT docstore.track('made_by_hand');
+SELECT * FROM pg_temp.changes('made_by_hand_history') OFFSET 3;
+DROP TABLE made_by_hand, made_by_hand_history;
 
 -- Ended, and begun again: what has changed in between is recorded, and what was deleted
 SELECT docstore.untrack('orders');
@@ -200,6 +229,11 @@ CREATE TABLE part_2 PARTITION OF parts DEFAULT;
 INSERT INTO parts SELECT n, 1, '{}' FROM generate_series(1, 3) n;
 SELECT docstore.track('parts', 2);
 SELECT count(*) FROM parts_history;
+-- and partitions are locked as for a write
+BEGIN;
+SELECT docstore.track('parts', 2);
+SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid = pg_backend_pid() AND c.relname IN ('part_1', 'part_2') ORDER BY 1, 2;
+COMMIT;
 DROP TABLE parts, parts_history;
 
 -- Triggers that are switched off, missing or made by hand
@@ -225,7 +259,12 @@ SELECT fault FROM docstore.tracked;
 SELECT docstore.track('orders');
 SELECT fault FROM docstore.tracked;
 SELECT tgname, tgenabled FROM pg_trigger WHERE tgrelid = 'orders_history'::regclass;
-ALTER TRIGGER docstore_track ON orders RENAME TO own_name;
+ALTER TRIGGER docstore_track ON orders RENAME TO "Own name";
+ALTER TABLE orders ENABLE TRIGGER "Own name";
+SELECT fault FROM docstore.tracked;
+SELECT docstore.track('orders', 0);
+SELECT fault FROM docstore.tracked;
+ALTER TRIGGER "Own name" ON orders RENAME TO own_name;
 ALTER TRIGGER docstore_track_truncate ON orders RENAME TO other_name;
 SELECT name, fault FROM docstore.tracked;
 SELECT docstore.upsert('orders', 'd', '{"n": "renamed"}', -1);
@@ -269,7 +308,10 @@ CREATE ROLE docstore_ann;
 GRANT TRIGGER ON orders_history TO docstore_ann;
 GRANT CREATE ON SCHEMA public TO docstore_ann;
 SELECT version AS latest FROM docstore.history('orders', 'd', 1) \gset
+GRANT ALL ON orders TO docstore_ann;
 SET ROLE docstore_ann;
+CALL pg_temp.try($$ SELECT docstore.track('orders', 0) $$);
+CALL pg_temp.try($$ SELECT docstore.untrack('orders') $$);
 CREATE TABLE forged (id text PRIMARY KEY, version bigint NOT NULL, data jsonb);
 CREATE CONSTRAINT TRIGGER own AFTER INSERT OR UPDATE OR DELETE ON forged FROM orders_history NOT DEFERRABLE FOR EACH ROW EXECUTE FUNCTION docstore_internal.track_row();
 CALL pg_temp.try($$ INSERT INTO forged (id, version, data) VALUES ('d', 1000, '{}') $$);

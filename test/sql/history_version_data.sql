@@ -94,6 +94,28 @@ SET ROLE history_editor;
 CALL pg_temp.try($$ SELECT docstore.merge('d', 'a', '{"x": 2, "y": 13, "z": 2, "w": 2, "v": 2}', 9) $$);
 SELECT * FROM docstore.merge('d', 'a', '{"x": 2, "y": 13, "z": 2, "w": 3, "u": 1}', 10);
 RESET ROLE;
+-- what was erased is not known then, either, though the row is shown; nor is what inherits from the history
+CREATE TABLE d_child () INHERITS (d_history);
+INSERT INTO d_child SELECT * FROM d_history WHERE id = 'a' AND version = 10;
+BEGIN;
+UPDATE ONLY d_history SET op = 'erased', data = NULL WHERE id = 'a' AND version = 10;
+DROP POLICY p ON d_history;
+CREATE POLICY p ON d_history USING (version > 9);
+SET ROLE history_editor;
+CALL pg_temp.try($$ SELECT docstore.merge('d', 'a', '{"x": 2, "y": 13, "z": 2, "w": 3, "u": 2}', 10) $$);
+RESET ROLE;
+DELETE FROM ONLY d_history WHERE id = 'a' AND version = 10;
+SET ROLE history_editor;
+CALL pg_temp.try($$ SELECT docstore.merge('d', 'a', '{"x": 2, "y": 13, "z": 2, "w": 3, "u": 2}', 10) $$);
+ROLLBACK;
+-- and data that is NULL counts as {}
+GRANT SELECT, UPDATE ON n TO history_editor;
+GRANT SELECT ON n_history TO history_editor;
+ALTER TABLE n ENABLE ROW LEVEL SECURITY;
+CREATE POLICY p ON n USING (true);
+SET ROLE history_editor;
+SELECT * FROM docstore.merge('n', '1', '{"c": 1}', 1);
+RESET ROLE;
 -- the owner is under no policy
 SELECT * FROM docstore.merge('d', 'a', '{"x": 2, "y": 13, "z": 2, "w": 2, "s": 1}', 9);
 
@@ -101,6 +123,6 @@ SELECT * FROM docstore.merge('d', 'a', '{"x": 2, "y": 13, "z": 2, "w": 2, "s": 1
 ALTER TABLE n_history ADD CHECK (version > 0);
 CALL pg_temp.try($$ SELECT docstore.merge('n', '1', '{"b": 1}', 1) $$);
 
-DROP TABLE d, d_history, n, n_history, p, p_history;
+DROP TABLE d, d_history, d_child, n, n_history, p, p_history;
 DROP FUNCTION stamp;
 DROP ROLE history_editor;

@@ -44,6 +44,24 @@ sub is_refused
 	return;
 }
 
+# Append an event that a standby has not got, though it has got one of a transaction that began and ended later; returns its cursor.  The standby
+# is alone then.
+sub append_unseen
+{
+	my ($node, $standby, $stream) = @_;
+	my $session = $node->background_psql('postgres', on_error_die => 1);
+	$session->query_safe('BEGIN; SELECT pg_current_xact_id()');
+	append($node, "after $stream");
+	$node->wait_for_catchup($standby);
+	$standby->stop;
+	$session->query_safe("SELECT docstore.append('ledger', '$stream', '[{\"type\": \"T\"}]')");
+	$session->query_safe('COMMIT');
+	$session->quit;
+	$standby->append_conf('postgresql.conf', "primary_conninfo = ''\n");
+	$standby->start;
+	return $node->safe_psql('postgres', "SELECT concat_ws('-', generation, transaction_id, log_position) FROM ledger WHERE stream = '$stream'");
+}
+
 sub generations { return (shift)->safe_psql('postgres', 'SELECT count(DISTINCT generation) FROM ledger'); }
 
 # --- A standby that lagged is promoted --------------------------------------------------------------------------------
@@ -55,6 +73,9 @@ $standby->init_from_backup($primary, 'base', has_streaming => 1);
 $standby->start;
 append($primary, 'a');
 my (undef, $kept) = read_log($primary);
+# and a log with an event of another cluster
+$primary->safe_psql('postgres', q{SELECT docstore.create_log('restored');
+	INSERT INTO restored (log_position, generation, transaction_id, type, data) VALUES (100, 281479271677953, '1', 'T', '{}')});
 # one that is prepared before, and one that got its transaction id after that
 $primary->safe_psql('postgres', q{BEGIN; SELECT docstore.append('ledger', 'prepared', '[{"type": "T"}]'); PREPARE TRANSACTION 'order'});
 append($primary, 'b');
@@ -63,6 +84,9 @@ $standby->stop;
 
 $primary->safe_psql('postgres', q{COMMIT PREPARED 'order'});
 append($primary, 'lost1', 'lost2');
+my $restored = $primary->safe_psql('postgres', q{SELECT count(*) FROM docstore.append('restored', 'a', '[{"type": "T"}]');
+	SELECT concat_ws('-', generation, transaction_id, log_position) FROM restored WHERE stream = 'a'});
+$restored =~ s/.*\n//;
 my ($seen, $lost) = read_log($primary);
 is($primary->safe_psql('postgres', q{SELECT docstore.log_end('ledger')}), $lost, 'promotion: the end of the log is the last cursor');
 is($seen, 'a prepared b lost1 lost2', 'promotion: a reader has seen what is lost then');
@@ -71,6 +95,7 @@ $primary->stop('immediate');
 
 $standby->start;
 is(events($standby, $lost), '', 'promotion: a standby cannot know what has not arrived');
+is($standby->safe_psql('postgres', "SELECT count(*) FROM docstore.read_log('restored', '$restored')"), '0', 'promotion: nor where all that has arrived is of another cluster');
 like(($standby->psql('postgres', qq{\\set VERBOSITY verbose\nSELECT docstore.read_log('ledger', until => '$lost')}))[2],
 	qr/ERROR:  22023: until is after the last event of log "public\.ledger" that can be read now.*standby that lags/s, 'promotion: but nobody reads until there');
 is($standby->safe_psql('postgres', q{SELECT stream FROM docstore.read_log('ledger', until => docstore.log_end('ledger'))}), 'a', 'promotion: until its own end, all that is safe');
@@ -86,13 +111,21 @@ is(generations($standby), '2', 'promotion: the timeline begins a generation, in 
 is(events($standby), 'a', 'promotion: readers wait for what was prepared before');
 is($session->query_safe(q{SELECT string_agg(stream, ' ') FROM docstore.read_log('ledger')}), 'a', 'promotion: in a session that knew the log before, too');
 is(events($standby, $kept), '', 'promotion: with a cursor from before, too');
+# a standby of the new primary, while something of the generation before can still come
+$standby->backup('before');
+my $early = PostgreSQL::Test::Cluster->new('early');
+$early->init_from_backup($standby, 'before', has_streaming => 1);
+$early->start;
+my $unseen = append_unseen($standby, $early, 'x');
+is(events($early, $unseen), '', 'promotion: a standby of that one waits for what is of its own generation, too');
+$early->stop;
 $standby->safe_psql('postgres', q{COMMIT PREPARED 'order'});
 append($standby, 'd', 'e');
-is(events($standby), 'a prepared b c d e', 'promotion: who begins anew gets all that is kept');
-is(events($standby, $kept), 'prepared b c d e', 'promotion: who goes on from a cursor that is left, too');
+is(events($standby), 'a prepared b c x after x d e', 'promotion: who begins anew gets all that is kept');
+is(events($standby, $kept), 'prepared b c x after x d e', 'promotion: who goes on from a cursor that is left, too');
 is_refused($standby, $lost, 'promotion: a cursor from the lost future, after its transaction id was given again');
 $standby->safe_psql('postgres', qq{SELECT docstore.commit_cursor('ledger', 'mail', '$lost', 0), docstore.commit_cursor('ledger', 'stock', '$kept', 0)});
-is($standby->safe_psql('postgres', q{SELECT consumer, behind, state FROM docstore.consumers('ledger')}), "mail||lost\nstock|5|good",
+is($standby->safe_psql('postgres', q{SELECT consumer, behind, state FROM docstore.consumers('ledger')}), "mail||lost\nstock|7|good",
 	'promotion: consumers() shows whose cursor is lost');
 is($standby->safe_psql('postgres', qq{SELECT docstore.commit_cursor('ledger', 'mail', '$kept', 1)}), '2', 'promotion: a lost cursor keeps nobody from going back before it');
 is($standby->safe_psql('postgres', q{SELECT waiting_events FROM docstore.log_status('ledger')}), '0', 'promotion: the status');
@@ -104,7 +137,10 @@ $second->start;
 append($standby, 'f');
 $standby->wait_for_catchup($second);
 is_refused($second, $lost, 'promotion: a standby knows that nothing can arrive any more in a generation that has ended');
-is(events($second, $kept), 'prepared b c d e f', 'promotion: and goes on from a cursor that is left');
+is(events($second, $kept), 'prepared b c x after x d e f', 'promotion: and goes on from a cursor that is left');
+$unseen = append_unseen($standby, $second, 'y');
+is(events($second, $unseen), '', 'promotion: and waits for what began before, and ended after what it has got');
+is(events($standby, $unseen), 'after y', 'promotion: which the primary has');
 $second->stop;
 $standby->stop;
 
@@ -216,6 +252,12 @@ is(events($files, $kept), 'b c d e f', 'files put back: who goes on from a curso
 my $third = $files->safe_psql('postgres', q{SELECT cursor FROM docstore.read_log('ledger') WHERE stream = 'c'});
 $files->safe_psql('postgres', q{DELETE FROM ledger WHERE stream <= 'd'; VACUUM ledger});
 is(events($files, $third), 'e f', 'a cursor whose event was deleted with all that are older goes on');
+# where none is left, nothing tells of a cursor but whether its transaction can have been
+my ($generation) = $third =~ /^(\d+)/;
+$files->safe_psql('postgres', 'DELETE FROM ledger; VACUUM ledger');
+my $next = $files->safe_psql('postgres', 'SELECT pg_snapshot_xmax(pg_current_snapshot())');
+is_refused($files, "$generation-$next-100", 'files put back: a cursor at the next transaction id, where no event is left');
+is(events($files, $generation . '-' . ($next - 1) . '-100'), '', 'files put back: one at the last');
 $files->stop;
 
 done_testing();
