@@ -234,6 +234,12 @@ CALL pg_temp.settle();
 ANALYZE sparse;
 SELECT * FROM pg_temp.looks('{"tags": ["x"]}', max_count => NULL, log => 'sparse');
 SELECT looked_at FROM pg_temp.looks('{"tags": ["xy"]}', max_count => NULL, log => 'sparse');
+SELECT * FROM unnest('{"{\"tags\": [\"x\"]}","{\"tags\": [\"xy\"]}"}'::jsonb[]) scope, pg_temp.looks(scope, log => 'sparse');
+-- without an index on tags the feed is read, until enough has come
+BEGIN;
+DROP INDEX sparse_tags_idx;
+SELECT * FROM pg_temp.looks('{"tags": ["x"]}', max_count => 1, log => 'sparse');
+ROLLBACK;
 UPDATE sparse SET tags = '{x}' WHERE tags IS NULL;
 ANALYZE sparse;
 SELECT * FROM pg_temp.looks('{"tags": ["x"]}', log => 'sparse');

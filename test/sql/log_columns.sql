@@ -139,6 +139,19 @@ CALL pg_temp.settle();
 SELECT version FROM docstore.read_log('older', :'at');
 DROP TABLE older, older_streams, older_consumers, events, heads;
 
+-- events of this cluster's on another timeline, as after a promotion: what comes next is of the next generation, on the timeline of this server
+SELECT docstore.create_log('promoted');
+SELECT version FROM docstore.append('promoted', 'a', '[{"type": "T"}, {"type": "T"}]', 0);
+SELECT DISTINCT generation AS own FROM promoted \gset
+UPDATE promoted SET generation = :own # 4294967296;
+UPDATE promoted_streams SET generation = :own # 4294967296;
+ALTER TABLE promoted SET (fillfactor = 90);
+SELECT version FROM docstore.append('promoted', 'a', :one, 2);
+SELECT version, generation = :own + (1::bigint << 48) AS next FROM promoted ORDER BY version;
+CALL pg_temp.settle();
+SELECT version FROM docstore.read_log('promoted');
+DROP TABLE promoted, promoted_streams, promoted_consumers;
+
 -- guarded its versions would not be what they are
 CALL pg_temp.try($$ SELECT docstore.guard('odd') $$);
 CALL pg_temp.try($$ SELECT docstore.guard('odd_streams') $$);
