@@ -24,6 +24,7 @@
 #include "access/tableam.h"
 #include "access/xact.h"
 #include "base/compat.h"
+#include "base/errors.h"
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "executor/executor.h"
@@ -225,6 +226,15 @@ set_author(Row *row)
 	set(row, DS_CHANGE_CONTEXT, value, is_null);
 }
 
+/* Refuse an id that is too long for the key, which the collection's own may have taken: 54000. */
+static void
+require_short(const DsCollection *history, Datum id)
+{
+	if (history->id_type->length == -1)
+		ds_id_require_short(history->id_type, PointerGetDatum(DatumGetTextPP(id)), history->relid, history->id, true,
+							DS_ONLY_ITEM);
+}
+
 static void
 set_values(Row *row, const DsChangeRow *change)
 {
@@ -298,6 +308,7 @@ ds_changes_add(DsChanges *changes, const DsChangeRow *change)
 	HeapTuple	tuple;
 	Row			row;
 
+	require_short(&changes->history, change->id);
 	row.history = &changes->history;
 	memset(row.nulls, true, sizeof(bool) * desc->natts);
 	set_values(&row, change);

@@ -406,9 +406,10 @@ ds_collection_prepare(DsCollection *collection)
 		pg_class_aclcheck(collection->relid, GetUserId(), ACL_SELECT) == ACLCHECK_OK;
 }
 
-/* Refuse an id that is too long for the primary key: 54000, see id.c. */
+/* Refuse an id that is too long for the primary key, or for that of the history: 54000, see id.c. */
 void
 ds_collection_require_short_id(const DsCollection *collection, Datum id, int item)
 {
-	ds_id_require_short(collection->id_type, id, collection->relid, collection->id, item);
+	ds_id_require_short(collection->id_type, id, collection->relid, collection->id,
+						OidIsValid(collection->document.history), item);
 }

@@ -72,4 +72,19 @@ SELECT count(*) FROM docstore.load('shops', pg_temp.id(3000)), docstore.load_man
 SELECT count(*) FROM docstore.stream('ledger', pg_temp.id(3000)), docstore.read_stream('ledger', pg_temp.id(3000));
 SELECT docstore.tail('ledger', jsonb_build_object('source', pg_temp.id(3000)));
 
+-- the key of a history has the version, too
+SELECT docstore.create_collection('tracked'), docstore.create_collection('former');
+SELECT docstore.track('tracked');
+SELECT length, pg_temp.outcome(format('INSERT INTO tracked (id, version, data) VALUES (%L, 1, %L)', pg_temp.id(length), '{}')) AS plain,
+	pg_temp.outcome(format('SELECT docstore.upsert(%L, %L, %L)', 'tracked', pg_temp.id(length), '{}')) AS upsert
+FROM unnest('{2684,2685,2692,2693}'::int[]) length;
+SELECT docstore.upsert('former', pg_temp.id(2692), '{}');
+SELECT pg_temp.outcome($$ SELECT docstore.track('former') $$);
+-- the column of the history decides, when it is recorded
+ALTER TABLE tracked_history ALTER id SET STORAGE EXTERNAL;
+SELECT pg_temp.outcome(format('SELECT docstore.upsert(%L, %L, %L)', 'tracked', repeat('x', 2685), '{}'));
+SELECT docstore.upsert('tracked', repeat('x', 2684), '{}') > 0 AS created;
+SELECT length(id), version, op FROM tracked_history;
+DROP TABLE tracked, tracked_history, former;
+
 DROP TABLE shops, parts, ledger, ledger_streams, ledger_consumers, verbs;
