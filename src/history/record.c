@@ -209,15 +209,15 @@ refuse_version(const DsTracked *tracked, Datum id, int64 version)
 			 errhint("Versions of a tracked collection only grow, also when a document is created again. docstore.upsert() sees to that.")));
 }
 
-/* Raise 22003: there is no version for the deletion. */
+/* Raise 22003: there would be no version for the deletion. */
 pg_noreturn static void
-refuse_deletion(const DsTracked *tracked, Datum id)
+refuse_highest(const DsTracked *tracked, Datum id)
 {
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_VERSION_OVERFLOW),
-			 errmsg("%s is at the highest possible version", describe_document(tracked, id)),
+			 errmsg("%s is tracked, and cannot have the highest possible version", describe_document(tracked, id)),
 			 errdetail("Its deletion is recorded as the next version."),
-			 errhint("Call docstore.untrack(), set its version to a lower number, and track the collection again.")));
+			 errhint("Give it a lower version. If it is there already, call docstore.untrack() first, delete the rows of its history that have higher versions, and track the collection again.")));
 }
 
 /*
@@ -244,16 +244,25 @@ is_alive(const Past *past)
 	return past->is_there && !is_deleted(past);
 }
 
+/* Just after a time; at the end of time there is none. */
+static TimestampTz
+just_after(TimestampTz time)
+{
+	return time < END_TIMESTAMP - 1 ? time + 1 : time;
+}
+
 /* Add a row to history, after the latest; that becomes this one. */
 static void
 add(DsRecorder *recorder, Past *past, DsChangeRow *change)
 {
 	int64		generation = recorder->changes.history.feed.current_generation;
 
+	if (change->version == PG_INT64_MAX && *change->op != *DS_OP_DELETED)
+		refuse_highest(&recorder->tracked, change->id);
 	change->transaction_id = GetTopFullTransactionId();
 	if (past->is_there)
 	{
-		change->recorded_at = Max(change->recorded_at, past->latest.recorded_at + 1);
+		change->recorded_at = Max(change->recorded_at, just_after(past->latest.recorded_at));
 		if (past->latest.generation == generation &&
 			FullTransactionIdPrecedes(change->transaction_id, past->latest.transaction_id))
 			change->transaction_id = past->latest.transaction_id;
@@ -396,7 +405,7 @@ record_deleted(DsRecorder *recorder, HeapTuple old)
 	Past		past;
 
 	if (version == PG_INT64_MAX)
-		refuse_deletion(tracked, id);
+		refuse_highest(tracked, id);
 	record_old(recorder, id, old, &past);
 	add_deletion(recorder, &past, id, version, true);
 	ds_floor_raise(tracked->relid, version + 1);
@@ -507,7 +516,7 @@ ds_recorder_record_absent(DsRecorder *recorder, Datum id)
 
 	look(recorder, id, NULL, &past);
 	if (is_alive(&past) && past.latest.version == PG_INT64_MAX)
-		refuse_deletion(tracked, id);
+		refuse_highest(tracked, id);
 	if (is_alive(&past))
 		add_deletion(recorder, &past, id, past.latest.version, false);
 	if (past.is_there)

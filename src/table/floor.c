@@ -68,6 +68,7 @@
 #include "table/far_floor.h"
 #include "table/floor.h"
 #include "table/identity.h"
+#include "table/tracking.h"
 #include "utils/fmgrprotos.h"
 #include "utils/inval.h"
 #include "utils/lsyscache.h"
@@ -315,7 +316,9 @@ require_trust(Oid relid, int64 floor, int64 version)
 			 errmsg("only the owner of collection \"%s\" can delete a document at so high a version",
 					ds_name_of(relid)),
 			 errdetail("New documents start above every deleted version, and nobody else may use up that many versions."),
-			 errhint("Have the owner delete it, or first set its version to a lower number with UPDATE.")));
+			 ds_tracking_is(relid)
+			 ? errhint("Have the owner delete it.")
+			 : errhint("Have the owner delete it, or first set its version to a lower number with UPDATE.")));
 }
 
 /* Raise the floor, in the name of its owner; see identity.c for what must not run here. */

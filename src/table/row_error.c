@@ -28,7 +28,9 @@ ds_row_refuse_growth(const DsCollection *collection, Datum id)
 			 errmsg("document \"%s\" of collection \"%s\" is at the highest possible version",
 					ds_id_to_cstring(collection->id_type, id),
 					ds_name_of(collection->relid)),
-			 errhint("Set its version to a lower number with UPDATE.")));
+			 OidIsValid(collection->document.history)
+			 ? errhint("Call docstore.untrack(), set its version to a lower number with UPDATE, and track the collection again.")
+			 : errhint("Set its version to a lower number with UPDATE.")));
 }
 
 static const char *

@@ -104,3 +104,14 @@ ds_tracking_history(Relation rel)
 	}
 	return InvalidOid;
 }
+
+/* Whether the writes of a table that is locked are recorded: none of its versions is taken back. */
+bool
+ds_tracking_is(Oid relid)
+{
+	Relation	rel = table_open(relid, NoLock);
+	bool		result = OidIsValid(ds_tracking_history(rel));
+
+	table_close(rel, NoLock);
+	return result;
+}

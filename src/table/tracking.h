@@ -17,5 +17,6 @@
 extern bool ds_tracking_is_as_made(const Trigger *trigger);
 extern bool ds_tracking_is_left_over(Oid relid, Oid trigger);
 extern Oid	ds_tracking_history(Relation rel);
+extern bool ds_tracking_is(Oid relid);
 
 #endif							/* DS_TRACKING_H */

@@ -69,12 +69,51 @@ INSERT INTO orders (id, version, data) VALUES ('x', 23, '{}');
 SELECT docstore.upsert('orders', 'z', '{}');
 CALL pg_temp.try($$ INSERT INTO orders (id, version, data) VALUES ('last', 9223372036854775807, '{}'); DELETE FROM orders WHERE id = 'last' $$);
 SELECT id, version, op, data FROM pg_temp.look();
+-- a time that cannot be passed is kept
+BEGIN;
+UPDATE orders_history SET recorded_at = 'infinity' WHERE id = 'x' AND version = 23;
+UPDATE orders_history SET recorded_at = '294276-12-31 23:59:59.999999+00' WHERE id = 'z' AND version = (SELECT version FROM orders WHERE id = 'z');
+UPDATE orders SET version = version + 1 WHERE id IN ('x', 'z');
+SELECT h.id, isfinite(h.recorded_at), h.recorded_at > '200000-01-01' AS is_late FROM orders_history h JOIN orders USING (id, version) WHERE id IN ('x', 'z') ORDER BY id;
+SELECT waiting_changes FROM docstore.changes_status('orders');
+ROLLBACK;
 -- a guard raises the version
 SELECT docstore.guard('orders');
 UPDATE orders SET data = '{"guarded": true}' WHERE id = 'x';
 DELETE FROM orders WHERE id = 'x';
 SELECT docstore.unguard('orders');
 SELECT id, version, op, data FROM pg_temp.look();
+
+-- The highest version is not to be had, as its deletion would have none, and what the hints say is a way out
+SELECT docstore.create_collection('tops');
+INSERT INTO tops (id, version, data) VALUES ('old', 9223372036854775807, '{}');
+CALL pg_temp.try($$ SELECT docstore.track('tops') $$);
+SELECT docstore.track('tops', 0);
+CALL pg_temp.try($$ SELECT docstore.upsert('tops', 'old', '{}', -1) $$);
+CALL pg_temp.try($$ UPDATE tops SET version = 5 $$);
+CALL pg_temp.try($$ DELETE FROM tops $$);
+SELECT docstore.untrack('tops');
+UPDATE tops SET version = 5;
+SELECT docstore.track('tops');
+CALL pg_temp.try($$ UPDATE tops SET version = 9223372036854775807 $$);
+UPDATE tops SET version = 9223372036854775806;
+CALL pg_temp.try($$ SELECT docstore.upsert('tops', 'old', '{}', -1) $$);
+CREATE ROLE docstore_ann;
+GRANT ALL ON tops TO docstore_ann;
+SET ROLE docstore_ann;
+CALL pg_temp.try($$ SELECT docstore.delete('tops', 'old', -1) $$);
+RESET ROLE;
+SELECT docstore.untrack('tops');
+UPDATE tops SET version = 6;
+DELETE FROM tops_history WHERE version > 6;
+SELECT docstore.track('tops');
+SELECT docstore.upsert('tops', 'old', '{"n": 7}', 6), docstore.delete('tops', 'old', 7);
+SELECT id, version, op, data FROM tops_history ORDER BY version;
+INSERT INTO tops (id, version, data) VALUES ('high', 9223372036854775806, '{}');
+SELECT docstore.delete('tops', 'high', -1);
+SELECT id, version, op, data FROM tops_history WHERE id = 'high' ORDER BY version;
+DROP TABLE tops, tops_history;
+DROP ROLE docstore_ann;
 
 -- What the server does for foreign keys: a deletion is one, a change of the key leaves no row
 CREATE TABLE customers (id int PRIMARY KEY);
