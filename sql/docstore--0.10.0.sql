@@ -448,11 +448,19 @@ CREATE FUNCTION docstore.changes_end(collection regclass) RETURNS text
 
 COMMENT ON FUNCTION docstore.changes_end(regclass) IS 'the cursor of the last change of a tracked collection that can be read now; read until it, and continue from it';
 
+CREATE FUNCTION docstore.changes_status(collection regclass)
+	RETURNS TABLE (safe_end text, waiting_changes bigint, lag interval, blocked_by_pid int, blocked_by_prepared text, blocked_by_role name,
+		blocked_by_application text, blocked_since timestamptz)
+	LANGUAGE c STABLE PARALLEL RESTRICTED COST 1000 ROWS 1
+	AS 'MODULE_PATHNAME', 'ds_changes_status';
+
+COMMENT ON FUNCTION docstore.changes_status(regclass) IS 'how far readers of the changes of a tracked collection can read, how many changes they are waiting for, for how long, and who holds them back';
+
 CREATE FUNCTION docstore.create_consumers(collection regclass) RETURNS regclass
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_create_consumers';
 
-COMMENT ON FUNCTION docstore.create_consumers(regclass) IS 'make the table for the cursors of those who follow a tracked collection, and return it; a log has such a table already';
+COMMENT ON FUNCTION docstore.create_consumers(regclass) IS 'make the table for the cursors of those who follow a tracked collection, unless it is there, and return it; a log has such a table already';
 
 --
 -- Internal: what triggers, the planner and the views below call

@@ -1,14 +1,15 @@
 /*
  * changes.c - following a collection: read_changes, the changes after a cursor;
- * changes_end, as far as readers can go
+ * changes_end, as far as readers can go; changes_status, and why no further
  *
- * As read_log and log_end of logs.c, on the history of a tracked collection.
+ * As read_log, log_end and log_status of logs.c, on the history of a tracked collection.
  */
 #include "postgres.h"
 
 #include "base/errors.h"
 #include "executor/spi.h"
 #include "feed/reader.h"
+#include "feed/status.h"
 #include "fmgr.h"
 #include "funcapi.h"
 #include "history/history.h"
@@ -19,6 +20,7 @@
 
 PG_FUNCTION_INFO_V1(ds_read_changes);
 PG_FUNCTION_INFO_V1(ds_end_of_changes);
+PG_FUNCTION_INFO_V1(ds_changes_status);
 
 /* Raise 42809 for a log, whose events are read by other functions. */
 static void
@@ -100,4 +102,30 @@ ds_end_of_changes(PG_FUNCTION_ARGS)
 	end = ds_reader_end(&history);
 	SPI_finish();
 	PG_RETURN_TEXT_P(cstring_to_text(end));
+}
+
+/*
+ * docstore.changes_status(collection regclass)
+ * RETURNS TABLE (safe_end text, waiting_changes bigint, lag interval, blocked_by_pid int,
+ *				  blocked_by_prepared text, blocked_by_role name, blocked_by_application text,
+ *				  blocked_since timestamptz)
+ *
+ * One row, as docstore.log_status() returns of a log: how far readers get, how
+ * many changes wait and for how long, and for whom (status.c).
+ * Raises 22023, 42P01, 42809, 42704.  Locks: ACCESS SHARE on the collection and
+ * its history.
+ */
+Datum
+ds_changes_status(PG_FUNCTION_ARGS)
+{
+	DsCollection history;
+
+	ds_argument_require(PG_ARGISNULL(0), "collection");
+	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
+	open_history(PG_GETARG_OID(0), &history);
+
+	SPI_connect();
+	ds_feed_return_status(&history, (ReturnSetInfo *) fcinfo->resultinfo);
+	SPI_finish();
+	return (Datum) 0;
 }

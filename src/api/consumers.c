@@ -29,7 +29,9 @@
 #include "history/history.h"
 #include "log/log.h"
 #include "miscadmin.h"
+#include "table/catalogue.h"
 #include "table/create_collection.h"
+#include "table/kind.h"
 #include "table/plan.h"
 #include "table/row_error.h"
 #include "utils/acl.h"
@@ -345,13 +347,47 @@ require_owner(Oid relid)
 		aclcheck_error(ACLCHECK_NOT_OWNER, get_relkind_objtype(kind), get_rel_name(relid));
 }
 
+/* Raise 42P07: the name of the consumers is another table's. */
+pg_noreturn static void
+refuse_name(Oid relid, Oid taken)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_DUPLICATE_TABLE),
+			 errmsg("the table for the consumers of collection \"%s\" would be called \"%s\", and there is such a table",
+					ds_name_of(relid), ds_name_of(taken)),
+			 errdetail("It cannot be that table: it has another owner, or is no collection with ids of type text."),
+			 errhint("Rename that table.")));
+}
+
+/* Whether a table is the collection of cursors that there would have to be. */
+static bool
+is_consumers_of(Oid relid, Oid table)
+{
+	DsColumn	id;
+
+	return ds_log_companion_of(relid, DS_LOG_CONSUMERS) == table && ds_kind_is(table, DS_DOCUMENTS) &&
+		ds_catalogue_column(table, "id", &id) && id.type == TEXTOID;
+}
+
+/* Make the collection of cursors, of the same owner. */
+static Oid
+create_consumers(const DsCollection *collection, const char *name)
+{
+	Oid			result = ds_collection_create(collection->schema, name, ds_id_type(TEXTOID));
+
+	if (collection->owner != GetUserId())
+		ds_plan_execute_utility(psprintf("ALTER TABLE %s OWNER TO %s", ds_name_of(result),
+										 quote_identifier(GetUserNameFromId(collection->owner, false))));
+	return result;
+}
+
 /*
  * docstore.create_consumers(collection regclass) RETURNS regclass
  *
- * Makes the collection that has the cursors of those who follow a tracked one:
- * in its schema, of its owner.  Raises 22023, 42P01, 42809, 42704 for bad
- * arguments, 42501 for others than the owner, 42622, and what CREATE TABLE
- * raises: 42P07 when the name is taken.
+ * Makes the collection that has the cursors of those who follow a tracked one,
+ * in its schema, of its owner; or returns the one that is there.  Raises 22023,
+ * 42P01, 42809, 42704 for bad arguments, 42501 for others than the owner, 42622,
+ * and 42P07 when the name is another table's.
  * Locks: ACCESS SHARE on the collection and its history.
  */
 Datum
@@ -360,7 +396,8 @@ ds_create_consumers(PG_FUNCTION_ARGS)
 	Oid			relid = PG_GETARG_OID(0);
 	DsCollection collection;
 	DsCollection history;
-	Oid			result;
+	char	   *name;
+	Oid			taken;
 
 	ds_call_require_writable("docstore.create_consumers()");
 	ds_argument_require(PG_ARGISNULL(0), "collection");
@@ -374,10 +411,9 @@ ds_create_consumers(PG_FUNCTION_ARGS)
 	ds_history_open(relid, ds_history_find(relid), AccessShareLock, &history);
 	require_short(relid);
 
-	result = ds_collection_create(collection.schema, ds_log_companion(get_rel_name(relid), DS_LOG_CONSUMERS),
-								  ds_id_type(TEXTOID));
-	if (collection.owner != GetUserId())
-		ds_plan_execute_utility(psprintf("ALTER TABLE %s OWNER TO %s", ds_name_of(result),
-										 quote_identifier(GetUserNameFromId(collection.owner, false))));
-	PG_RETURN_OID(result);
+	name = ds_log_companion(get_rel_name(relid), DS_LOG_CONSUMERS);
+	taken = get_relname_relid(name, collection.schema);
+	if (OidIsValid(taken) && !is_consumers_of(relid, taken))
+		refuse_name(relid, taken);
+	PG_RETURN_OID(OidIsValid(taken) ? taken : create_consumers(&collection, name));
 }

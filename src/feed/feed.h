@@ -14,6 +14,7 @@
  *	cursor_check.c	a cursor from which rows would be skipped is refused
  *	place.c			looks into the index on the order
  *	reader.c		what a reader gets is decided by one snapshot
+ *	status.c		who holds readers back, and how many rows wait
  *	mark.c			what a snapshot shows of a table, as the server itself would say;
  *					what cannot be told is not shown
  *

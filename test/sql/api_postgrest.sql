@@ -182,6 +182,7 @@ CALL pg_temp.request('POST', 'create_collection', '{"name": "data.followed"}');
 CALL pg_temp.request('POST', 'track', '{"collection": "data.followed", "max_rows": null, "notify": true}');
 CALL pg_temp.request('POST', 'create_consumers', '{"collection": "data.followed"}');
 CALL pg_temp.request('GET', 'changes_end', '{"collection": "data.followed"}');
+CALL pg_temp.request('GET', 'changes_status', '{"collection": "data.followed"}');
 CALL pg_temp.request('POST', 'upsert', '{"collection": "data.followed", "id": "a", "data": {"n": 1}}');
 CALL pg_temp.request('POST', 'upsert', '{"collection": "data.followed", "id": "a", "data": {"n": 2}, "expected_version": 1}');
 CALL pg_temp.settle();

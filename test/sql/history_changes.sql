@@ -147,8 +147,12 @@ SELECT count(*) > 0 AS is_readable FROM docstore.read_changes('orders');
 -- consumers: the collection of cursors is made when it is wanted
 CALL pg_temp.try($$ SELECT docstore.commit_cursor('orders', 'search', '0-0-0', 0) $$);
 CALL pg_temp.try($$ SELECT * FROM docstore.consumers('orders') $$);
-SELECT docstore.create_consumers('orders');
+CREATE TABLE orders_consumers (id uuid PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL);
 CALL pg_temp.try($$ SELECT docstore.create_consumers('orders') $$);
+DROP TABLE orders_consumers;
+SELECT docstore.create_consumers('orders');
+-- once more, and nothing happens
+SELECT docstore.create_consumers('orders');
 SELECT docstore.track('orders');
 SELECT docstore.upsert('orders', 'e', '{}', 0);
 CALL pg_temp.settle();
@@ -157,6 +161,19 @@ SELECT cursor AS before FROM docstore.read_changes('orders', max_count => NULL) 
 SELECT docstore.commit_cursor('orders', 'search', :'at', 0);
 SELECT docstore.upsert('orders', 'e', '{"n": 1}', -1) > 0 AS written, docstore.upsert('orders', 'f', '{"n": 1}', 0) > 0 AS created;
 SELECT consumer, version, cursor = :'at' AS is_at, behind, state FROM docstore.consumers('orders');
+-- the status: nothing waits; a session that has written and not committed waits for itself
+CALL pg_temp.settle();
+SELECT safe_end = docstore.changes_end('orders') AS at_the_end, waiting_changes, lag, blocked_by_pid, blocked_by_prepared, blocked_by_role, blocked_by_application, blocked_since
+FROM docstore.changes_status('orders');
+BEGIN;
+SELECT docstore.upsert('orders', 'f', '{"n": 2}', -1) > 0 AS written;
+SELECT waiting_changes, lag >= '0' AS lag, blocked_by_pid = pg_backend_pid() AS pid, blocked_by_prepared, blocked_by_role = current_user AS role,
+	blocked_by_application = current_setting('application_name') AS application, blocked_since = now() AS since FROM docstore.changes_status('orders');
+ROLLBACK;
+SELECT docstore.create_collection('untracked');
+CALL pg_temp.try($$ SELECT docstore.changes_status('untracked') $$);
+CALL pg_temp.try($$ SELECT docstore.changes_status(NULL) $$);
+DROP TABLE untracked;
 -- it is compared, and does not go back
 CALL pg_temp.try(format($$ SELECT docstore.commit_cursor('orders', 'search', %L, 2) $$, :'at'));
 CALL pg_temp.try(format($$ SELECT docstore.commit_cursor('orders', 'search', %L, 1) $$, :'before'));
@@ -168,6 +185,7 @@ SELECT docstore.create_log('ledger');
 CALL pg_temp.try($$ SELECT docstore.create_consumers('ledger') $$);
 CALL pg_temp.try($$ SELECT * FROM docstore.read_changes('ledger') $$);
 CALL pg_temp.try($$ SELECT docstore.changes_end('ledger') $$);
+CALL pg_temp.try($$ SELECT docstore.changes_status('ledger') $$);
 CALL pg_temp.try($$ SELECT docstore.create_consumers(NULL) $$);
 CALL pg_temp.try($$ SELECT docstore.consumers('orders_history') $$);
 SELECT docstore.create_collection(repeat('x', 54));
@@ -181,6 +199,7 @@ GRANT SELECT ON orders TO docstore_ann;
 SET ROLE docstore_ann;
 CALL pg_temp.try($$ SELECT * FROM docstore.read_changes('orders') $$);
 CALL pg_temp.try($$ SELECT docstore.changes_end('orders') $$);
+CALL pg_temp.try($$ SELECT docstore.changes_status('orders') $$);
 CALL pg_temp.try($$ SELECT docstore.create_consumers('orders') $$);
 RESET ROLE;
 GRANT SELECT ON orders_history TO docstore_ann;
