@@ -198,15 +198,21 @@ refuse_unversioned(const DsTracked *tracked, Datum id)
 			 errhint("Set version = version + 1 in the UPDATE, or have docstore.guard() do it.")));
 }
 
-/* Raise 23505: a version that is not above all that the document has had. */
+/*
+ * Raise 23505: a version that is not above all that the document has had.  A
+ * document that history has, and that is created all the same, is gone without
+ * a write: nobody is told of what ON COMMIT DELETE ROWS empties, for one.
+ */
 pg_noreturn static void
-refuse_version(const DsTracked *tracked, Datum id, int64 version)
+refuse_version(const DsTracked *tracked, Datum id, int64 version, bool is_gone)
 {
 	ereport(ERROR,
 			(errcode(ERRCODE_UNIQUE_VIOLATION),
 			 errmsg("%s cannot get version " INT64_FORMAT, describe_document(tracked, id), version),
 			 errdetail("Its history has that version already, or a later one."),
-			 errhint("Versions of a tracked collection only grow, also when a document is created again. docstore.upsert() sees to that.")));
+			 is_gone
+			 ? errhint("History has the document as it was before. If it was deleted and docstore was not told, as by TRUNCATE of a partition or ON COMMIT DELETE ROWS, call docstore.track(), which records that.")
+			 : errhint("Versions of a tracked collection only grow, also when a document is created again. docstore.upsert() sees to that.")));
 }
 
 /* Raise 22003: there would be no version for the deletion. */
@@ -304,7 +310,8 @@ add_once(DsRecorder *recorder, Past *past, DsChangeRow *change, HeapTuple new)
 		add(recorder, past, change);
 	else if (!ds_changes_has_own(&recorder->changes, change) ||
 			 (new != NULL && is_current(&recorder->tracked, new)))
-		refuse_version(&recorder->tracked, change->id, change->version);
+		refuse_version(&recorder->tracked, change->id, change->version,
+					   *change->op == *DS_OP_CREATED && is_alive(past));
 }
 
 static void
@@ -497,7 +504,7 @@ ds_recorder_record_present(DsRecorder *recorder, HeapTuple row)
 	if (is_new)
 		add_unrecorded(recorder, &past, id, row);
 	else if (past.latest.version > version || is_deleted(&past))
-		refuse_version(tracked, id, version);
+		refuse_version(tracked, id, version, false);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(recorder->row);
 	return is_new;

@@ -133,6 +133,30 @@ ALTER TABLE bills_history RENAME TO parcels_history;
 CALL pg_temp.try($$ SELECT docstore.track('parcels') $$);
 DROP TABLE bills, parcels_history;
 
+-- A temporary collection that is emptied at COMMIT, of which no trigger is told: track records that
+CREATE TEMP TABLE cart (id text PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL) ON COMMIT DELETE ROWS;
+SELECT docstore.track('cart');
+BEGIN;
+SELECT docstore.upsert('cart', 'a', '{"n": 1}', 0), docstore.upsert('cart', 'a', '{"n": 2}', 1);
+COMMIT;
+-- without the name, which has the number of the temporary schema
+DO $$
+DECLARE
+	said text;
+BEGIN
+	PERFORM docstore.upsert('cart', 'a', '{"n": 3}', 0);
+EXCEPTION WHEN unique_violation THEN
+	GET STACKED DIAGNOSTICS said = PG_EXCEPTION_HINT;
+	RAISE INFO '%', said;
+END
+$$;
+BEGIN;
+SELECT docstore.track('cart');
+SELECT docstore.upsert('cart', 'a', '{"n": 3}', 0);
+COMMIT;
+SELECT id, version, op, data FROM cart_history ORDER BY version;
+DROP TABLE cart, cart_history;
+
 -- All types of ids, unlogged and temporary tables, odd names
 SELECT docstore.create_collection('by_uuid', 'uuid'), docstore.create_collection('"Odd ""Name"""', 'integer');
 CREATE UNLOGGED TABLE unlogged (id text COLLATE "C" PRIMARY KEY, version bigint NOT NULL, data jsonb);
