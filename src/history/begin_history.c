@@ -10,11 +10,19 @@
  * there, and each document is locked while it is recorded.  One that somebody
  * else has locked, or written meanwhile, is passed over, so that nothing is
  * waited for: who writes it records it.
+ *
+ * Who is asked for so many documents at a time goes on where the last call has
+ * stopped, and round the end of the table, or each call would look through all
+ * that are recorded.  Where that is, is what the server remembers for scans that
+ * go together: others may move it, and it can be forgotten, which costs time and
+ * no more.
  */
 #include "postgres.h"
 
 #include "access/genam.h"
+#include "access/heapam.h"
 #include "access/relscan.h"
+#include "access/syncscan.h"
 #include "access/table.h"
 #include "access/tableam.h"
 #include "access/xact.h"
@@ -26,6 +34,7 @@
 #include "history/record.h"
 #include "miscadmin.h"
 #include "nodes/pg_list.h"
+#include "storage/bufmgr.h"
 #include "table/collection.h"
 #include "utils/datum.h"
 #include "utils/lsyscache.h"
@@ -43,6 +52,28 @@ lock_row(Relation table, Snapshot snapshot, TupleTableSlot *slot)
 							LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure) == TM_Ok;
 }
 
+/* The server remembers no other blocks than those that are a multiple of this. */
+#define REMEMBERED_BLOCKS (128 * 1024 / BLCKSZ)
+
+/* Begin to scan all of a table, with where the last call has stopped, if it goes on. */
+static TableScanDesc
+begin_scan(Relation table, Snapshot snapshot, bool goes_on)
+{
+	BlockNumber count = goes_on && table->rd_tableam == GetHeapamTableAmRoutine()
+	? RelationGetNumberOfBlocks(table) : 0;
+	TableScanDesc scan = table_beginscan_strat(table, snapshot, 0, NULL, true, false);
+
+	if (count > 0)
+		heap_setscanlimits(scan, ss_get_location(table, count), InvalidBlockNumber);
+	return scan;
+}
+
+static void
+remember(Relation table, BlockNumber stopped)
+{
+	ss_report_location(table, stopped - stopped % REMEMBERED_BLOCKS);
+}
+
 /* Record the documents of one table that history has not; returns how many, max_rows at most. */
 static int64
 record_table(Oid relid, Oid history, bool locks_rows, int64 max_rows)
@@ -50,7 +81,8 @@ record_table(Oid relid, Oid history, bool locks_rows, int64 max_rows)
 	Relation	table = table_open(relid, NoLock);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	TableScanDesc scan = table_beginscan(table, snapshot, 0, NULL, 0);
+	TableScanDesc scan = begin_scan(table, snapshot, locks_rows);
+	BlockNumber block = 0;
 	int64		count = 0;
 	DsTracked	tracked;
 	DsRecorder	recorder;
@@ -60,6 +92,7 @@ record_table(Oid relid, Oid history, bool locks_rows, int64 max_rows)
 	while (count < max_rows && table_scan_getnextslot(scan, ForwardScanDirection, slot))
 	{
 		CHECK_FOR_INTERRUPTS();
+		block = ItemPointerGetBlockNumber(&slot->tts_tid);
 		if (locks_rows && (ds_recorder_has(&recorder, ExecFetchSlotHeapTuple(slot, false, NULL)) ||
 						   !lock_row(table, snapshot, slot)))
 			continue;
@@ -67,6 +100,8 @@ record_table(Oid relid, Oid history, bool locks_rows, int64 max_rows)
 			count++;
 	}
 	ds_recorder_end(&recorder);
+	if (count == max_rows)
+		remember(table, block);
 	table_endscan(scan);
 	UnregisterSnapshot(snapshot);
 	ExecDropSingleTupleTableSlot(slot);

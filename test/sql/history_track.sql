@@ -133,6 +133,17 @@ ALTER TABLE bills_history RENAME TO parcels_history;
 CALL pg_temp.try($$ SELECT docstore.track('parcels') $$);
 DROP TABLE bills, parcels_history;
 
+-- A further call goes on where the last one has stopped, and does not look at the first documents again before it has come round
+CREATE TABLE many (id int PRIMARY KEY, version bigint NOT NULL DEFAULT 1, data jsonb NOT NULL DEFAULT '{}') WITH (fillfactor = 10);
+INSERT INTO many SELECT generate_series(1, 1000);
+SELECT docstore.track('many', 600);
+DELETE FROM many_history WHERE id <= 10;
+SELECT docstore.track('many', 200);
+SELECT count(*), min(id) FROM many_history;
+SELECT docstore.track('many', 1000);
+SELECT count(*), min(id), max(id) FROM many_history;
+DROP TABLE many, many_history;
+
 -- A temporary collection that is emptied at COMMIT, of which no trigger is told: track records that
 CREATE TEMP TABLE cart (id text PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL) ON COMMIT DELETE ROWS;
 SELECT docstore.track('cart');
