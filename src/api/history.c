@@ -158,8 +158,9 @@ refuse_version(const DsPast *past, int64 version, DsPastState state)
  *
  * Gives a document the data that it had at a version, as docstore.upsert()
  * would; one that was deleted comes back.  Returns the new version.  PT404 when
- * that version is not known, was erased, or is a deletion.  Other errors, and
- * locks, as docstore.upsert() and docstore.history().
+ * that version is not known, was erased, also meanwhile, or is a deletion.  Other
+ * errors, and locks, as docstore.upsert() and docstore.history(); the row of that
+ * version FOR SHARE.
  */
 Datum
 ds_revert(PG_FUNCTION_ARGS)
@@ -180,6 +181,10 @@ ds_revert(PG_FUNCTION_ARGS)
 		refuse_version(&past, PG_GETARG_INT64(2), state);
 
 	ds_document_upsert(&past.collection, past.id, data, expected, &outcome);
+	if (outcome.written)
+		state = ds_past_keep(&past, PG_GETARG_INT64(2));
+	if (state != DS_PAST_KNOWN)
+		refuse_version(&past, PG_GETARG_INT64(2), state);
 
 	if (!ds_outcome_settle(&outcome, "revert", &past.collection, past.id, expected))
 		PG_RETURN_NULL();

@@ -198,6 +198,35 @@ ds_changes_find_data(DsChanges *changes, Datum id, int64 version)
 	return result;
 }
 
+/*
+ * Lock a row against who would erase or prune it, until the transaction ends; its
+ * first letter then, or '\0' when there is none.
+ */
+static char
+lock_version(DsChanges *changes, Datum id, int64 version)
+{
+	bool		found;
+	IndexScanDesc scan = find_version(changes, id, version, &found);
+	ItemPointerData place = changes->found->tts_tid;
+	TM_FailureData failure;
+	char		result = '\0';
+
+	index_endscan(scan);
+	if (found && table_tuple_lock(changes->table, &place, SnapshotSelf, changes->found, GetCurrentCommandId(true),
+								  LockTupleShare, LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure) == TM_Ok)
+		result = first_letter(changes);
+	return result;
+}
+
+/* The same, where it may be erased at this very moment. */
+char
+ds_changes_lock(DsChanges *changes, Datum id, int64 version)
+{
+	char		op = lock_version(changes, id, version);
+
+	return op != '\0' ? op : lock_version(changes, id, version);
+}
+
 /* The values of a new row. */
 typedef struct Row
 {

@@ -18,6 +18,7 @@
 #include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
+#include "history/change.h"
 #include "history/history.h"
 #include "history/past.h"
 #include "json/json.h"
@@ -210,4 +211,23 @@ ds_past_find_data(const DsPast *past, int64 version, Datum *data)
 	}
 	SPI_finish();
 	return result;
+}
+
+/*
+ * Look at a version again whose data was found, and see to it that it is not
+ * erased before the transaction ends: who writes its data anew does so first, so
+ * that its locks come in the order of everybody's, the document and then its
+ * history.  Who erases all versions waits, and finds the new one, too (prune.c).
+ * A document that was not recorded yet is by now.
+ */
+DsPastState
+ds_past_keep(const DsPast *past, int64 version)
+{
+	DsChanges	changes;
+	char		op;
+
+	ds_changes_begin(&changes, &past->history);
+	op = ds_changes_lock(&changes, past->id, version);
+	ds_changes_end(&changes);
+	return op == *DS_OP_ERASED ? DS_PAST_ERASED : op == '\0' ? DS_PAST_UNKNOWN : DS_PAST_KNOWN;
 }

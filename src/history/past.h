@@ -34,5 +34,6 @@ extern void ds_past_return_list(const DsPast *past, int64 up_to, Datum max_count
 extern void ds_past_return_version(const DsPast *past, int64 version, ReturnSetInfo *set);
 extern void ds_past_return_at(const DsPast *past, TimestampTz at, ReturnSetInfo *set);
 extern DsPastState ds_past_find_data(const DsPast *past, int64 version, Datum *data);
+extern DsPastState ds_past_keep(const DsPast *past, int64 version);
 
 #endif							/* DS_PAST_H */

@@ -28,6 +28,7 @@
 #include "feed/feed.h"
 #include "history/history.h"
 #include "history/prune.h"
+#include "miscadmin.h"
 #include "table/name.h"
 #include "table/plan.h"
 #include "utils/snapmgr.h"
@@ -128,17 +129,25 @@ build_erasure(const void *context, DsStatementText *text)
 
 /*
  * Blank what these versions of a document say, or all of them, of what was
- * written, by whom and why; returns how many rows it has blanked.
+ * written, by whom and why; returns how many rows it has blanked.  Who was waited
+ * for may have written a version again (past.c), so all of them are looked at until
+ * there is none.
  */
 int64
 ds_history_erase(const DsCollection *history, Datum id, Datum versions, bool all_versions)
 {
 	Erasing		erasing = {history, all_versions};
 	Datum		values[] = {id, versions};
-	uint64		erased;
+	uint64		erased = 0;
+	uint64		more;
 
 	SPI_connect();
-	erased = ds_plan_run(history, (DsPlanKey) {.build = build_erasure, .form = all_versions}, &erasing, DS_WRITE, values, NULL);
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		more = ds_plan_run(history, (DsPlanKey) {.build = build_erasure, .form = all_versions}, &erasing, DS_WRITE, values, NULL);
+		erased += more;
+	} while (all_versions && more > 0);
 	SPI_finish();
 	return (int64) erased;
 }
