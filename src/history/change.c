@@ -31,6 +31,7 @@
 #include "history/author.h"
 #include "history/change.h"
 #include "json/json.h"
+#include "miscadmin.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
@@ -195,6 +196,31 @@ ds_changes_find_data(DsChanges *changes, Datum id, int64 version)
 	if (found && (first_letter(changes) == *DS_OP_CREATED || first_letter(changes) == *DS_OP_UPDATED))
 		result = copy_data(changes);
 	index_endscan(scan);
+	return result;
+}
+
+/*
+ * Whether an id was deleted after a version.  What is asked about is committed, or
+ * of an earlier command; a snapshot does not miss a row that is erased just now.
+ */
+bool
+ds_changes_has_deletion(DsChanges *changes, Datum id, int64 version)
+{
+	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
+	IndexScanDesc scan = index_beginscan(changes->table, changes->key, snapshot, NULL, lengthof(changes->keys), 0, 0);
+	ScanKeyData keys[2] = {changes->keys[0]};
+	bool		result = false;
+
+	keys[0].sk_argument = id;
+	ScanKeyInit(&keys[1], 2, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(version));
+	index_rescan(scan, keys, lengthof(keys), NULL, 0);
+	while (!result && index_getnext_slot(scan, ForwardScanDirection, changes->found))
+	{
+		CHECK_FOR_INTERRUPTS();
+		result = first_letter(changes) == *DS_OP_DELETED;
+	}
+	index_endscan(scan);
+	UnregisterSnapshot(snapshot);
 	return result;
 }
 

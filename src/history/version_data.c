@@ -72,18 +72,34 @@ find(const DsCollection *history, Datum id, int64 version)
 	return data;
 }
 
+static bool
+was_deleted(const DsCollection *history, Datum id, int64 version)
+{
+	DsChanges	changes;
+	bool		result;
+
+	ds_changes_begin(&changes, history);
+	result = ds_changes_has_deletion(&changes, id, version);
+	ds_changes_end(&changes);
+	return result;
+}
+
 /*
  * The data of a document of a tracked collection at a version, in the current
- * memory context; NULL when history does not have it: it was never recorded, it is erased or pruned, or
- * at that version the document was not there.  Callers hold the document's row,
- * and are connected to SPI.  Raises 42704 and 42809 as recording does.
+ * memory context; NULL when history does not have it: it was never recorded, it
+ * is erased or pruned, or at that version the document was not there, or it was
+ * another one, which was deleted since: an edit of that is none of what has its id
+ * now.  Callers hold the document's row, and are connected to SPI.
+ * Raises 42704 and 42809 as recording does.
  */
 Jsonb *
 ds_version_data(const DsCollection *collection, Datum id, int64 version)
 {
 	DsCollection history;
+	Jsonb	   *data;
 
 	ds_history_open_to_record(collection->relid, collection->document.history, collection->id_type, &history);
-	return check_enable_rls(collection->relid, InvalidOid, true) == RLS_ENABLED || history.owner != collection->owner
+	data = check_enable_rls(collection->relid, InvalidOid, true) == RLS_ENABLED || history.owner != collection->owner
 		? find_as_caller(&history, id, version) : find(&history, id, version);
+	return data == NULL || was_deleted(&history, id, version) ? NULL : data;
 }

@@ -37,11 +37,14 @@ SELECT id, version, data FROM d ORDER BY id COLLATE "C";
 SELECT id, version, reason, expected, actual FROM docstore.try_save('[{"op": "merge", "collection": "d", "id": "b", "data": {"n": 3, "m": 2}, "expected": 2},
 	{"op": "merge", "collection": "d", "id": "a", "data": {}, "expected": 1}, {"op": "merge", "collection": "d", "id": "c", "data": {}, "expected": 1}]');
 
--- An id that was used before: the version is of the document that was there then; a deletion is no version to begin with
+-- An id that was used before: the version is of another document, and no base; neither is a deletion. A base that is given is one
 SELECT docstore.upsert('d', 'c', '{"again": 1, "o": 1}');
 SELECT version, op, data FROM d_history WHERE id = 'c' ORDER BY version;
-SELECT * FROM docstore.merge('d', 'c', '{"mine": 1}', 1);
+CALL pg_temp.try($$ SELECT docstore.merge('d', 'c', '{"mine": 1}', 1) $$);
 CALL pg_temp.try($$ SELECT docstore.merge('d', 'c', '{"mine": 1}', 2) $$);
+SELECT * FROM docstore.merge('d', 'c', '{"mine": 1}', 1, '{}');
+SELECT docstore.patch('d', 'c', '{"o": 2}', 4);
+SELECT * FROM docstore.merge('d', 'c', '{"mine": 2, "again": 1, "o": 1}', 4);
 -- Erased, pruned, or no longer tracked: not known
 UPDATE d_history SET op = 'erased', data = NULL WHERE id = 'b' AND version = 2;
 DELETE FROM d_history WHERE id = 'b' AND version = 1;
