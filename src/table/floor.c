@@ -171,7 +171,6 @@ ds_floor_create(Oid relid)
 	DsIdentity	caller;
 
 	LockDatabaseObject(RelationRelationId, owner, 1, ExclusiveLock);
-	AcceptInvalidationMessages();
 	if (OidIsValid(ds_floor_find(owner)))
 		return;
 

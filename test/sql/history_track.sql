@@ -71,6 +71,18 @@ SELECT docstore.track('made_by_hand', 100);
 SELECT * FROM pg_temp.changes('made_by_hand_history');
 SELECT docstore.track('made_by_hand');
 SELECT * FROM pg_temp.changes('made_by_hand_history') OFFSET 3;
+-- two who track cannot wait for each other: neither has a weaker lock before the one that is needed
+CREATE FUNCTION pg_temp.locks(name text) RETURNS text[] LANGUAGE sql
+	RETURN (SELECT array_agg(mode ORDER BY mode) FROM pg_locks WHERE pid = pg_backend_pid() AND relation = name::regclass);
+BEGIN;
+SELECT docstore.track('made_by_hand');
+SELECT lock, lock = ANY (pg_temp.locks('made_by_hand')) AS held FROM unnest('{RowExclusiveLock,ShareRowExclusiveLock}'::text[]) lock;
+COMMIT;
+-- what has no floor any more has none to keep
+DELETE FROM made_by_hand;
+DROP SEQUENCE made_by_hand_version_floor;
+TRUNCATE made_by_hand;
+SELECT pg_get_serial_sequence('made_by_hand', 'version') IS NOT NULL AS has_floor;
 DROP TABLE made_by_hand, made_by_hand_history;
 
 -- Ended, and begun again: what has changed in between is recorded, and what was deleted
@@ -267,7 +279,7 @@ SELECT count(*) FROM parts_history;
 -- and partitions are locked as for a write
 BEGIN;
 SELECT docstore.track('parts', 2);
-SELECT c.relname, l.mode FROM pg_locks l JOIN pg_class c ON c.oid = l.relation WHERE l.pid = pg_backend_pid() AND c.relname IN ('part_1', 'part_2') ORDER BY 1, 2;
+SELECT pg_temp.locks('part_1'), pg_temp.locks('part_2');
 COMMIT;
 DROP TABLE parts, parts_history;
 

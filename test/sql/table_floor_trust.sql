@@ -29,7 +29,7 @@ GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON own.guarded TO PUBLIC;
 
 -- where nothing was deleted versions start at 1, for all
 SET ROLE regress_docstore_other;
-SELECT docstore.upsert('own.shared', 'first', '{}');
+SELECT docstore.upsert('own.shared', 'first', '{}'), docstore_internal.is_used_up('own.shared', 1);
 
 -- a forged version is refused where it would use up versions: in every verb, and where plain SQL deletes
 SET ROLE regress_docstore_tenant;
@@ -67,6 +67,11 @@ CALL pg_temp.try($$ DELETE FROM own.parents $$);
 INSERT INTO own.guarded (id, version, data) VALUES ('t', pg_temp.now(), '{}');
 DELETE FROM own.guarded WHERE id = 't';
 SELECT pg_temp.v(docstore.upsert('own.guarded', 't', '{}'));
+-- and one that is ahead by less than a day
+INSERT INTO own.guarded (id, version, data) VALUES ('soon', pg_temp.now() + 23 * 3600000000, '{}'), ('later', pg_temp.now() + 25 * 3600000000, '{}');
+DELETE FROM own.guarded WHERE id = 'soon';
+SELECT pg_temp.v(docstore.upsert('own.guarded', 'soon', '{}'));
+CALL pg_temp.try($$ DELETE FROM own.guarded WHERE id = 'later' $$);
 -- the owner may delete what he likes, and then nobody is kept from what has begun above it
 SET ROLE regress_docstore_owner;
 DELETE FROM own.guarded WHERE id = 'child';
@@ -74,10 +79,16 @@ SELECT pg_temp.floor_of('own.guarded');
 SET ROLE regress_docstore_tenant;
 SELECT docstore.upsert('own.guarded', 'u', '{}'), docstore.upsert('own.guarded', 'u', '{}', 9000000000000000001), docstore.delete('own.guarded', 'u', 9000000000000000002);
 SELECT docstore.upsert('own.guarded', 'u', '{}');
+-- by a million versions
+INSERT INTO own.guarded (id, version, data) VALUES ('near', 9000000000001000002, '{}'), ('far', 9000000000002000003, '{}');
+DELETE FROM own.guarded WHERE id = 'near';
+SELECT docstore.upsert('own.guarded', 'near', '{}');
+CALL pg_temp.try($$ DELETE FROM own.guarded WHERE id = 'far' $$);
 
 -- who cannot see all documents learns that something was deleted, and no more; also in batches, and beside the executor
 SELECT docstore.delete('own.shared', 's', 1);
 SELECT docstore.upsert('own.shared', 't', '{}') > 1700000000000000 AS is_of_the_clock;
+SELECT docstore_internal.is_used_up('own.shared', 1) AS used, docstore_internal.is_used_up('own.shared', 1000) AS as_used, docstore_internal.is_used_up('own.shared', pg_temp.now()) AS new;
 SELECT pg_temp.v(docstore.upsert('own.shared', 's', '{}')), pg_temp.v(docstore.patch('own.shared', 't2', '{}', 0));
 SELECT pg_temp.v(version) FROM docstore.save('[{"op": "upsert", "collection": "own.shared", "id": "x", "data": {}}, {"op": "put", "data": {"@metadata": {"collection": "own.shared", "id": "y"}}}]');
 SELECT pg_temp.v(version) FROM unnest(docstore.upsert_many('own.shared', '{v,w}', '{"{}","{}"}', NULL)) version;
@@ -89,6 +100,13 @@ SELECT pg_temp.floor_of('own.shared');
 SELECT pg_temp.v(docstore.upsert('own.shared', 'mine', '{}'));
 SELECT setval(pg_get_serial_sequence('own.shared', 'version'), 5);
 SELECT docstore.upsert('own.shared', 'mine too', '{}');
+-- who is too low time and again begins further and further above the floor
+SELECT tries, docstore_internal.next_version('own.shared', tries) FROM unnest('{0,1,2,3,20,21}'::int[]) tries;
+-- a floor that is ahead of the clock is that for all
+SELECT setval(pg_get_serial_sequence('own.shared', 'version'), pg_temp.now() + 3600000000) AS ahead \gset
+SET ROLE regress_docstore_tenant;
+SELECT docstore.upsert('own.shared', 'ahead', '{}') - :ahead AS above;
+SET ROLE regress_docstore_owner;
 
 -- the floor of a partition is that of the whole table
 CREATE TABLE own.whole (id text PRIMARY KEY, version bigint NOT NULL, data jsonb NOT NULL) PARTITION BY LIST (id);
