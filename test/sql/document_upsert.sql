@@ -76,4 +76,27 @@ SELECT docstore.upsert('shops', 'c2', '{}', 4);
 ROLLBACK;
 SELECT docstore.upsert('shops', 'c2', '{}', 4);
 
+-- a create that fails again and again does not leave a dead row each time; nor does one that fails now and then
+CREATE FUNCTION pg_temp.rows_left(creates text[], OUT taken int, OUT left_dead bigint) LANGUAGE plpgsql AS $$
+DECLARE
+	id text;
+	inserted bigint := pg_stat_get_xact_tuples_inserted('shops'::regclass);
+	created int := 0;
+BEGIN
+	taken := 0;
+	FOREACH id IN ARRAY creates LOOP
+		BEGIN
+			PERFORM docstore.upsert('shops', id, '{}');
+			created := created + 1;
+		EXCEPTION WHEN SQLSTATE 'PT409' THEN
+			taken := taken + 1;
+		END;
+	END LOOP;
+	left_dead := pg_stat_get_xact_tuples_inserted('shops'::regclass) - inserted - created;
+END
+$$;
+SELECT taken, left_dead <= 1 AS at_most_one FROM pg_temp.rows_left(array_fill('c2'::text, ARRAY[500]));
+SELECT taken, left_dead FROM pg_temp.rows_left(array_fill('c2'::text, ARRAY[500]));
+SELECT taken, left_dead FROM pg_temp.rows_left((SELECT array_agg(CASE WHEN n % 50 = 0 THEN 'c2' ELSE 'new-' || n END ORDER BY n) FROM generate_series(1, 500) n));
+
 DROP TABLE shops;
