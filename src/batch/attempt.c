@@ -19,6 +19,14 @@
  * itself waits for whoever is creating the same id, and tells whether it won.
  * One that lost saw a committed document where none may be, which is final.
  *
+ * Without the executor, a batch of nothing but updates at exact versions does
+ * not lock first, unless a violation is an answer to its caller: it compares
+ * what one snapshot shows, and when all hold it updates in the same order, each
+ * update being the lock (step_direct.c).  What has changed since the snapshot is
+ * refused by the server; from there on the batch locks, compares and writes as
+ * above.  A violation that it finds then is an error, and undoes what it has
+ * written.  It is of a thousand documents at most, one chunk (step.c).
+ *
  * Why inserts come first.  A batch that inserts holds all the row locks it
  * will ever want, and inserts in the global order; an INSERT waits only for
  * others that insert, update or delete the same id (not for row locks), and

@@ -184,6 +184,7 @@ run(DsBatch *batch, bool raise)
 {
 	DsAttempt	result = DS_AGAIN;
 
+	batch->raises = raise;
 	batch->in_subtransaction = needs_subtransaction(batch, raise);
 	SPI_connect();
 	for (; result == DS_AGAIN; batch->tries++)

@@ -12,8 +12,9 @@
  *	order.c					rows are locked in one order by everybody; the locks of
  *							scopes are scope_lock.c's
  *	attempt.c				all locks are held before anything is compared, scopes
- *							among it; nothing is written before all hold; what has
- *							come in between makes the batch begin again
+ *							among it; nothing is written before all hold, or what is
+ *							written is undone; what has come in between makes the
+ *							batch begin again
  *	batch.c					what was written of a try that fails is taken back
  *	request.c				a request_id is executed once; api/ gives the rows that
  *							were stored again, if request_tables.c says that they

@@ -77,6 +77,7 @@ typedef struct DsBatch
 	DsTarget  **targets;		/* in the order of the locks */
 	List	   *heads;			/* of the DsTarget that are heads, by log and stream */
 	int			tries;			/* so far, that were taken back */
+	bool		raises;			/* a violation, so that whatever was written is undone with the rest of the caller's */
 	bool		in_subtransaction;	/* so that a try can be */
 	bool		is_too_low;		/* it has created a document at a version that is used up: see floor.c */
 	CommandId	began;			/* the try: what this transaction has written before was there before the call */

@@ -136,6 +136,27 @@ must_be_held(const DsChunk *chunk)
 	return chunk->collection->distributed && chunk->statement == DS_LOCK_MANY_FOR_ASSERT;
 }
 
+/*
+ * Whether the documents of a chunk may be updated while they are locked: it is
+ * the whole batch, each item says all that it expects of its document by an
+ * exact version, nothing is inserted, and a violation undoes what was written.
+ */
+static bool
+may_update_unlocked(const DsChunk *chunk)
+{
+	if (!chunk->batch->raises || chunk->count < chunk->batch->target_count)
+		return false;
+	for (int i = 0; i < chunk->count; i++)
+	{
+		const DsTarget *target = chunk->targets[i];
+
+		if (target->head != NULL || target->change != DS_CHANGE_STORE || target->expected <= 0 ||
+			target->condition != NULL || target->merge != NULL || target->moved)
+			return false;
+	}
+	return true;
+}
+
 /* Look for the documents of a chunk, or lock them. */
 static void
 look(DsChunk *chunk, DsExecution execution)
@@ -144,7 +165,10 @@ look(DsChunk *chunk, DsExecution execution)
 
 	if (chunk->statement == DS_LOCK_MANY_FOR_UPSERT && ds_engine_updates(chunk->collection))
 	{
-		ds_step_direct_lock(chunk->targets, chunk->count);
+		if (may_update_unlocked(chunk))
+			ds_step_direct_update_or_lock(chunk->targets, chunk->count);
+		else
+			ds_step_direct_lock(chunk->targets, chunk->count);
 		return;
 	}
 	ids = ds_chunk_ids(chunk);

@@ -9,6 +9,7 @@
 #include "batch/target.h"
 
 extern void ds_step_direct_lock(DsTarget **targets, int count);
+extern void ds_step_direct_update_or_lock(DsTarget **targets, int count);
 extern void ds_step_direct_update(DsTarget **targets, int count);
 extern void ds_step_direct_insert(DsTarget **targets, int count);
 

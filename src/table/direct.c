@@ -257,13 +257,12 @@ ds_direct_fetch(DsDirect *direct, ItemPointer place, Datum id)
 }
 
 /*
- * Lock the row that was found, in its latest version, as SELECT .. FOR NO KEY
- * UPDATE does; false when it is gone by now, or has another id.
+ * Lock the row that the snapshot has at a place, in its latest version, as
+ * SELECT .. FOR NO KEY UPDATE does; false when it is gone by now, or has another id.
  */
 bool
-ds_direct_lock_row(DsDirect *direct, Datum id)
+ds_direct_lock_place(DsDirect *direct, ItemPointerData place, Datum id)
 {
-	ItemPointerData place = direct->found->tts_tid;
 	TM_FailureData failure;
 	TM_Result	result;
 
@@ -282,6 +281,13 @@ ds_direct_lock_row(DsDirect *direct, Datum id)
 		default:
 			elog(ERROR, "unexpected table_tuple_lock status: %d", (int) result);
 	}
+}
+
+/* The same of the row that was found. */
+bool
+ds_direct_lock_row(DsDirect *direct, Datum id)
+{
+	return ds_direct_lock_place(direct, direct->found->tts_tid, id);
 }
 
 /* Make the index entries of a row that was inserted. */

@@ -57,6 +57,7 @@ extern bool ds_direct_fetch(DsDirect *direct, ItemPointer place, Datum id);
 extern Datum ds_direct_value(DsDirect *direct, AttrNumber column);
 extern bool ds_direct_is_null(DsDirect *direct, AttrNumber column);
 extern int64 ds_direct_version(DsDirect *direct);
+extern bool ds_direct_lock_place(DsDirect *direct, ItemPointerData place, Datum id);
 extern bool ds_direct_lock_row(DsDirect *direct, Datum id);
 extern void ds_direct_set(Datum *values, bool *nulls, AttrNumber column, Datum value);
 extern void ds_direct_form_changed(DsDirect *direct);
