@@ -133,13 +133,15 @@ ds_load_at(PG_FUNCTION_ARGS)
 	return (Datum) 0;
 }
 
-/* Refuse to go back to a version: PT404, and what is known of it. */
-pg_noreturn static void
-refuse_version(const DsPast *past, int64 version, DsPastState state)
+/* Refuse to go back to a version that has no data: PT404, and what is known of it. */
+static void
+require_data(const DsPast *past, int64 version, DsPastState state)
 {
 	const char *id = ds_id_to_cstring(past->collection.id_type, past->id);
 	const char *collection = ds_name_of(past->collection.relid);
 
+	if (state == DS_PAST_RECORDED || state == DS_PAST_PRESENT)
+		return;
 	ereport(ERROR,
 			(errcode(DS_ERRCODE_NO_SUCH_VERSION),
 			 state == DS_PAST_ERASED
@@ -177,14 +179,11 @@ ds_revert(PG_FUNCTION_ARGS)
 	begin(fcinfo, RowExclusiveLock, &past);
 	ds_collection_require_short_id(&past.collection, past.id, DS_ONLY_ITEM);
 	state = ds_past_find_data(&past, PG_GETARG_INT64(2), &data);
-	if (state != DS_PAST_KNOWN)
-		refuse_version(&past, PG_GETARG_INT64(2), state);
+	require_data(&past, PG_GETARG_INT64(2), state);
 
 	ds_document_upsert(&past.collection, past.id, data, expected, &outcome);
 	if (outcome.written)
-		state = ds_past_keep(&past, PG_GETARG_INT64(2));
-	if (state != DS_PAST_KNOWN)
-		refuse_version(&past, PG_GETARG_INT64(2), state);
+		require_data(&past, PG_GETARG_INT64(2), ds_past_keep(&past, PG_GETARG_INT64(2), state));
 
 	if (!ds_outcome_settle(&outcome, "revert", &past.collection, past.id, expected))
 		PG_RETURN_NULL();

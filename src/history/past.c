@@ -185,7 +185,7 @@ read_recorded(MemoryContext into, Datum *data)
 		return DS_PAST_DELETION;
 	MemoryContextSwitchTo(into);
 	*data = is_null ? ds_json_empty_object() : JsonbPGetDatum(DatumGetJsonbPCopy(stored));
-	return DS_PAST_KNOWN;
+	return DS_PAST_RECORDED;
 }
 
 /*
@@ -205,7 +205,7 @@ ds_past_find_data(const DsPast *past, int64 version, Datum *data)
 		result = read_recorded(caller, data);
 	else if (load(past, DS_WRITE, values, nulls) && DatumGetInt64(values[VERSION]) == version)
 	{
-		result = DS_PAST_KNOWN;
+		result = DS_PAST_PRESENT;
 		MemoryContextSwitchTo(caller);
 		*data = nulls[DATA] ? ds_json_empty_object() : JsonbPGetDatum(DatumGetJsonbPCopy(values[DATA]));
 	}
@@ -218,10 +218,10 @@ ds_past_find_data(const DsPast *past, int64 version, Datum *data)
  * erased before the transaction ends: who writes its data anew does so first, so
  * that its locks come in the order of everybody's, the document and then its
  * history.  Who erases all versions waits, and finds the new one, too (prune.c).
- * A document that was not recorded yet is by now.
+ * A document that was not recorded yet is by now, where it is tracked.
  */
 DsPastState
-ds_past_keep(const DsPast *past, int64 version)
+ds_past_keep(const DsPast *past, int64 version, DsPastState state)
 {
 	DsChanges	changes;
 	char		op;
@@ -229,5 +229,7 @@ ds_past_keep(const DsPast *past, int64 version)
 	ds_changes_begin(&changes, &past->history);
 	op = ds_changes_lock(&changes, past->id, version);
 	ds_changes_end(&changes);
-	return op == *DS_OP_ERASED ? DS_PAST_ERASED : op == '\0' ? DS_PAST_UNKNOWN : DS_PAST_KNOWN;
+	if (op == *DS_OP_ERASED)
+		return DS_PAST_ERASED;
+	return op == '\0' && state == DS_PAST_RECORDED ? DS_PAST_UNKNOWN : state;
 }

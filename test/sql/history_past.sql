@@ -202,6 +202,7 @@ SELECT data FROM docstore.load_version('menus', 'b', 2);
 SELECT docstore.upsert('menus', 'b', '{"name": "late"}', 3);
 SELECT version FROM docstore.history('menus', 'b', 1);
 SELECT version, data FROM docstore.load_at('menus', 'b', 'infinity');
+SELECT docstore.revert('menus', 'b', version, version) - version AS one_more FROM menus WHERE id = 'b';
 -- never tracked, or dropped
 SELECT docstore.create_collection('tables');
 CALL pg_temp.try($$ SELECT * FROM docstore.history('tables', 'a') $$);
