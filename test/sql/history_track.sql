@@ -188,7 +188,8 @@ SELECT docstore.track(t) FROM unnest('{parcels,by_uuid,"\"Odd \"\"Name\"\"\"",un
 SELECT docstore.upsert('parcels', '7', '{}'), docstore.upsert('by_uuid', '00000000-0000-0000-0000-000000000001', '{}'),
 	docstore.upsert('"Odd ""Name"""', '7', '{}'), docstore.upsert('unlogged', '7', '{}'), docstore.upsert('temporary', '7', '{}');
 SELECT t, c.relpersistence, a.atttypid::regtype, a.attcollation::regcollation, h.* FROM unnest('{parcels_history,by_uuid_history,"\"Odd \"\"Name\"\"_history\"",unlogged_history,temporary_history}'::regclass[]) t
-	JOIN pg_class c ON c.oid = t JOIN pg_attribute a ON a.attrelid = t AND a.attname = 'id', pg_temp.changes(t) h;
+	JOIN pg_class c ON c.oid = t JOIN pg_attribute a ON a.attrelid = t AND a.attname = 'id', pg_temp.changes(t) h
+ORDER BY c.relname COLLATE "C";
 CREATE TABLE a234567890b23456789c23456789d23456789e23456789f23456789 (id text PRIMARY KEY, version bigint NOT NULL, data jsonb);
 CREATE TABLE a234567890b23456789c23456789d23456789e23456789f23456789x (id text PRIMARY KEY, version bigint NOT NULL, data jsonb);
 CALL pg_temp.try($$ SELECT docstore.track('a234567890b23456789c23456789d23456789e23456789f23456789x') $$);
