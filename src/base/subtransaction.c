@@ -29,7 +29,8 @@ ds_subtransaction_is_free(void)
 /*
  * Run body in a subtransaction, and take everything back when it returns
  * false; returns what body does.  An error goes on, but only after the
- * subtransaction has ended: nobody else would end it.
+ * subtransaction has ended: nobody else would end it.  Its release can end in one,
+ * too, where another extension has a connection to release it on.
  */
 bool
 ds_subtransaction_run(DsSubtransactionBody body, void *context)
@@ -43,6 +44,8 @@ ds_subtransaction_run(DsSubtransactionBody body, void *context)
 	PG_TRY();
 	{
 		stays = body(context);
+		if (stays)
+			ReleaseCurrentSubTransaction();
 	}
 	PG_CATCH();
 	{
@@ -58,9 +61,7 @@ ds_subtransaction_run(DsSubtransactionBody body, void *context)
 	}
 	PG_END_TRY();
 
-	if (stays)
-		ReleaseCurrentSubTransaction();
-	else
+	if (!stays)
 		RollbackAndReleaseCurrentSubTransaction();
 	MemoryContextSwitchTo(caller);
 	CurrentResourceOwner = owner;
