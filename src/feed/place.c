@@ -13,6 +13,7 @@
 #include "access/tableam.h"
 #include "base/compat.h"
 #include "feed/place.h"
+#include "miscadmin.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
@@ -54,6 +55,53 @@ find_first(Relation rel, Oid feed, Snapshot snapshot, ScanDirection direction, S
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, NoLock);
 	return found;
+}
+
+/* One of the columns that are compared as a row. */
+static void
+compare_column(ScanKey key, int flags, AttrNumber column, RegProcedure comparison, Datum from)
+{
+	ScanKeyEntryInitialize(key, SK_ROW_MEMBER | flags, column, BTGreaterEqualStrategyNumber, InvalidOid, InvalidOid,
+						   comparison, from);
+}
+
+/*
+ * Begin to look at the rows that a snapshot shows, in the order of readers,
+ * from the first one on whose generation and transaction are not below those of
+ * a place.
+ */
+void
+ds_place_scan_begin(const DsCollection *table, Snapshot snapshot, const DsCursor *from, DsPlaceScan *scan)
+{
+	scan->rel = table_open(table->relid, NoLock);
+	scan->index = index_open(table->feed.index, AccessShareLock);
+	scan->slot = table_slot_create(scan->rel, NULL);
+	scan->scan = index_beginscan(scan->rel, scan->index, snapshot, NULL, 1, 0, 0);
+	compare_column(&scan->from[0], 0, GENERATION, F_BTINT8CMP, Int64GetDatum(from->generation));
+	compare_column(&scan->from[1], SK_ROW_END, TRANSACTION_ID, F_XID8CMP, FullTransactionIdGetDatum(from->transaction_id));
+	memset(&scan->key, 0, sizeof(ScanKeyData));
+	scan->key.sk_flags = SK_ROW_HEADER;
+	scan->key.sk_attno = GENERATION;
+	scan->key.sk_strategy = BTGreaterEqualStrategyNumber;
+	scan->key.sk_argument = PointerGetDatum(scan->from);
+	index_rescan(scan->scan, &scan->key, 1, NULL, 0);
+}
+
+/* Go to the next row; false when there is none. */
+bool
+ds_place_scan_next(DsPlaceScan *scan)
+{
+	CHECK_FOR_INTERRUPTS();
+	return index_getnext_slot(scan->scan, ForwardScanDirection, scan->slot);
+}
+
+void
+ds_place_scan_end(DsPlaceScan *scan)
+{
+	index_endscan(scan->scan);
+	ExecDropSingleTupleTableSlot(scan->slot);
+	index_close(scan->index, NoLock);
+	table_close(scan->rel, NoLock);
 }
 
 /*

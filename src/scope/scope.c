@@ -28,9 +28,6 @@
 
 #define ENCODED_TWICE "a JSON string instead of a JSON object: the client seems to have encoded it twice"
 
-/* More types than these are not compared one by one, but looked up in a hash table. */
-#define FEW_TYPES 8
-
 /* As many scopes are read by one statement: planning it takes longer with each. */
 #define MOST_SCOPES 128
 
@@ -272,7 +269,7 @@ ds_scope_shape(const DsScope *scope)
 	for (int attribute = 0; attribute < DS_ATTRIBUTES; attribute++)
 		shape = shape * 3 + scope->filters[attribute];
 	shape = shape * 3 + scope->tags_filter;
-	return shape * 3 + (scope->type_count > 0) + (scope->type_count > FEW_TYPES);
+	return shape * 3 + (scope->type_count > 0) + (scope->type_count > DS_FEW_TYPES);
 }
 
 static void
@@ -311,7 +308,7 @@ ds_scope_condition(const DsLog *log, const DsScope *scope, int first_parameter)
 	for (int attribute = 0; attribute < DS_ATTRIBUTES; attribute++)
 		append_filter(&sql, ds_event_attributes[attribute], scope->filters[attribute], first_parameter + 1 + attribute);
 	if (scope->type_count > 0)
-		appendStringInfo(&sql, scope->type_count <= FEW_TYPES
+		appendStringInfo(&sql, scope->type_count <= DS_FEW_TYPES
 						 ? " AND e.type OPERATOR(pg_catalog.=) ANY ($%d)"
 						 : " AND (e.type OPERATOR(pg_catalog.=) ANY (SELECT u.type FROM pg_catalog.unnest($%d) AS u(type))) IS TRUE",
 						 first_parameter + 1 + DS_ATTRIBUTES);

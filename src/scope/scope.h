@@ -15,6 +15,7 @@
  *	tagged.c		how many of a log's events have some tags, roughly
  *	read_events.c	likewise, by position
  *	unseen.c		the same of the events that a mark does not show
+ *	matches.c		whether an event is in a scope, without SQL
  *
  * It may call stream/ (events), feed/ (marks), log/, conflict/ (expected versions), table/,
  * json/ and base/.  It knows one append, and the scopes of one log, at a time.
@@ -36,6 +37,9 @@ typedef enum DsFilter
 	DS_NONE,					/* null: events without a value there */
 	DS_EQUAL
 } DsFilter;
+
+/* More types than these are not compared one by one, but looked up by SQL in a hash table. */
+#define DS_FEW_TYPES 8
 
 /* The parameters of a condition: source, the attributes, types, tags. */
 #define DS_SCOPE_PARAMETERS (1 + DS_ATTRIBUTES + 2)

@@ -82,14 +82,17 @@ look_ahead(const DsLog *log, DsScope *scope)
 void
 ds_scopes_look_ahead(const DsLog *log, DsScope *scopes, int count)
 {
-	int64		end = count > 0 && can_read_headers(log) ? ds_log_end_position(log) : 0;
+	int64		end = -1;		/* not known yet */
 
 	for (int i = 0; i < count; i++)
 	{
 		CHECK_FOR_INTERRUPTS();
 		scopes[i].ahead = NULL;
-		if (ds_expectation_checks && scopes[i].seen == NULL &&
-			end - Max(lower_end(&scopes[i]), 0) > FEW_POSITIONS)
+		if (!ds_expectation_checks || scopes[i].seen != NULL)
+			continue;
+		if (end < 0)
+			end = can_read_headers(log) ? ds_log_end_position(log) : 0;
+		if (end - Max(lower_end(&scopes[i]), 0) > FEW_POSITIONS)
 			look_ahead(log, &scopes[i]);
 	}
 }

@@ -1,5 +1,5 @@
 /*
- * engine.c - which tables are written without the executor
+ * engine.c - which tables are read and written without the executor
  *
  * The statements of statement.c are what docstore does.  direct.c does the
  * same in less time, where nothing can tell the difference: at READ COMMITTED,
@@ -22,6 +22,7 @@
 #include "table/collection.h"
 #include "table/engine.h"
 #include "table/engine_setting.h"
+#include "table/row_error.h"
 #include "utils/acl.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
@@ -41,6 +42,15 @@ is_usable(void)
 	return ds_engine_setting() == DS_ENGINE_AUTO && !IsolationUsesXactSnapshot() &&
 		SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA &&
 		ExecutorCheckPerms_hook == NULL;
+}
+
+/* Whether rows can be read here, in this call: the caller sees all that its snapshot shows. */
+bool
+ds_engine_reads(const DsCollection *collection)
+{
+	ds_collection_look_again(collection);
+	return !collection->partitioned && !collection->distributed && is_usable() &&
+		!ds_row_security_applies(collection) && has_privileges(collection, ACL_SELECT);
 }
 
 /* Whether rows can be locked and updated here, in this call. */

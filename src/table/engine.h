@@ -1,5 +1,5 @@
 /*
- * engine.h - which tables are written without the executor
+ * engine.h - which tables are read and written without the executor
  */
 #ifndef DS_ENGINE_H
 #define DS_ENGINE_H
@@ -9,6 +9,7 @@
 #include "nodes/nodes.h"
 #include "table/description.h"
 
+extern bool ds_engine_reads(const DsCollection *collection);
 extern bool ds_engine_updates(const DsCollection *collection);
 extern bool ds_engine_inserts(const DsCollection *collection);
 extern bool ds_engine_allows(const DsCollection *collection, CmdType command);
