@@ -366,6 +366,32 @@ ds_log_refuse_guard(Oid relid, const char *version_column)
 }
 
 /*
+ * Lock and describe the table of streams of a log that is described; false when
+ * it is not found by its name, or not suitable.  What its description says
+ * of it after the lock is what the catalogue would.
+ */
+static bool
+open_streams(LOCKMODE lock, DsLog *log)
+{
+	const DsCollection *events = &log->events;
+	DsCollection *streams = &log->streams;
+	char		name[NAMEDATALEN + sizeof(DS_LOG_STREAMS)];
+	const char *obstacle;
+	Oid			found;
+
+	strlcpy(name, NameStr(events->name), sizeof(name));
+	strlcat(name, DS_LOG_STREAMS, sizeof(name));
+	found = strlen(name) < NAMEDATALEN ? get_relname_relid(name, events->schema) : InvalidOid;
+	if (!OidIsValid(found))
+		return false;
+	if (ds_collection_lock(found, lock) == NULL && ds_collection_describe(found, DS_STREAMS, streams, &obstacle) &&
+		strcmp(NameStr(streams->name), name) == 0 && streams->schema == events->schema && streams->owner == events->owner)
+		return true;
+	UnlockRelationOid(found, lock);
+	return false;
+}
+
+/*
  * Lock the tables of a log for the rest of the transaction and describe them;
  * item is the one that names it, for messages.
  *
@@ -383,6 +409,9 @@ ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log)
 		ds_log_refuse_unknown(gone, item);
 	if (!ds_collection_describe(relid, DS_EVENTS, &log->events, &obstacle))
 		refuse_table(relid, item, obstacle);
+	if (open_streams(lock, log))
+		return;
+	/* Whoever was waited for has changed something, or it is no log: then with the reason. */
 	streams = lock_companion(relid, DS_LOG_STREAMS, lock, item);
 	if (!ds_collection_describe(streams, DS_STREAMS, &log->streams, &obstacle))
 		refuse_table(relid, item, psprintf("Its table \"%s\" is not suitable. %s",
