@@ -58,6 +58,17 @@ first_of_tags(const Question *question)
 	return SCOPES + question->scope_count * DS_SCOPE_PARAMETERS;
 }
 
+/* Whether a scope says no more than what the index is asked for: that an event has one tag. */
+static bool
+is_one_tag(const DsScope *scope)
+{
+	bool		result = scope->tag_count == 1 && scope->source_filter == DS_ALL && scope->type_count == 0;
+
+	for (int attribute = 0; attribute < DS_ATTRIBUTES; attribute++)
+		result = result && scope->filters[attribute] == DS_ALL;
+	return result;
+}
+
 /* The events with the tags of any of the scopes; the rest is asked for in a way that leads into no index. */
 static char *
 tagged_sql(const Question *question)
@@ -69,8 +80,10 @@ tagged_sql(const Question *question)
 	{
 		int			first = SCOPES + i * DS_SCOPE_PARAMETERS;
 
-		appendStringInfo(&sql, "%s(e.tags OPERATOR(pg_catalog.@>) $%d AND (%s) IS TRUE)", i == 0 ? "" : " OR ",
-						 first_of_tags(question) + i, ds_scope_condition(question->log, &question->scopes[i], first));
+		appendStringInfo(&sql, "%s(e.tags OPERATOR(pg_catalog.@>) $%d", i == 0 ? "" : " OR ", first_of_tags(question) + i);
+		if (!is_one_tag(&question->scopes[i]))
+			appendStringInfo(&sql, " AND (%s) IS TRUE", ds_scope_condition(question->log, &question->scopes[i], first));
+		appendStringInfoChar(&sql, ')');
 	}
 	return sql.data;
 }
@@ -108,7 +121,7 @@ plan_key(const Question *question)
 	uint32		shapes = question->backwards + 2 * question->has_max_count + 4 * question->by_tags;
 
 	for (int i = 0; i < question->scope_count; i++)
-		shapes = hash_combine(shapes, ds_scope_shape(&question->scopes[i]));
+		shapes = hash_combine(shapes, 2 * ds_scope_shape(&question->scopes[i]) + is_one_tag(&question->scopes[i]));
 	return (DsPlanKey) {.build = build, .form = (int32) shapes, .path = question->columns, .varies = true};
 }
 
@@ -116,7 +129,10 @@ plan_key(const Question *question)
 static bool
 are_rare(Question *question, const DsPositionRange *range)
 {
-	double		end = (double) ds_log_end_position(question->log);
+	bool		is_all = range->backwards ? range->after == PG_INT64_MAX : range->after <= 0;
+
+	/* How long the log is does not matter where all of it is to be looked through. */
+	double		end = is_all ? 1.0 : (double) ds_log_end_position(question->log);
 	double		passed = (double) range->after;
 	double		most = (range->backwards ? Min(passed, end) : end - Max(passed, 0)) / DS_COST_OF_TAGGED;
 	double		tagged = 0;
