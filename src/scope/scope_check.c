@@ -104,17 +104,28 @@ ds_scopes_look_ahead(const DsLog *log, DsScope *scopes, int count)
 static void
 find_tail_since(const DsLog *log, DsScope *scope)
 {
-	int64		tail = 0;
 	bool		found;
 
 	PushActiveSnapshot(GetLatestSnapshot());
-	found = ds_scope_unseen(log, scope, scope->ahead, lower_end(scope), &tail);
+	(void) ds_scopes_unseen(log, scope, 1, scope->ahead, lower_end(scope));
 	PopActiveSnapshot();
-	found = found && (!scope->had_tail || tail > scope->old_tail);
+	found = scope->has_tail && (!scope->had_tail || scope->tail > scope->old_tail);
 	if (found && IsolationUsesXactSnapshot())
 		ds_error_raise_old_snapshot();
 	scope->has_tail = scope->had_tail || found;
-	scope->tail = found ? tail : scope->old_tail;
+	if (!found)
+		scope->tail = scope->old_tail;
+}
+
+/* How many scopes, the first of these and those after it, have the same mark. */
+static int
+count_same_mark(const DsScope *scopes, int count)
+{
+	int			same = 1;
+
+	while (same < count && scopes[same].seen != NULL && strcmp(scopes[same].seen, scopes->seen) == 0)
+		same++;
+	return same;
 }
 
 /*
@@ -122,13 +133,18 @@ find_tail_since(const DsLog *log, DsScope *scope)
  * the caller has decided by the mark, not by the transaction's snapshot.
  */
 static void
-check_seen(const DsLog *log, DsScope *scope)
+check_seen(const DsLog *log, DsScope *scopes, int count)
 {
+	DsMarkState state;
+
 	PushActiveSnapshot(GetLatestSnapshot());
-	scope->has_tail = ds_scope_unseen(log, scope, &scope->mark, PG_INT64_MIN, &scope->tail);
+	state = ds_scopes_unseen(log, scopes, count, &scopes->mark, PG_INT64_MIN);
 	PopActiveSnapshot();
-	scope->violated = scope->has_tail;
-	scope->mark_state = ds_mark_check(&log->events, &scope->mark);
+	for (int i = 0; i < count; i++)
+	{
+		scopes[i].violated = scopes[i].has_tail;
+		scopes[i].mark_state = state;
+	}
 }
 
 /* An event above what is expected violates a scope; a strict one, also no event just there. */
@@ -137,11 +153,6 @@ check(const DsLog *log, DsScope *scope)
 {
 	int64		above = lower_end(scope);
 
-	if (scope->seen != NULL)
-	{
-		check_seen(log, scope);
-		return;
-	}
 	if (scope->ahead != NULL)
 		find_tail_since(log, scope);
 	else
@@ -165,12 +176,20 @@ ds_scopes_check(const DsLog *log, DsScope *scopes, int count)
 {
 	if (count > 0)
 		CommandCounterIncrement();
-	for (int i = 0; i < count; i++)
+	for (int i = 0, checked; i < count; i += checked)
 	{
 		CHECK_FOR_INTERRUPTS();
+		checked = 1;
 		scopes[i].violated = false;
-		if (ds_expectation_checks)
+		if (!ds_expectation_checks)
+			continue;
+		if (scopes[i].seen == NULL)
 			check(log, &scopes[i]);
+		else
+		{
+			checked = count_same_mark(&scopes[i], count - i);
+			check_seen(log, &scopes[i], checked);
+		}
 	}
 }
 

@@ -46,15 +46,11 @@ enum
 typedef struct Question
 {
 	const DsLog *log;
-	const DsScope *scope;
+	DsScope    *scopes;
+	int			count;			/* of them; SQL asks for one at a time */
 	const DsMark *mark;
 	int64		above;			/* positions that are higher count */
 	bool		by_stream;
-	bool		by_rows;		/* without the executor */
-
-	/* what was found */
-	bool		found;
-	int64		highest;
 } Question;
 
 static void
@@ -71,7 +67,7 @@ build(const void *context, DsStatementText *text)
 
 	text->sql = psprintf("SELECT e.log_position, e.transaction_id, e.xmin, e.cmin, "
 						 "(e.log_position OPERATOR(pg_catalog.>) $%d AND %s) IS TRUE FROM ONLY %s AS e WHERE %s",
-						 ABOVE + 1, ds_scope_condition(question->log, question->scope, 1),
+						 ABOVE + 1, ds_scope_condition(question->log, question->scopes, 1),
 						 ds_name_of(question->log->events.relid), order);
 	text->parameters = PARAMETERS;
 	text->in_order = true;
@@ -79,18 +75,18 @@ build(const void *context, DsStatementText *text)
 	memcpy(&text->types[ABOVE], types, sizeof(types));
 }
 
-/* Whether an event matters that is in the scope: a higher one is not known yet. */
+/* Whether an event matters that is in a scope: a higher one is not known yet. */
 static bool
-matters(const Question *question, int64 position)
+matters(const DsScope *scope, int64 position)
 {
-	return !question->found || position > question->highest;
+	return !scope->has_tail || position > scope->tail;
 }
 
 static void
-note(Question *question, int64 position)
+note(DsScope *scope, int64 position)
 {
-	question->found = true;
-	question->highest = position;
+	scope->has_tail = true;
+	scope->tail = position;
 }
 
 /* Look at an event; whether the mark shows it, which is asked where it matters. */
@@ -100,15 +96,15 @@ look_at(Question *question, uint64 row)
 	bool		matches = ds_plan_bool(row, 5);
 	DsWriter	writer = {.position = ds_plan_int64(row, 1)};
 
-	if (!question->by_stream && !(matches && matters(question, writer.position)))
+	if (!question->by_stream && !(matches && matters(question->scopes, writer.position)))
 		return false;
 	writer.transaction_id = DatumGetUInt64(ds_plan_datum(row, 2, XID8OID));
 	writer.xmin = DatumGetTransactionId(ds_plan_datum(row, 3, XIDOID));
 	writer.command = DatumGetCommandId(ds_plan_datum(row, 4, CIDOID));
 	if (ds_mark_shows(question->mark, &writer))
 		return true;
-	if (matches && matters(question, writer.position))
-		note(question, writer.position);
+	if (matches && matters(question->scopes, writer.position))
+		note(question->scopes, writer.position);
 	return false;
 }
 
@@ -116,7 +112,7 @@ look_at(Question *question, uint64 row)
 static void
 walk(Question *question, Datum *values, const char *nulls)
 {
-	DsPlanKey	key = {.build = build, .form = ds_scope_shape(question->scope), .path = question->by_stream};
+	DsPlanKey	key = {.build = build, .form = ds_scope_shape(question->scopes), .path = question->by_stream};
 	Portal		portal = ds_plan_open(&question->log->events, key, question, values, nulls);
 	bool		ended = false;
 
@@ -136,40 +132,62 @@ walk(Question *question, Datum *values, const char *nulls)
 	SPI_cursor_close(portal);
 }
 
-/* The same without the executor, which takes several times as long to begin and end as to look at the few events that there are. */
+/* Whether a scope can be asked for without SQL. */
+static bool
+goes_by_rows(const DsScope *scope)
+{
+	return scope->source_filter != DS_EQUAL && scope->type_count <= DS_FEW_TYPES;
+}
+
+/* Look at an event, for all scopes that can be asked for so. */
+static void
+look_at_row(Question *question, TupleTableSlot *event)
+{
+	const AttrNumber *columns = question->log->events.columns;
+	bool		is_null;
+	DsWriter	writer = {.position = DatumGetInt64(slot_getattr(event, columns[DS_LOG_POSITION], &is_null))};
+
+	if (writer.position <= question->above)
+		return;
+	writer.transaction_id = DatumGetUInt64(slot_getattr(event, columns[DS_TRANSACTION_ID], &is_null));
+	writer.xmin = DatumGetTransactionId(slot_getsysattr(event, MinTransactionIdAttributeNumber, &is_null));
+	writer.command = DatumGetCommandId(slot_getsysattr(event, MinCommandIdAttributeNumber, &is_null));
+	if (ds_mark_shows(question->mark, &writer))
+		return;
+	for (int i = 0; i < question->count; i++)
+	{
+		DsScope    *scope = &question->scopes[i];
+
+		CHECK_FOR_INTERRUPTS();
+		if (goes_by_rows(scope) && matters(scope, writer.position) && ds_scope_matches(question->log, scope, event))
+			note(scope, writer.position);
+	}
+}
+
+/*
+ * Go along the order without the executor, which takes several times as long to
+ * begin and end as to look at the few events that there are.
+ */
 static void
 walk_rows(Question *question, int64 generation, int64 last_generation)
 {
-	const AttrNumber *columns = question->log->events.columns;
+	const DsCollection *events = &question->log->events;
 	DsCursor	from = {.generation = generation, .transaction_id = FullTransactionIdFromU64(question->mark->xmin)};
 	DsPlaceScan scan;
+	bool		is_null;
 
-	ds_place_scan_begin(&question->log->events, GetActiveSnapshot(), &from, &scan);
-	while (ds_place_scan_next(&scan))
-	{
-		TupleTableSlot *event = scan.slot;
-		bool		is_null;
-		DsWriter	writer = {.position = DatumGetInt64(slot_getattr(event, columns[DS_LOG_POSITION], &is_null))};
-
-		if (DatumGetInt64(slot_getattr(event, columns[DS_GENERATION], &is_null)) > last_generation)
-			break;
-		if (writer.position <= question->above || !matters(question, writer.position) ||
-			!ds_scope_matches(question->log, question->scope, event))
-			continue;
-		writer.transaction_id = DatumGetUInt64(slot_getattr(event, columns[DS_TRANSACTION_ID], &is_null));
-		writer.xmin = DatumGetTransactionId(slot_getsysattr(event, MinTransactionIdAttributeNumber, &is_null));
-		writer.command = DatumGetCommandId(slot_getsysattr(event, MinCommandIdAttributeNumber, &is_null));
-		if (!ds_mark_shows(question->mark, &writer))
-			note(question, writer.position);
-	}
+	ds_place_scan_begin(events, GetActiveSnapshot(), &from, &scan);
+	while (ds_place_scan_next(&scan) &&
+		   DatumGetInt64(slot_getattr(scan.slot, events->columns[DS_GENERATION], &is_null)) <= last_generation)
+		look_at_row(question, scan.slot);
 	ds_place_scan_end(&scan);
 }
 
-/* Look at the events of some generations, from the mark's oldest transaction on. */
+/* Look at the events of some generations, from the mark's oldest transaction on; without SQL, when there are no values for it. */
 static void
 walk_feed(Question *question, int64 generation, int64 last_generation, Datum *values, const char *nulls)
 {
-	if (question->by_rows)
+	if (values == NULL)
 	{
 		walk_rows(question, generation, last_generation);
 		return;
@@ -203,26 +221,16 @@ walk_generations(Question *question, Datum *values, const char *nulls)
 	table_close(rel, NoLock);
 }
 
-/*
- * The highest position above another one of an event in the scope that is
- * visible to the active snapshot and the caller, and that the mark does not
- * show; false when there is none.  Callers are connected to SPI and have locked
- * the log.
- */
-bool
-ds_scope_unseen(const DsLog *log, const DsScope *scope, const DsMark *mark, int64 above, int64 *highest)
+/* Ask for one scope in SQL. */
+static void
+ask(const DsLog *log, DsScope *scope, const DsMark *mark, int64 above)
 {
-	Question	question = {.log = log, .scope = scope, .mark = mark, .above = above,
+	Question	question = {.log = log, .scopes = scope, .count = 1, .mark = mark, .above = above,
 	.by_stream = scope->source_filter == DS_EQUAL};
 	Datum		values[PARAMETERS] = {0};
 	char		nulls[PARAMETERS];
 
-	if (ds_mark_check(&log->events, mark) != DS_MARK_GOOD)
-		return ds_scope_tail(log, scope, above, highest);
-
-	question.by_rows = !question.by_stream && scope->type_count <= DS_FEW_TYPES && ds_engine_reads(&log->events);
-	if (!question.by_rows)
-		ds_scope_parameters(scope, values, nulls);
+	ds_scope_parameters(scope, values, nulls);
 	memset(&nulls[ABOVE], ' ', PARAMETERS - ABOVE);
 	values[ABOVE] = Int64GetDatum(above);
 	if (question.by_stream)
@@ -236,7 +244,44 @@ ds_scope_unseen(const DsLog *log, const DsScope *scope, const DsMark *mark, int6
 		nulls[STREAM] = 'n';
 		walk_generations(&question, values, nulls);
 	}
-	if (question.found)
-		*highest = question.highest;
-	return question.found;
+}
+
+/* Find the same where the mark counts for nothing: any event, be it old. */
+static void
+find_tails(const DsLog *log, DsScope *scopes, int count, int64 above)
+{
+	for (int i = 0; i < count; i++)
+		scopes[i].has_tail = ds_scope_tail(log, &scopes[i], above, &scopes[i].tail);
+}
+
+/*
+ * Find for each of some scopes the highest position above another one of an
+ * event in it that is visible to the active snapshot and the caller, and that a
+ * mark does not show: as its tail; it has none when there is none.  Callers are
+ * connected to SPI and have locked the log.  Returns whether the mark counts.
+ */
+DsMarkState
+ds_scopes_unseen(const DsLog *log, DsScope *scopes, int count, const DsMark *mark, int64 above)
+{
+	Question	question = {.log = log, .scopes = scopes, .count = count, .mark = mark, .above = above};
+	DsMarkState state = ds_mark_check(&log->events, mark);
+	bool		by_rows = false;
+
+	if (state != DS_MARK_GOOD)
+	{
+		find_tails(log, scopes, count, above);
+		return state;
+	}
+	for (int i = 0; i < count; i++)
+	{
+		scopes[i].has_tail = false;
+		by_rows |= goes_by_rows(&scopes[i]);
+	}
+	by_rows = by_rows && ds_engine_reads(&log->events);
+	if (by_rows)
+		walk_generations(&question, NULL, NULL);
+	for (int i = 0; i < count; i++)
+		if (!by_rows || !goes_by_rows(&scopes[i]))
+			ask(log, &scopes[i], mark, above);
+	return state;
 }

@@ -8,6 +8,6 @@
 
 #include "scope/scope.h"
 
-extern bool ds_scope_unseen(const DsLog *log, const DsScope *scope, const DsMark *mark, int64 above, int64 *highest);
+extern DsMarkState ds_scopes_unseen(const DsLog *log, DsScope *scopes, int count, const DsMark *mark, int64 above);
 
 #endif							/* DS_UNSEEN_H */
