@@ -42,14 +42,15 @@ CALL pg_temp.try(format('SELECT * FROM docstore.save(%L, %L)', '[]', :one));
 CALL pg_temp.try(format('SELECT * FROM docstore.save(%L, %L)', '[7]', :one));
 CALL pg_temp.try(format('SELECT * FROM docstore.save(%L, %L)', '[{"op": "upsert", "collection": "shops", "id": "order", "data": {"n": 1}}]', :three));
 CALL pg_temp.try(format('SELECT * FROM docstore.save(NULL, %L)', :one));
--- be it the last character of a long document
-CREATE FUNCTION pg_temp.long(last text) RETURNS jsonb RETURN
-	jsonb_build_array(jsonb_build_object('op', 'upsert', 'collection', 'drafts', 'id', 'long', 'expected', 'any', 'data', jsonb_build_object('text', repeat('0123456789', 100000) || last)));
-SELECT docstore.create_collection('drafts');
+-- be it the last character of a long document, or of all, which is that of the collection's name
+CREATE FUNCTION pg_temp.long(last text, collection text DEFAULT 'drafts') RETURNS jsonb RETURN
+	jsonb_build_array(jsonb_build_object('op', 'upsert', 'collection', collection, 'id', 'long', 'expected', 'any', 'data', jsonb_build_object('text', repeat('0123456789', 200000) || last)));
+SELECT docstore.create_collection('drafts'), docstore.create_collection('drafty');
 SELECT version FROM docstore.save(pg_temp.long('a'), '00000000-0000-0000-0000-00000000000a');
 SELECT version FROM docstore.save(pg_temp.long('a'), '00000000-0000-0000-0000-00000000000a');
 CALL pg_temp.try($$ SELECT version FROM docstore.save(pg_temp.long('b'), '00000000-0000-0000-0000-00000000000a') $$);
-DROP TABLE drafts;
+CALL pg_temp.try($$ SELECT version FROM docstore.save(pg_temp.long('a', 'drafty'), '00000000-0000-0000-0000-00000000000a') $$);
+DROP TABLE drafts, drafty;
 DELETE FROM docstore.requests WHERE request_id = '00000000-0000-0000-0000-00000000000a';
 CALL pg_temp.try('SELECT * FROM docstore.save(''[]'', ''one'')');
 SELECT version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "order", "data": {}, "expected": 1}]', NULL);
@@ -99,6 +100,19 @@ CALL pg_temp.try($$ SELECT * FROM docstore.save('[{"op": "upsert", "collection":
 DROP TRIGGER forget ON shops;
 SELECT count(*) FROM docstore.requests;
 SELECT count(*) FROM shops WHERE id IN ('nested', 'forgotten');
+
+-- forgotten by a statement, it is executed anew by the same one; what cannot be replicated is not deleted
+SELECT version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "anew", "data": {}, "expected": "any"}]', :four);
+SELECT docstore.forget_requests('0') > 0 AS forgotten,
+	(SELECT version FROM docstore.save('[{"op": "upsert", "collection": "shops", "id": "anew", "data": {}, "expected": "any"}]', :four)) AS version;
+BEGIN;
+ALTER TABLE docstore.requests REPLICA IDENTITY NOTHING;
+SET LOCAL client_min_messages = error;
+CREATE PUBLICATION requests FOR TABLE docstore.requests;
+SET LOCAL client_min_messages = warning;
+CALL pg_temp.try($$ SELECT docstore.forget_requests('0') $$);
+ROLLBACK;
+DELETE FROM shops WHERE id = 'anew';
 
 -- conflicts deferred: what was not written is never answered to another transaction; an answer counts with its items
 SELECT docstore.forget_requests('0');

@@ -235,6 +235,13 @@ ANALYZE sparse;
 SELECT * FROM pg_temp.looks('{"tags": ["x"]}', max_count => NULL, log => 'sparse');
 SELECT looked_at FROM pg_temp.looks('{"tags": ["xy"]}', max_count => NULL, log => 'sparse');
 SELECT * FROM unnest('{"{\"tags\": [\"x\"]}","{\"tags\": [\"xy\"]}"}'::jsonb[]) scope, pg_temp.looks(scope, log => 'sparse');
+-- beside all that would be read: from a cursor, until another one, and what the index brings takes longer
+SELECT max(cursor) FILTER (WHERE log_position = 500) AS p500, max(cursor) FILTER (WHERE log_position = 2000) AS p2000, max(cursor) FILTER (WHERE log_position = 4500) AS p4500,
+	max(cursor) FILTER (WHERE log_position = 4976) AS p4976 FROM docstore.read_log('sparse', max_count => NULL) \gset
+SELECT events, looked_at FROM pg_temp.looks('{"tags": ["x"]}', :'p4500', NULL, log => 'sparse');
+SELECT events, looked_at FROM pg_temp.looks('{"tags": ["x"]}', NULL, NULL, :'p500', log => 'sparse');
+SELECT looked_at FROM pg_temp.looks('{"tags": ["xy"]}', :'p2000', NULL, log => 'sparse');
+SELECT count(*), max(log_position) FROM docstore.read_log('sparse', NULL, NULL, '{"tags": ["xy"]}', :'p4976');
 -- without an index on tags the feed is read, until enough has come
 BEGIN;
 DROP INDEX sparse_tags_idx;
