@@ -174,6 +174,7 @@ SELECT events, last FROM unnest('{31,32,33,34}'::int[]) last, pg_temp.looks(json
 SELECT * FROM pg_temp.looks('{"stream_id": "rare", "types": ["T"]}', :'at', NULL);
 SELECT * FROM pg_temp.looks('[{"types": ["Rare"]}, {"source": "s0"}, {"stream_id": "rare"}]', :'at', 5);
 SELECT * FROM pg_temp.looks('{"types": ["T"]}', :'at', 2);
+SELECT log_position, type FROM docstore.read_log('big', NULL, NULL, '{"types": ["T"]}', (SELECT cursor FROM docstore.read_log('big', max_count => 1)));
 -- no other index may seem as good
 CREATE INDEX ON big (type, log_position);
 CREATE INDEX ON big (type);
@@ -236,12 +237,14 @@ SELECT * FROM pg_temp.looks('{"tags": ["x"]}', max_count => NULL, log => 'sparse
 SELECT looked_at FROM pg_temp.looks('{"tags": ["xy"]}', max_count => NULL, log => 'sparse');
 SELECT * FROM unnest('{"{\"tags\": [\"x\"]}","{\"tags\": [\"xy\"]}"}'::jsonb[]) scope, pg_temp.looks(scope, log => 'sparse');
 -- beside all that would be read: from a cursor, until another one, and what the index brings takes longer
-SELECT max(cursor) FILTER (WHERE log_position = 500) AS p500, max(cursor) FILTER (WHERE log_position = 2000) AS p2000, max(cursor) FILTER (WHERE log_position = 4500) AS p4500,
+SELECT max(cursor) FILTER (WHERE log_position = 25) AS p25, max(cursor) FILTER (WHERE log_position = 500) AS p500, max(cursor) FILTER (WHERE log_position = 2000) AS p2000, max(cursor) FILTER (WHERE log_position = 4500) AS p4500,
 	max(cursor) FILTER (WHERE log_position = 4976) AS p4976 FROM docstore.read_log('sparse', max_count => NULL) \gset
 SELECT events, looked_at FROM pg_temp.looks('{"tags": ["x"]}', :'p4500', NULL, log => 'sparse');
 SELECT events, looked_at FROM pg_temp.looks('{"tags": ["x"]}', NULL, NULL, :'p500', log => 'sparse');
 SELECT looked_at FROM pg_temp.looks('{"tags": ["xy"]}', :'p2000', NULL, log => 'sparse');
 SELECT count(*), max(log_position) FROM docstore.read_log('sparse', NULL, NULL, '{"tags": ["xy"]}', :'p4976');
+SELECT count(*), min(log_position) FROM docstore.read_log('sparse', :'p25', NULL, '{"tags": ["xy"]}');
+SELECT count(*), max(log_position) FROM docstore.read_log('sparse', max_count => NULL, until => :'p500');
 -- without an index on tags the feed is read, until enough has come
 BEGIN;
 DROP INDEX sparse_tags_idx;

@@ -82,6 +82,16 @@ SELECT * FROM passports;
 INSERT INTO owners VALUES ('carl', 1);
 SELECT docstore.upsert('passports', 'carl', '{}');
 
+-- what is generated from a key is set with it
+CREATE TABLE heads (nr int PRIMARY KEY);
+CREATE TABLE hats (nr int PRIMARY KEY, version int, head int REFERENCES heads ON UPDATE CASCADE, size int GENERATED ALWAYS AS (head * 10) STORED);
+SELECT docstore.guard('hats', strict => true);
+INSERT INTO heads VALUES (5);
+INSERT INTO hats (nr, version, head) VALUES (1, 1, 5);
+UPDATE heads SET nr = 6;
+SELECT * FROM hats;
+DROP TABLE hats, heads;
+
 DROP TABLE chairs, shops, passports, owners, towns, regions;
 DROP FUNCTION spoil;
 DROP ROLE regress_docstore_clerk;

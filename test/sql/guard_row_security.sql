@@ -111,6 +111,23 @@ CREATE POLICY write ON parts_low FOR UPDATE USING (true);
 CALL pg_temp.try_as('regress_docstore_ann', $$ UPDATE parts_low SET version = 7 $$);
 CREATE POLICY read ON parts_low FOR SELECT USING (nr = 1);
 CALL pg_temp.try_as('regress_docstore_ann', $$ UPDATE parts_low SET version = 7 WHERE nr = 1 $$);
+-- a row of another partition, at the same place, is another row
+CREATE TABLE parts_high PARTITION OF parts FOR VALUES FROM (10) TO (20);
+TRUNCATE parts;
+INSERT INTO parts VALUES (1, 11, 'somebody'), (11, 12, 'regress_docstore_ann');
+ALTER TABLE parts_low DISABLE ROW LEVEL SECURITY;
+REVOKE ALL ON parts_low FROM regress_docstore_ann;
+SELECT tableoid::regclass, ctid FROM parts ORDER BY nr;
+CALL pg_temp.try_as('regress_docstore_ann', $$ UPDATE parts SET version = 7 $$);
+CALL pg_temp.try_as('regress_docstore_ann', $$ UPDATE parts SET version = 7 WHERE nr = 11 $$);
 DROP TABLE parts;
+
+-- what a primary key only includes is no part of it
+CREATE TABLE including (nr int, version int, note text, PRIMARY KEY (nr) INCLUDE (note));
+INSERT INTO including VALUES (1, 11, 'secret');
+SELECT docstore.guard('including');
+GRANT SELECT (nr, version), UPDATE ON including TO regress_docstore_ann;
+CALL pg_temp.try_as('regress_docstore_ann', $$ UPDATE including SET version = 7 $$);
+DROP TABLE including;
 
 DROP ROLE regress_docstore_ann, regress_docstore_owner;
