@@ -19,6 +19,7 @@
 #include "feed/place.h"
 #include "log/log.h"
 #include "storage/lmgr.h"
+#include "storage/sinval.h"
 #include "table/catalogue.h"
 #include "table/collection.h"
 #include "table/distributed.h"
@@ -304,10 +305,13 @@ ds_log_is(Oid relid)
 /*
  * Find a table that goes with one that is locked, and lock it; invalid when
  * there is none.  Whoever was waited for may have put another one in its place.
+ * To take a lock is to hear of that, so where nothing was heard nothing has
+ * changed (as in RangeVarGetRelidExtended()).
  */
 Oid
 ds_log_lock_companion(Oid relid, const char *suffix, LOCKMODE lock)
 {
+	uint64		heard = SharedInvalidMessageCounter;
 	Oid			found = ds_log_companion_of(relid, suffix);
 	Oid			locked;
 
@@ -317,6 +321,9 @@ ds_log_lock_companion(Oid relid, const char *suffix, LOCKMODE lock)
 		if (!OidIsValid(locked))
 			return InvalidOid;
 		(void) ds_collection_lock(locked, lock);
+		if (heard == SharedInvalidMessageCounter)
+			return locked;
+		heard = SharedInvalidMessageCounter;
 		found = ds_log_companion_of(relid, suffix);
 		if (found != locked)
 			UnlockRelationOid(locked, lock);
