@@ -416,13 +416,14 @@ ds_log_open(Oid relid, LOCKMODE lock, int item, DsLog *log)
 		ds_log_refuse_unknown(gone, item);
 	if (!ds_collection_describe(relid, DS_EVENTS, &log->events, &obstacle))
 		refuse_table(relid, item, obstacle);
-	if (open_streams(lock, log))
-		return;
-	/* Whoever was waited for has changed something, or it is no log: then with the reason. */
-	streams = lock_companion(relid, DS_LOG_STREAMS, lock, item);
-	if (!ds_collection_describe(streams, DS_STREAMS, &log->streams, &obstacle))
-		refuse_table(relid, item, psprintf("Its table \"%s\" is not suitable. %s",
-										   ds_name_of(streams), obstacle));
+	if (!open_streams(lock, log))
+	{
+		/* Whoever was waited for has changed something, or it is no log: then with the reason. */
+		streams = lock_companion(relid, DS_LOG_STREAMS, lock, item);
+		if (!ds_collection_describe(streams, DS_STREAMS, &log->streams, &obstacle))
+			refuse_table(relid, item, psprintf("Its table \"%s\" is not suitable. %s",
+											   ds_name_of(streams), obstacle));
+	}
 	ds_distributed_refuse_log(&log->events, &log->streams, item);
 }
 
