@@ -9,7 +9,8 @@
  * Either nobody can write meanwhile, as the triggers are being made; or they are
  * there, and each document is locked while it is recorded.  One that somebody
  * else has locked, or written meanwhile, is passed over, so that nothing is
- * waited for: who writes it records it.
+ * waited for: who writes it records it.  But who has locked it need not write it,
+ * or can roll back; so a further call is asked for then.
  *
  * Who is asked for so many documents at a time goes on where the last call has
  * stopped, and round the end of the table, or each call would look through all
@@ -41,15 +42,15 @@
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
 
-/* Lock the row in a slot; false when somebody else has, or has written it since. */
-static bool
+/* Lock the row in a slot; TM_WouldBlock when somebody else has, others when it was written since. */
+static TM_Result
 lock_row(Relation table, Snapshot snapshot, TupleTableSlot *slot)
 {
 	ItemPointerData place = slot->tts_tid;
 	TM_FailureData failure;
 
 	return table_tuple_lock(table, &place, snapshot, slot, GetCurrentCommandId(true),
-							LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure) == TM_Ok;
+							LockTupleNoKeyExclusive, LockWaitSkip, 0, &failure);
 }
 
 /* The server remembers no other blocks than those that are a multiple of this. */
@@ -74,9 +75,28 @@ remember(Relation table, BlockNumber stopped)
 	ss_report_location(table, stopped - stopped % REMEMBERED_BLOCKS);
 }
 
-/* Record the documents of one table that history has not; returns how many, max_rows at most. */
+/*
+ * Record a document that others may write meanwhile, if history has not got it;
+ * returns whether it was recorded.  *passed is set when somebody else has it locked.
+ */
+static bool
+record_unlocked(DsRecorder *recorder, Relation table, Snapshot snapshot, TupleTableSlot *slot, bool *passed)
+{
+	TM_Result	result;
+
+	if (ds_recorder_has(recorder, ExecFetchSlotHeapTuple(slot, false, NULL)))
+		return false;
+	result = lock_row(table, snapshot, slot);
+	*passed |= result == TM_WouldBlock;
+	return result == TM_Ok && ds_recorder_record_present(recorder, ExecFetchSlotHeapTuple(slot, false, NULL));
+}
+
+/*
+ * Record the documents of one table that history has not; returns how many,
+ * max_rows at most.  *passed is set when others are left that somebody has locked.
+ */
 static int64
-record_table(Oid relid, Oid history, bool locks_rows, int64 max_rows)
+record_table(Oid relid, Oid history, bool locks_rows, int64 max_rows, bool *passed)
 {
 	Relation	table = table_open(relid, NoLock);
 	TupleTableSlot *slot = table_slot_create(table, NULL);
@@ -93,10 +113,9 @@ record_table(Oid relid, Oid history, bool locks_rows, int64 max_rows)
 	{
 		CHECK_FOR_INTERRUPTS();
 		block = ItemPointerGetBlockNumber(&slot->tts_tid);
-		if (locks_rows && (ds_recorder_has(&recorder, ExecFetchSlotHeapTuple(slot, false, NULL)) ||
-						   !lock_row(table, snapshot, slot)))
-			continue;
-		if (ds_recorder_record_present(&recorder, ExecFetchSlotHeapTuple(slot, false, NULL)))
+		if (locks_rows
+			? record_unlocked(&recorder, table, snapshot, slot, passed)
+			: ds_recorder_record_present(&recorder, ExecFetchSlotHeapTuple(slot, false, NULL)))
 			count++;
 	}
 	ds_recorder_end(&recorder);
@@ -237,14 +256,15 @@ void
 ds_history_begin(const DsCollection *collection, Oid history, bool is_new, bool goes_on, int64 max_rows)
 {
 	int64		left = max_rows;
+	bool		passed = false;
 	ListCell   *cell;
 
 	if (!is_new && !goes_on)
 		record_all_absent(collection, history);
 	foreach(cell, tables_of(collection, goes_on ? RowExclusiveLock : NoLock))
 		if (left > 0 && get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
-			left -= record_table(lfirst_oid(cell), history, goes_on, left);
-	if (left == 0)
+			left -= record_table(lfirst_oid(cell), history, goes_on, left, &passed);
+	if (left == 0 || passed)
 		ereport(NOTICE,
 				(errmsg("collection \"%s\" may have more documents that are not in its history yet",
 						ds_name_of(collection->relid)),
