@@ -423,11 +423,11 @@ COMMENT ON FUNCTION docstore.unguard(regclass) IS 'remove the guard of a table';
 -- Tracked collections
 --
 
-CREATE FUNCTION docstore.track(collection regclass, max_rows integer DEFAULT NULL, notify boolean DEFAULT false) RETURNS regclass
+CREATE FUNCTION docstore.track(collection regclass, max_rows integer DEFAULT NULL, notify boolean DEFAULT false, partition_by text DEFAULT NULL) RETURNS regclass
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_track';
 
-COMMENT ON FUNCTION docstore.track(regclass, integer, boolean) IS 'record each write of a collection in its history; returns that table. max_rows: record that many of the documents that are there, the others when they are written; notify: each commit that changes documents sends NOTIFY docstore';
+COMMENT ON FUNCTION docstore.track(regclass, integer, boolean, text) IS 'record each write of a collection in its history; returns that table. max_rows: record that many of the documents that are there, the others when they are written; notify: each commit that changes documents sends NOTIFY docstore; partition_by: "month" for a history with a partition for each month, which makes those that are missing';
 
 CREATE FUNCTION docstore.untrack(collection regclass) RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000

@@ -89,11 +89,11 @@ CREATE OR REPLACE VIEW docstore.error_codes (sqlstate, condition, retry, meaning
 		'an id, a tag, or a name of a stream, that does not fit into an index; more than 2,147,483,647 items in one transaction with deferred conflicts',
 		'shorten it, or use a hash of it; commit more often');
 
-CREATE FUNCTION docstore.track(collection regclass, max_rows integer DEFAULT NULL, notify boolean DEFAULT false) RETURNS regclass
+CREATE FUNCTION docstore.track(collection regclass, max_rows integer DEFAULT NULL, notify boolean DEFAULT false, partition_by text DEFAULT NULL) RETURNS regclass
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000
 	AS 'MODULE_PATHNAME', 'ds_track';
 
-COMMENT ON FUNCTION docstore.track(regclass, integer, boolean) IS 'record each write of a collection in its history; returns that table. max_rows: record that many of the documents that are there, the others when they are written; notify: each commit that changes documents sends NOTIFY docstore';
+COMMENT ON FUNCTION docstore.track(regclass, integer, boolean, text) IS 'record each write of a collection in its history; returns that table. max_rows: record that many of the documents that are there, the others when they are written; notify: each commit that changes documents sends NOTIFY docstore; partition_by: "month" for a history with a partition for each month, which makes those that are missing';
 
 CREATE FUNCTION docstore.untrack(collection regclass) RETURNS void
 	LANGUAGE c VOLATILE PARALLEL UNSAFE COST 50000

@@ -259,6 +259,7 @@ read_stored(const DsCollection *feed, const char *stored, DsCursor *cursor)
 		[DS_CURSOR_GOOD] = "good",
 		[DS_CURSOR_FOREIGN] = "foreign",
 		[DS_CURSOR_LOST] = "lost",
+		[DS_CURSOR_DROPPED] = "lost",
 	};
 
 	if (stored == NULL)

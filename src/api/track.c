@@ -26,8 +26,23 @@ max_rows_argument(FunctionCallInfo fcinfo)
 	return PG_GETARG_INT32(1);
 }
 
+/* Whether the history is to be partitioned by month; 22023 for any other word. */
+static bool
+is_by_month(FunctionCallInfo fcinfo)
+{
+	if (PG_ARGISNULL(3))
+		return false;
+	if (strcmp(text_to_cstring(PG_GETARG_TEXT_PP(3)), "month") != 0)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_ARGUMENT),
+				 errmsg("partition_by must be \"month\""),
+				 errhint("Pass NULL for a history that is a single table.")));
+	return true;
+}
+
 /*
- * docstore.track(collection regclass, max_rows integer DEFAULT NULL, notify boolean DEFAULT false)
+ * docstore.track(collection regclass, max_rows integer DEFAULT NULL, notify boolean DEFAULT false,
+ *				  partition_by text DEFAULT NULL)
  * RETURNS regclass
  *
  * Returns the history.  Errors and locks: ds_track_make(), and 22023 for bad
@@ -39,7 +54,7 @@ ds_track(PG_FUNCTION_ARGS)
 	ds_call_require_writable("docstore.track()");
 	ds_argument_require(PG_ARGISNULL(0), "collection");
 	ds_argument_require(PG_ARGISNULL(2), "notify");
-	PG_RETURN_OID(ds_track_make(PG_GETARG_OID(0), max_rows_argument(fcinfo), PG_GETARG_BOOL(2)));
+	PG_RETURN_OID(ds_track_make(PG_GETARG_OID(0), max_rows_argument(fcinfo), PG_GETARG_BOOL(2), is_by_month(fcinfo)));
 }
 
 /*

@@ -23,6 +23,15 @@
  * Rows that their owner has deleted are not there either.  That is told from
  * a loss where it does no harm: a cursor is good as long as no row is left
  * that comes before it, as is so where the oldest were deleted.
+ *
+ * Where partitions were dropped that is not enough: they can have had rows that
+ * their reader has not seen.  What they had is gone, and nobody was told.  But
+ * the first partition that a table is made with has no beginning, so whether one
+ * is missing can be seen (ranges.c).  Then a cursor is good only if its row is
+ * there, and comes after all that was dropped.  A row comes after those that are
+ * in the partitions before its own, since it has at least their transaction ids;
+ * but for those that were under way when it was written.  So there is a
+ * margin, of which a clock that is set back takes something, too.
  */
 #include "postgres.h"
 
@@ -39,6 +48,9 @@
 #include "table/plan.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+
+/* How much a row must be later than what was dropped. */
+#define MARGIN USECS_PER_HOUR
 
 /* Whether no transaction of this primary can have written at a place yet. */
 static bool
@@ -73,6 +85,8 @@ may_pass_over(Relation rel, const DsCollection *table, const DsCursor *cursor, i
 	DsCursor	first;
 	DsCursor	last;
 
+	if (table->feed.has_dropped)
+		return true;
 	InitDirtySnapshot(dirty);
 	if (!ds_place_find(rel, table->feed.index, &dirty, ForwardScanDirection, DS_ANY_GENERATION, 0, &first) ||
 		ds_cursor_compare(&first, cursor) > 0)
@@ -112,8 +126,8 @@ build_place(const void *context, DsStatementText *text)
 {
 	const DsCollection *table = context;
 
-	text->sql = psprintf("SELECT FROM ONLY %s AS e WHERE e.%s OPERATOR(pg_catalog.=) $1",
-						 ds_name_of(table->relid), ds_kind_of(table)->position);
+	text->sql = psprintf("SELECT FROM %s WHERE e.%s OPERATOR(pg_catalog.=) $1",
+						 ds_statement_source(table, "e"), ds_kind_of(table)->position);
 	text->parameters = 1;
 	text->types[0] = INT8OID;
 }
@@ -146,6 +160,27 @@ ds_cursor_is_reached(const DsCollection *table, const DsCursor *cursor, const Ds
 		ds_place_is_visible(table, cursor);
 }
 
+/* Whether a row of a time can come before others that were in partitions which are gone. */
+static bool
+may_precede_dropped(const DsCollection *table, TimestampTz time)
+{
+	return table->feed.has_dropped && !TIMESTAMP_NOT_FINITE(table->feed.kept_from) &&
+		time < table->feed.kept_from + MARGIN;
+}
+
+/* The origin: all rows come after it, also those that were dropped. */
+static DsCursorState
+check_origin(const DsCollection *table)
+{
+	Relation	rel = table_open(table->relid, NoLock);
+	DsCursor	first;
+	bool		passes_over = table->feed.has_dropped &&
+	ds_place_find(rel, table->feed.index, GetActiveSnapshot(), ForwardScanDirection, DS_ANY_GENERATION, 0, &first);
+
+	table_close(rel, NoLock);
+	return passes_over ? DS_CURSOR_DROPPED : DS_CURSOR_GOOD;
+}
+
 /*
  * Check a cursor; what becomes of one that is not good is the caller's affair.
  * Of a cursor of this very server another row at its position tells nothing:
@@ -156,13 +191,16 @@ DsCursorState
 ds_cursor_check(const DsCollection *table, const DsCursor *cursor)
 {
 	bool		has_gone;
+	TimestampTz time;
 
 	ds_collection_look_again(table);
-	if (ds_cursor_is_origin(cursor) || ds_place_is_taken(table, cursor))
-		return DS_CURSOR_GOOD;
+	if (ds_cursor_is_origin(cursor))
+		return check_origin(table);
+	if (ds_place_find_time(table, cursor, &time))
+		return may_precede_dropped(table, time) ? DS_CURSOR_DROPPED : DS_CURSOR_GOOD;
 	has_gone = is_lost(table, cursor);
 	if (has_gone && ds_generation_is_of_this_cluster(cursor->generation))
-		return DS_CURSOR_LOST;
+		return table->feed.has_dropped ? DS_CURSOR_DROPPED : DS_CURSOR_LOST;
 	if (has_position(table, cursor->position))
 		return DS_CURSOR_FOREIGN;
 	return has_gone ? DS_CURSOR_LOST : DS_CURSOR_GOOD;

@@ -15,7 +15,8 @@ typedef enum DsCursorState
 {
 	DS_CURSOR_GOOD,
 	DS_CURSOR_FOREIGN,			/* of another server: another row has its position */
-	DS_CURSOR_LOST				/* its row is gone, and others may have come before it since */
+	DS_CURSOR_LOST,				/* its row is gone, and others may have come before it since */
+	DS_CURSOR_DROPPED			/* rows that came after it may have been dropped with their partition */
 } DsCursorState;
 
 extern bool ds_cursor_is_reached(const DsCollection *table, const DsCursor *cursor, const DsHorizon *horizon);

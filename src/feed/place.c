@@ -4,6 +4,9 @@
  * By the index on (generation, transaction_id, position), below the executor,
  * for snapshots of any kind and for no role in particular: what is found here
  * decides, and is never shown.  The caller has locked the table.
+ *
+ * Of a partitioned table each partition has such an index, and is looked into:
+ * the order of readers is nearly that of time, but not quite.
  */
 #include "postgres.h"
 
@@ -12,11 +15,16 @@
 #include "access/table.h"
 #include "access/tableam.h"
 #include "base/compat.h"
+#include "base/errors.h"
+#include "catalog/pg_class.h"
 #include "feed/place.h"
 #include "miscadmin.h"
+#include "table/ranges.h"
+#include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/rel.h"
 #include "utils/snapmgr.h"
+#include "utils/timestamp.h"
 #include "utils/xid8.h"
 
 /* The columns of the index. */
@@ -37,24 +45,88 @@ read_place(TupleTableSlot *slot, const int16 *columns, DsCursor *place)
 	place->position = DatumGetInt64(slot_getattr(slot, columns[POSITION - 1], &is_null));
 }
 
-/* The first row that a scan finds; false when there is none. */
+/* What is looked for, and where. */
+typedef struct Search
+{
+	Snapshot	snapshot;
+	ScanDirection direction;
+	ScanKeyData keys[POSITION];
+	int			count;
+} Search;
+
+/* A row that was found. */
+typedef struct Found
+{
+	DsCursor	place;
+	TimestampTz time;			/* of partitions only: what they are made by */
+} Found;
+
+/* The first row that a scan of a single table finds; false when there is none. */
 static bool
-find_first(Relation rel, Oid feed, Snapshot snapshot, ScanDirection direction, ScanKey keys, int count,
-		   DsCursor *place)
+find_in(Relation rel, Oid feed, AttrNumber time, Search *search, Found *first)
 {
 	Relation	index = index_open(feed, AccessShareLock);
 	TupleTableSlot *slot = table_slot_create(rel, NULL);
-	IndexScanDesc scan = index_beginscan(rel, index, snapshot, NULL, count, 0, 0);
+	IndexScanDesc scan = index_beginscan(rel, index, search->snapshot, NULL, search->count, 0, 0);
 	bool		found;
+	bool		is_null;
 
-	index_rescan(scan, keys, count, NULL, 0);
-	found = index_getnext_slot(scan, direction, slot);
+	index_rescan(scan, search->keys, search->count, NULL, 0);
+	found = index_getnext_slot(scan, search->direction, slot);
 	if (found)
-		read_place(slot, index->rd_index->indkey.values, place);
+		read_place(slot, index->rd_index->indkey.values, &first->place);
+	if (found && time != InvalidAttrNumber)
+		first->time = DatumGetTimestampTz(slot_getattr(slot, time, &is_null));
 	index_endscan(scan);
 	ExecDropSingleTupleTableSlot(slot);
 	index_close(index, NoLock);
 	return found;
+}
+
+/* The same of a partition, for the index that it has of its own. */
+static bool
+find_in_partition(Oid relid, Search *search, Found *first)
+{
+	Relation	rel = table_open(relid, AccessShareLock);
+	const char *obstacle;
+	const DsCollection *part = ds_collection_look(relid, DS_HISTORY_PART, &obstacle);
+	bool		found;
+
+	if (part == NULL)
+		ereport(ERROR,
+				(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+				 errmsg("\"%s\" is not fit for a partition of a history", ds_name_of(relid)),
+				 errdetail("%s", obstacle),
+				 errhint("Detach it.")));
+	found = find_in(rel, part->feed.index, part->feed.time, search, first);
+	table_close(rel, NoLock);
+	return found;
+}
+
+/* The first row that a scan finds; false when there is none. */
+static bool
+find_first(Relation rel, Oid feed, Search *search, Found *first)
+{
+	Oid		   *partitions;
+	int			count;
+	int			rest;
+	bool		result = false;
+
+	if (rel->rd_rel->relkind != RELKIND_PARTITIONED_TABLE)
+		return find_in(rel, feed, InvalidAttrNumber, search, first);
+	count = ds_ranges_list(rel, &partitions, &rest);
+	for (int i = 0; i < count; i++)
+	{
+		Found		found;
+
+		if (!find_in_partition(partitions[i], search, &found))
+			continue;
+		if (!result || (ds_cursor_compare(&found.place, &first->place) < 0) == ScanDirectionIsForward(search->direction))
+			*first = found;
+		result = true;
+	}
+	pfree(partitions);
+	return result;
 }
 
 /* One of the columns that are compared as a row. */
@@ -112,27 +184,29 @@ bool
 ds_place_find(Relation rel, Oid feed, Snapshot snapshot, ScanDirection direction,
 			  StrategyNumber strategy, int64 generation, DsCursor *place)
 {
-	ScanKeyData key;
+	Search		search = {.snapshot = snapshot, .direction = direction};
+	Found		first;
 
-	if (strategy == DS_ANY_GENERATION)
-		return find_first(rel, feed, snapshot, direction, NULL, 0, place);
-	ScanKeyInit(&key, GENERATION, strategy, strategy == BTEqualStrategyNumber ? F_INT8EQ : F_INT8LT,
-				Int64GetDatum(generation));
-	return find_first(rel, feed, snapshot, direction, &key, 1, place);
+	if (strategy != DS_ANY_GENERATION)
+		ScanKeyInit(&search.keys[search.count++], GENERATION, strategy,
+					strategy == BTEqualStrategyNumber ? F_INT8EQ : F_INT8LT, Int64GetDatum(generation));
+	if (!find_first(rel, feed, &search, &first))
+		return false;
+	*place = first.place;
+	return true;
 }
 
 /* Whether a row that a snapshot shows is at a place. */
 static bool
-is_at(Relation rel, Oid feed, Snapshot snapshot, const DsCursor *place)
+is_at(Relation rel, Oid feed, Snapshot snapshot, const DsCursor *place, Found *found)
 {
-	ScanKeyData keys[POSITION];
-	DsCursor	found;
+	Search		search = {.snapshot = snapshot, .direction = ForwardScanDirection, .count = POSITION};
 
-	ScanKeyInit(&keys[0], GENERATION, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(place->generation));
-	ScanKeyInit(&keys[1], TRANSACTION_ID, BTEqualStrategyNumber, F_XID8EQ,
+	ScanKeyInit(&search.keys[0], GENERATION, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(place->generation));
+	ScanKeyInit(&search.keys[1], TRANSACTION_ID, BTEqualStrategyNumber, F_XID8EQ,
 				FullTransactionIdGetDatum(place->transaction_id));
-	ScanKeyInit(&keys[2], POSITION, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(place->position));
-	return find_first(rel, feed, snapshot, ForwardScanDirection, keys, POSITION, &found);
+	ScanKeyInit(&search.keys[2], POSITION, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(place->position));
+	return find_first(rel, feed, &search, found);
 }
 
 /* Whether a row is at a place that is visible to the active snapshot, for any role. */
@@ -140,7 +214,8 @@ bool
 ds_place_is_visible(const DsCollection *table, const DsCursor *place)
 {
 	Relation	rel = table_open(table->relid, NoLock);
-	bool		result = is_at(rel, table->feed.index, GetActiveSnapshot(), place);
+	Found		found;
+	bool		result = is_at(rel, table->feed.index, GetActiveSnapshot(), place, &found);
 
 	table_close(rel, NoLock);
 	return result;
@@ -153,13 +228,24 @@ ds_place_is_visible(const DsCollection *table, const DsCursor *place)
 bool
 ds_place_is_taken(const DsCollection *table, const DsCursor *place)
 {
+	TimestampTz time;
+
+	return ds_place_find_time(table, place, &time);
+}
+
+/* The same, and of a partitioned table the time of that row, by which it is partitioned. */
+bool
+ds_place_find_time(const DsCollection *table, const DsCursor *place, TimestampTz *time)
+{
 	Relation	rel = table_open(table->relid, NoLock);
 	SnapshotData dirty;
+	Found		found = {.time = DT_NOEND};
 	bool		result;
 
 	InitDirtySnapshot(dirty);
-	result = is_at(rel, table->feed.index, &dirty, place) ||
-		is_at(rel, table->feed.index, GetActiveSnapshot(), place);
+	result = is_at(rel, table->feed.index, &dirty, place, &found) ||
+		is_at(rel, table->feed.index, GetActiveSnapshot(), place, &found);
+	*time = found.time;
 	table_close(rel, NoLock);
 	return result;
 }

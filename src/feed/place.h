@@ -35,6 +35,7 @@ extern bool ds_place_is_taken(const DsCollection *table, const DsCursor *place);
 extern void ds_place_scan_begin(const DsCollection *table, Snapshot snapshot, const DsCursor *from, DsPlaceScan *scan);
 extern bool ds_place_scan_next(DsPlaceScan *scan);
 extern void ds_place_scan_end(DsPlaceScan *scan);
+extern bool ds_place_find_time(const DsCollection *table, const DsCursor *place, TimestampTz *time);
 extern bool ds_place_is_visible(const DsCollection *table, const DsCursor *place);
 
 #endif							/* DS_PLACE_H */

@@ -55,6 +55,21 @@ refuse_lost(const DsCollection *table, const char *argument)
 					 kind->row, kind->row)));
 }
 
+/* What was dropped would be missing, and nobody would know. */
+pg_noreturn static void
+refuse_dropped(const DsCollection *table, const char *argument)
+{
+	const DsKindRoutine *kind = ds_kind_of(table);
+
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_ARGUMENT),
+			 errmsg("%s points to %s, after which others may have been dropped from %s \"%s\"",
+					argument, kind->a_row, kind->table, ds_name_of(table->relid)),
+			 errdetail("Partitions of the %s are gone. That %s was in one, or was recorded less than an hour after what they had, or it is the beginning.",
+					   kind->table, kind->row),
+			 errhint("Begin with NULL and an empty copy. Before partitions are dropped, all readers should have read on.")));
+}
+
 /* Who stored a cursor that is ahead of what was read would skip what is in between. */
 pg_noreturn static void
 refuse_ahead(const DsCollection *table)
@@ -82,6 +97,8 @@ read_cursor(const DsCollection *table, text *given, const char *argument, DsCurs
 			refuse_foreign(table, argument);
 		case DS_CURSOR_LOST:
 			refuse_lost(table, argument);
+		case DS_CURSOR_DROPPED:
+			refuse_dropped(table, argument);
 	}
 }
 
@@ -119,10 +136,10 @@ build_end(const void *context, DsStatementText *text)
 {
 	const DsCollection *table = context;
 
-	text->sql = psprintf("SELECT %s FROM ONLY %s AS e "
+	text->sql = psprintf("SELECT %s FROM %s "
 						 "WHERE (e.generation, e.transaction_id) OPERATOR(pg_catalog.<) ($1, $2) "
 						 "ORDER BY e.generation DESC, e.transaction_id DESC, e.%s DESC LIMIT 1",
-						 ds_cursor_sql(table), ds_name_of(table->relid), ds_kind_of(table)->position);
+						 ds_cursor_sql(table), ds_statement_source(table, "e"), ds_kind_of(table)->position);
 	ds_statement_set_types(text, 2, (const Oid[]) {INT8OID, XID8OID});
 }
 
@@ -167,9 +184,9 @@ build_after(const void *context, DsStatementText *text)
 {
 	const DsCollection *table = context;
 
-	text->sql = psprintf("SELECT pg_catalog.count(*) FROM ONLY %s AS e "
+	text->sql = psprintf("SELECT pg_catalog.count(*) FROM %s "
 						 "WHERE (%s) OPERATOR(pg_catalog.>) ($1, $2, $3)",
-						 ds_name_of(table->relid), ds_cursor_columns(table));
+						 ds_statement_source(table, "e"), ds_cursor_columns(table));
 	ds_statement_set_types(text, DS_CURSOR_PARAMETERS, (const Oid[]) {INT8OID, XID8OID, INT8OID});
 }
 

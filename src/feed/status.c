@@ -58,9 +58,9 @@ build_waiting(const void *context, DsStatementText *text)
 {
 	const DsCollection *table = context;
 
-	text->sql = psprintf("SELECT pg_catalog.count(*), pg_catalog.min(e.recorded_at) FROM ONLY %s AS e "
+	text->sql = psprintf("SELECT pg_catalog.count(*), pg_catalog.min(e.recorded_at) FROM %s "
 						 "WHERE (e.generation, e.transaction_id) OPERATOR(pg_catalog.>=) ($1, $2)",
-						 ds_name_of(table->relid));
+						 ds_statement_source(table, "e"));
 	ds_statement_set_types(text, 2, (const Oid[]) {INT8OID, XID8OID});
 }
 

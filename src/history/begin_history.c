@@ -188,17 +188,13 @@ is_present(List *leaves, Datum id)
 	return false;
 }
 
-/*
- * Record the deletion of documents that history has, and that are not there any
- * more: they were deleted while nobody recorded it.
- */
+/* Record the deletion of documents that one table of a history has, and that are not there any more. */
 static void
-record_absent(DsRecorder *recorder, List *leaves, Snapshot snapshot)
+record_absent_of(DsRecorder *recorder, DsChangesPart *part, List *leaves, Snapshot snapshot)
 {
 	const DsIdType *id_type = recorder->tracked.id_type;
-	DsChanges  *changes = &recorder->changes;
-	IndexScanDesc scan = index_beginscan(changes->table, changes->key, snapshot, NULL, 0, 0, 0);
-	TupleTableSlot *slot = table_slot_create(changes->table, NULL);
+	IndexScanDesc scan = index_beginscan(part->table, part->key, snapshot, NULL, 0, 0, 0);
+	TupleTableSlot *slot = table_slot_create(part->table, NULL);
 	Datum		last = (Datum) 0;
 	bool		has_last = false;
 
@@ -206,7 +202,7 @@ record_absent(DsRecorder *recorder, List *leaves, Snapshot snapshot)
 	while (index_getnext_slot(scan, ForwardScanDirection, slot))
 	{
 		bool		is_null;
-		Datum		id = slot_getattr(slot, changes->history.id, &is_null);
+		Datum		id = slot_getattr(slot, part->described->id, &is_null);
 
 		CHECK_FOR_INTERRUPTS();
 		if (has_last && ds_id_compare(id_type, id, last) == 0)
@@ -220,6 +216,19 @@ record_absent(DsRecorder *recorder, List *leaves, Snapshot snapshot)
 	}
 	ExecDropSingleTupleTableSlot(slot);
 	index_endscan(scan);
+}
+
+/*
+ * Record the deletion of documents that history has, and that are not there any
+ * more: they were deleted while nobody recorded it.
+ */
+static void
+record_absent(DsRecorder *recorder, List *leaves, Snapshot snapshot)
+{
+	DsChanges  *changes = &recorder->changes;
+
+	for (int i = 0; i < changes->count; i++)
+		record_absent_of(recorder, ds_changes_part(changes, i), leaves, snapshot);
 }
 
 /* The same of a collection that nobody else can write. */
@@ -249,7 +258,8 @@ record_all_absent(const DsCollection *collection, Oid history)
 /*
  * Record what is there of a collection, max_rows documents at most; goes_on:
  * others write meanwhile, and what they write is recorded.  What is not there any
- * more is recorded, too, unless the history is new.  23505 for a document of
+ * more is recorded, too, unless the history is new.  Who goes on with none of
+ * them wants something else of docstore.track().  23505 for a document of
  * which history has a later version.
  */
 void
@@ -264,7 +274,7 @@ ds_history_begin(const DsCollection *collection, Oid history, bool is_new, bool 
 	foreach(cell, tables_of(collection, goes_on ? RowExclusiveLock : NoLock))
 		if (left > 0 && get_rel_relkind(lfirst_oid(cell)) == RELKIND_RELATION)
 			left -= record_table(lfirst_oid(cell), history, goes_on, left, &passed);
-	if (left == 0 || passed)
+	if (passed || (left == 0 && (max_rows > 0 || !goes_on)))
 		ereport(NOTICE,
 				(errmsg("collection \"%s\" may have more documents that are not in its history yet",
 						ds_name_of(collection->relid)),

@@ -28,10 +28,14 @@
 #include "catalog/pg_type.h"
 #include "commands/sequence.h"
 #include "executor/executor.h"
+#include "feed/place.h"
 #include "history/author.h"
 #include "history/change.h"
 #include "json/json.h"
 #include "miscadmin.h"
+#include "storage/lmgr.h"
+#include "table/collection.h"
+#include "table/ranges.h"
 #include "utils/builtins.h"
 #include "utils/datum.h"
 #include "utils/fmgroids.h"
@@ -39,45 +43,163 @@
 #include "utils/timestamp.h"
 #include "utils/xid8.h"
 
+/*
+ * The tables
+ */
+
+/* Open a table that has rows, to look them up. */
+static void
+open_part(DsChanges *changes, DsChangesPart *part)
+{
+	part->table = table_open(part->relid, NoLock);
+	part->key = index_open(part->described->key, RowExclusiveLock);
+	part->scan = index_beginscan(part->table, part->key, SnapshotSelf, NULL, lengthof(part->keys), 0, 0);
+	part->found = table_slot_create(part->table, NULL);
+	ScanKeyEntryInitialize(&part->keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid,
+						   part->key->rd_indcollation[0], changes->history.id_type->equal, (Datum) 0);
+	ScanKeyInit(&part->keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE, (Datum) 0);
+}
+
+static void
+close_part(DsChangesPart *part)
+{
+	if (part->table == NULL)
+		return;
+	index_endscan(part->scan);
+	index_close(part->key, NoLock);
+	if (part->feed != NULL)
+		index_close(part->feed, NoLock);
+	ExecDropSingleTupleTableSlot(part->found);
+	if (part->target != NULL)
+	{
+		ExecDropSingleTupleTableSlot(part->formed);
+		ExecCloseIndices(part->target);
+		FreeExecutorState(part->estate);
+	}
+	table_close(part->table, NoLock);
+}
+
+/* Raise 42809: a partition that somebody has altered. */
+pg_noreturn static void
+refuse_part(const DsChanges *changes, Oid part, const char *obstacle)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+			 errmsg("table \"%s\" is not fit for a partition of history \"%s\"", ds_name_of(part),
+					ds_name_of(changes->history.relid)),
+			 errdetail("%s", obstacle),
+			 errhint("Give it back what it had when docstore.track() made it, or detach it.")));
+}
+
+/* Lock a partition, and describe it. */
+static void
+describe_part(DsChanges *changes, DsChangesPart *part)
+{
+	DsCollection *described = palloc(sizeof(DsCollection));
+	const char *obstacle;
+
+	LockRelationOid(part->relid, RowExclusiveLock);
+	if (!ds_collection_describe(part->relid, DS_HISTORY_PART, described, &obstacle))
+		refuse_part(changes, part->relid, obstacle);
+	part->described = described;
+}
+
+/* A table that has rows, opened.  What it allocates lasts as long as the history is open. */
+DsChangesPart *
+ds_changes_part(DsChanges *changes, int number)
+{
+	DsChangesPart *part = &changes->parts[number];
+
+	if (part->table == NULL)
+	{
+		MemoryContext caller = MemoryContextSwitchTo(changes->context);
+
+		if (part->described == NULL)
+			describe_part(changes, part);
+		open_part(changes, part);
+		MemoryContextSwitchTo(caller);
+	}
+	return part;
+}
+
 /* Open a history that is locked. */
 void
 ds_changes_begin(DsChanges *changes, const DsCollection *history)
 {
+	Oid		   *partitions;
+
 	memset(changes, 0, sizeof(DsChanges));
 	changes->history = *history;
 	changes->context = CurrentMemoryContext;
 	changes->table = table_open(history->relid, NoLock);
-	changes->key = index_open(history->key, RowExclusiveLock);
-	changes->scan = index_beginscan(changes->table, changes->key, SnapshotSelf, NULL, lengthof(changes->keys), 0, 0);
-	changes->found = table_slot_create(changes->table, NULL);
-	ScanKeyEntryInitialize(&changes->keys[0], 0, 1, BTEqualStrategyNumber, InvalidOid,
-						   changes->key->rd_indcollation[0], history->id_type->equal, (Datum) 0);
-	ScanKeyInit(&changes->keys[1], 2, BTGreaterEqualStrategyNumber, F_INT8GE, (Datum) 0);
+	if (history->partitioned)
+	{
+		changes->count = ds_ranges_list(changes->table, &partitions, &changes->rest);
+		changes->parts = palloc0(sizeof(DsChangesPart) * changes->count);
+		for (int i = 0; i < changes->count; i++)
+			changes->parts[i].relid = partitions[i];
+		return;
+	}
+	changes->rest = -1;
+	changes->count = 1;
+	changes->parts = &changes->single;
+	changes->single.relid = history->relid;
+	changes->single.described = &changes->history;
+	open_part(changes, &changes->single);
 }
 
 void
 ds_changes_end(DsChanges *changes)
 {
-	index_endscan(changes->scan);
-	index_close(changes->key, NoLock);
-	if (changes->feed != NULL)
-		index_close(changes->feed, NoLock);
-	ExecDropSingleTupleTableSlot(changes->found);
-	if (changes->target != NULL)
-	{
-		ExecDropSingleTupleTableSlot(changes->formed);
-		ExecCloseIndices(changes->target);
-		FreeExecutorState(changes->estate);
-	}
+	for (int i = 0; i < changes->count; i++)
+		close_part(&changes->parts[i]);
 	table_close(changes->table, NoLock);
 }
 
+/*
+ * The transaction id that a row of a time gets, if that of the row before it is
+ * not higher: this transaction's.  In a partitioned history, where rows are
+ * dropped with their month, readers get those of a month before those of later
+ * ones (cursor_check.c): so it is at least the highest in the partitions before.
+ */
+FullTransactionId
+ds_changes_transaction_id(DsChanges *changes, TimestampTz time)
+{
+	FullTransactionId result = GetTopFullTransactionId();
+	int			number = changes->history.partitioned ? ds_ranges_find(changes->table, time) + 1 : changes->count;
+	bool		found = false;
+	DsCursor	last;
+
+	for (; !found && number < changes->count; number++)
+	{
+		DsChangesPart *part = ds_changes_part(changes, number);
+
+		found = ds_place_find(part->table, part->described->feed.index, SnapshotAny, BackwardScanDirection,
+							  BTEqualStrategyNumber, changes->history.feed.current_generation, &last);
+	}
+	return found && FullTransactionIdPrecedes(result, last.transaction_id) ? last.transaction_id : result;
+}
+
+/*
+ * The earliest time that can be recorded now: in a partitioned history, nothing is
+ * added to a partition whose time is over, which may be gone soon.
+ */
+TimestampTz
+ds_changes_not_before(const DsChanges *changes, TimestampTz now)
+{
+	return changes->history.partitioned ? ds_ranges_start(changes->table, now) : DT_NOBEGIN;
+}
+
+/*
+ * Rows that are there
+ */
+
 /* A column of the row that was found, which cannot be NULL. */
 static Datum
-value_of(DsChanges *changes, DsChangeColumn column)
+value_of(DsChangesPart *part, DsChangeColumn column)
 {
 	bool		is_null;
-	Datum		value = slot_getattr(changes->found, changes->history.columns[column], &is_null);
+	Datum		value = slot_getattr(part->found, part->described->columns[column], &is_null);
 
 	if (is_null)
 		elog(ERROR, "unexpected NULL in column \"%s\"", ds_change_columns[column]);
@@ -85,24 +207,24 @@ value_of(DsChanges *changes, DsChangeColumn column)
 }
 
 static char
-first_letter(DsChanges *changes)
+first_letter(DsChangesPart *part)
 {
-	text	   *value = DatumGetTextPP(value_of(changes, DS_CHANGE_OP));
+	text	   *value = DatumGetTextPP(value_of(part, DS_CHANGE_OP));
 
 	return VARSIZE_ANY_EXHDR(value) == 0 ? '\0' : *VARDATA_ANY(value);
 }
 
 /* What a scan allocates while it goes on must last as long as the scan. */
 static bool
-find_last(DsChanges *changes, Datum id, int64 at_least)
+find_last(DsChanges *changes, DsChangesPart *part, Datum id, int64 at_least)
 {
 	MemoryContext caller = MemoryContextSwitchTo(changes->context);
 	bool		found;
 
-	changes->keys[0].sk_argument = id;
-	changes->keys[1].sk_argument = Int64GetDatum(at_least);
-	index_rescan(changes->scan, changes->keys, lengthof(changes->keys), NULL, 0);
-	found = index_getnext_slot(changes->scan, BackwardScanDirection, changes->found);
+	part->keys[0].sk_argument = id;
+	part->keys[1].sk_argument = Int64GetDatum(at_least);
+	index_rescan(part->scan, part->keys, lengthof(part->keys), NULL, 0);
+	found = index_getnext_slot(part->scan, BackwardScanDirection, part->found);
 	MemoryContextSwitchTo(caller);
 	return found;
 }
@@ -111,53 +233,89 @@ find_last(DsChanges *changes, Datum id, int64 at_least)
  * Find the row with the highest version of an id; false when there is none, or
  * when it is below the one given.  Who knows where the end is saves the server
  * the versions before it.
+ *
+ * Of the partitions the latest that has rows of the id has it, as times grow
+ * with versions; or the rest.
  */
 bool
 ds_changes_find_latest(DsChanges *changes, Datum id, int64 at_least, DsRecorded *latest)
 {
-	if (!find_last(changes, id, at_least))
-		return false;
-	latest->version = DatumGetInt64(value_of(changes, DS_CHANGE_VERSION));
-	latest->op = first_letter(changes);
-	latest->recorded_at = DatumGetTimestampTz(value_of(changes, DS_CHANGE_RECORDED_AT));
-	latest->generation = DatumGetInt64(value_of(changes, DS_CHANGE_GENERATION));
-	latest->transaction_id = DatumGetFullTransactionId(value_of(changes, DS_CHANGE_TRANSACTION_ID));
-	return true;
+	bool		found = false;
+
+	for (int i = 0; i < changes->count; i++)
+	{
+		DsChangesPart *part = ds_changes_part(changes, i);
+		int64		version;
+
+		if (!find_last(changes, part, id, at_least))
+			continue;
+		version = DatumGetInt64(value_of(part, DS_CHANGE_VERSION));
+		if (!found || version > latest->version)
+			*latest = (DsRecorded) {
+				.version = version,
+				.op = first_letter(part),
+				.recorded_at = DatumGetTimestampTz(value_of(part, DS_CHANGE_RECORDED_AT)),
+				.generation = DatumGetInt64(value_of(part, DS_CHANGE_GENERATION)),
+				.transaction_id = DatumGetFullTransactionId(value_of(part, DS_CHANGE_TRANSACTION_ID)),
+			};
+		found = true;
+		if (i != changes->rest)
+			break;
+	}
+	return found;
 }
 
 /* Whether the row that was found is of this transaction. */
 static bool
-is_own(DsChanges *changes)
+is_own(DsChangesPart *part)
 {
 	bool		is_null;
-	Datum		xmin = slot_getsysattr(changes->found, MinTransactionIdAttributeNumber, &is_null);
+	Datum		xmin = slot_getsysattr(part->found, MinTransactionIdAttributeNumber, &is_null);
 
 	return TransactionIdIsCurrentTransactionId(DatumGetTransactionId(xmin));
 }
 
 static bool
-has_data_of(DsChanges *changes, const DsChangeRow *change)
+has_data_of(DsChangesPart *part, const DsChangeRow *change)
 {
 	bool		is_null;
-	Datum		data = slot_getattr(changes->found, changes->history.data, &is_null);
+	Datum		data = slot_getattr(part->found, part->described->data, &is_null);
 
 	if (is_null || change->no_data)
 		return is_null && change->no_data;
 	return datum_image_eq(data, change->data, false, -1);
 }
 
-/* Find the row of a version of an id; callers end the scan once they are through with it. */
+/* Find the row of a version of an id in one table; callers end the scan. */
 static IndexScanDesc
-find_version(DsChanges *changes, Datum id, int64 version, bool *found)
+find_version_in(DsChangesPart *part, Datum id, int64 version, bool *found)
 {
-	ScanKeyData keys[2] = {changes->keys[0]};
-	IndexScanDesc scan = index_beginscan(changes->table, changes->key, SnapshotSelf, NULL, lengthof(keys), 0, 0);
+	ScanKeyData keys[2] = {part->keys[0]};
+	IndexScanDesc scan = index_beginscan(part->table, part->key, SnapshotSelf, NULL, lengthof(keys), 0, 0);
 
 	keys[0].sk_argument = id;
 	ScanKeyInit(&keys[1], 2, BTEqualStrategyNumber, F_INT8EQ, Int64GetDatum(version));
 	index_rescan(scan, keys, lengthof(keys), NULL, 0);
-	*found = index_getnext_slot(scan, ForwardScanDirection, changes->found);
+	*found = index_getnext_slot(scan, ForwardScanDirection, part->found);
 	return scan;
+}
+
+/* Find the row of a version of an id, and the table that has it: callers end the scan; NULL when there is none. */
+static IndexScanDesc
+find_version(DsChanges *changes, Datum id, int64 version, DsChangesPart **part)
+{
+	for (int i = 0; i < changes->count; i++)
+	{
+		bool		found;
+		IndexScanDesc scan;
+
+		*part = ds_changes_part(changes, i);
+		scan = find_version_in(*part, id, version, &found);
+		if (found)
+			return scan;
+		index_endscan(scan);
+	}
+	return NULL;
 }
 
 /*
@@ -167,20 +325,23 @@ find_version(DsChanges *changes, Datum id, int64 version, bool *found)
 bool
 ds_changes_has_own(DsChanges *changes, const DsChangeRow *change)
 {
-	bool		found;
-	IndexScanDesc scan = find_version(changes, change->id, change->version, &found);
-	bool		result = found && is_own(changes) && first_letter(changes) == *change->op && has_data_of(changes, change);
+	DsChangesPart *part;
+	IndexScanDesc scan = find_version(changes, change->id, change->version, &part);
+	bool		result;
 
+	if (scan == NULL)
+		return false;
+	result = is_own(part) && first_letter(part) == *change->op && has_data_of(part, change);
 	index_endscan(scan);
 	return result;
 }
 
 /* A copy of the data of the row that was found, which counts as {} when it is NULL. */
 static Jsonb *
-copy_data(DsChanges *changes)
+copy_data(DsChangesPart *part)
 {
 	bool		is_null;
-	Datum		data = slot_getattr(changes->found, changes->history.data, &is_null);
+	Datum		data = slot_getattr(part->found, part->described->data, &is_null);
 
 	return DatumGetJsonbPCopy(is_null ? ds_json_empty_object() : data);
 }
@@ -189,12 +350,34 @@ copy_data(DsChanges *changes)
 Jsonb *
 ds_changes_find_data(DsChanges *changes, Datum id, int64 version)
 {
-	bool		found;
-	IndexScanDesc scan = find_version(changes, id, version, &found);
+	DsChangesPart *part;
+	IndexScanDesc scan = find_version(changes, id, version, &part);
 	Jsonb	   *result = NULL;
 
-	if (found && (first_letter(changes) == *DS_OP_CREATED || first_letter(changes) == *DS_OP_UPDATED))
-		result = copy_data(changes);
+	if (scan == NULL)
+		return NULL;
+	if (first_letter(part) == *DS_OP_CREATED || first_letter(part) == *DS_OP_UPDATED)
+		result = copy_data(part);
+	index_endscan(scan);
+	return result;
+}
+
+/* Whether one table has a deletion of an id after a version. */
+static bool
+has_deletion(DsChangesPart *part, Snapshot snapshot, Datum id, int64 version)
+{
+	IndexScanDesc scan = index_beginscan(part->table, part->key, snapshot, NULL, lengthof(part->keys), 0, 0);
+	ScanKeyData keys[2] = {part->keys[0]};
+	bool		result = false;
+
+	keys[0].sk_argument = id;
+	ScanKeyInit(&keys[1], 2, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(version));
+	index_rescan(scan, keys, lengthof(keys), NULL, 0);
+	while (!result && index_getnext_slot(scan, ForwardScanDirection, part->found))
+	{
+		CHECK_FOR_INTERRUPTS();
+		result = first_letter(part) == *DS_OP_DELETED;
+	}
 	index_endscan(scan);
 	return result;
 }
@@ -207,19 +390,10 @@ bool
 ds_changes_has_deletion(DsChanges *changes, Datum id, int64 version)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
-	IndexScanDesc scan = index_beginscan(changes->table, changes->key, snapshot, NULL, lengthof(changes->keys), 0, 0);
-	ScanKeyData keys[2] = {changes->keys[0]};
 	bool		result = false;
 
-	keys[0].sk_argument = id;
-	ScanKeyInit(&keys[1], 2, BTGreaterStrategyNumber, F_INT8GT, Int64GetDatum(version));
-	index_rescan(scan, keys, lengthof(keys), NULL, 0);
-	while (!result && index_getnext_slot(scan, ForwardScanDirection, changes->found))
-	{
-		CHECK_FOR_INTERRUPTS();
-		result = first_letter(changes) == *DS_OP_DELETED;
-	}
-	index_endscan(scan);
+	for (int i = 0; !result && i < changes->count; i++)
+		result = has_deletion(ds_changes_part(changes, i), snapshot, id, version);
 	UnregisterSnapshot(snapshot);
 	return result;
 }
@@ -231,17 +405,18 @@ ds_changes_has_deletion(DsChanges *changes, Datum id, int64 version)
 static char
 lock_version(DsChanges *changes, Datum id, int64 version)
 {
-	bool		found;
-	IndexScanDesc scan = find_version(changes, id, version, &found);
-	ItemPointerData place = changes->found->tts_tid;
+	DsChangesPart *part;
+	IndexScanDesc scan = find_version(changes, id, version, &part);
+	ItemPointerData place;
 	TM_FailureData failure;
-	char		result = '\0';
 
+	if (scan == NULL)
+		return '\0';
+	place = part->found->tts_tid;
 	index_endscan(scan);
-	if (found && table_tuple_lock(changes->table, &place, SnapshotSelf, changes->found, GetCurrentCommandId(true),
-								  LockTupleShare, LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure) == TM_Ok)
-		result = first_letter(changes);
-	return result;
+	return table_tuple_lock(part->table, &place, SnapshotSelf, part->found, GetCurrentCommandId(true),
+							LockTupleShare, LockWaitBlock, TUPLE_LOCK_FLAG_FIND_LAST_VERSION, &failure) == TM_Ok
+		? first_letter(part) : '\0';
 }
 
 /* The same, where it may be erased at this very moment. */
@@ -253,10 +428,14 @@ ds_changes_lock(DsChanges *changes, Datum id, int64 version)
 	return op != '\0' ? op : lock_version(changes, id, version);
 }
 
+/*
+ * Rows that are added
+ */
+
 /* The values of a new row. */
 typedef struct Row
 {
-	const DsCollection *history;
+	const DsCollection *table;	/* that it is put into */
 	Datum		values[MaxHeapAttributeNumber];
 	bool		nulls[MaxHeapAttributeNumber];
 } Row;
@@ -264,7 +443,7 @@ typedef struct Row
 static inline void
 set(Row *row, DsChangeColumn column, Datum value, bool is_null)
 {
-	AttrNumber	number = row->history->columns[column];
+	AttrNumber	number = row->table->columns[column];
 
 	row->values[number - 1] = value;
 	row->nulls[number - 1] = is_null;
@@ -286,15 +465,13 @@ static void
 require_short(const DsCollection *history, Datum id)
 {
 	if (history->id_type->length == -1)
-		ds_id_require_short(history->id_type, PointerGetDatum(DatumGetTextPP(id)), history->relid, history->id, true,
-							DS_ONLY_ITEM);
+		ds_id_require_short(history->id_type, PointerGetDatum(DatumGetTextPP(id)), history->relid, history->id,
+							history->partitioned ? 2 : 1, DS_ONLY_ITEM);
 }
 
 static void
-set_values(Row *row, const DsChangeRow *change)
+set_values(Row *row, const DsFeed *feed, const DsChangeRow *change)
 {
-	const DsFeed *feed = &row->history->feed;
-
 	set(row, DS_CHANGE_POSITION, Int64GetDatum(nextval_internal(feed->positions, false)), false);
 	set(row, DS_CHANGE_VERSION, Int64GetDatum(change->version), false);
 	set(row, DS_CHANGE_RECORDED_AT, TimestampTzGetDatum(change->recorded_at), false);
@@ -309,7 +486,7 @@ set_values(Row *row, const DsChangeRow *change)
 
 /* Make the entry of a row in one of the two indexes that each history has. */
 static void
-insert_entry(DsChanges *changes, Relation index, const Row *row, HeapTuple tuple, IndexUniqueCheck check)
+insert_entry(DsChangesPart *part, Relation index, const Row *row, HeapTuple tuple, IndexUniqueCheck check)
 {
 	const int2vector *columns = &index->rd_index->indkey;
 	Datum		values[INDEX_MAX_KEYS];
@@ -320,34 +497,45 @@ insert_entry(DsChanges *changes, Relation index, const Row *row, HeapTuple tuple
 		values[i] = row->values[columns->values[i] - 1];
 		nulls[i] = row->nulls[columns->values[i] - 1];
 	}
-	index_insert(index, values, nulls, &tuple->t_self, changes->table, check, false, NULL);
+	index_insert(index, values, nulls, &tuple->t_self, part->table, check, false, NULL);
 }
 
 /* Open the indexes, for the executor's way to make entries. */
 static void
-open_indexes(DsChanges *changes)
+open_indexes(DsChanges *changes, DsChangesPart *part)
 {
 	MemoryContext caller = MemoryContextSwitchTo(changes->context);
 
-	changes->formed = MakeSingleTupleTableSlot(RelationGetDescr(changes->table), &TTSOpsHeapTuple);
-	changes->estate = CreateExecutorState();
-	changes->target = makeNode(ResultRelInfo);
-	InitResultRelInfo(changes->target, changes->table, 0, NULL, 0);
-	ExecOpenIndices(changes->target, false);
+	part->formed = MakeSingleTupleTableSlot(RelationGetDescr(part->table), &TTSOpsHeapTuple);
+	part->estate = CreateExecutorState();
+	part->target = makeNode(ResultRelInfo);
+	InitResultRelInfo(part->target, part->table, 0, NULL, 0);
+	ExecOpenIndices(part->target, false);
 	MemoryContextSwitchTo(caller);
 }
 
 /* Make the entries of a row in all indexes, whatever they are on. */
 static void
-insert_all_entries(DsChanges *changes, HeapTuple tuple)
+insert_all_entries(DsChanges *changes, DsChangesPart *part, HeapTuple tuple)
 {
-	if (changes->target == NULL)
-		open_indexes(changes);
-	ExecStoreHeapTuple(tuple, changes->formed, false);
-	changes->formed->tts_tid = tuple->t_self;
-	list_free(ExecInsertIndexTuples(changes->target, changes->estate, 0, changes->formed, NIL, NULL));
-	ResetPerTupleExprContext(changes->estate);
-	ExecClearTuple(changes->formed);
+	if (part->target == NULL)
+		open_indexes(changes, part);
+	ExecStoreHeapTuple(tuple, part->formed, false);
+	part->formed->tts_tid = tuple->t_self;
+	list_free(ExecInsertIndexTuples(part->target, part->estate, 0, part->formed, NIL, NULL));
+	ResetPerTupleExprContext(part->estate);
+	ExecClearTuple(part->formed);
+}
+
+/* The table that takes a row of a time.  That of a history as a whole has been looked at (history.c). */
+static DsChangesPart *
+find_part(DsChanges *changes, TimestampTz time)
+{
+	DsChangesPart *part = ds_changes_part(changes, changes->history.partitioned ? ds_ranges_find(changes->table, time) : 0);
+
+	if (part->described->history.obstacle != NULL)
+		refuse_part(changes, part->relid, part->described->history.obstacle);
+	return part;
 }
 
 /*
@@ -359,23 +547,24 @@ insert_all_entries(DsChanges *changes, HeapTuple tuple)
 void
 ds_changes_add(DsChanges *changes, const DsChangeRow *change)
 {
-	TupleDesc	desc = RelationGetDescr(changes->table);
+	DsChangesPart *part = find_part(changes, change->recorded_at);
+	TupleDesc	desc = RelationGetDescr(part->table);
 	HeapTuple	tuple;
 	Row			row;
 
 	require_short(&changes->history, change->id);
-	row.history = &changes->history;
+	row.table = part->described;
 	memset(row.nulls, true, sizeof(bool) * desc->natts);
-	set_values(&row, change);
+	set_values(&row, &changes->history.feed, change);
 	tuple = heap_form_tuple(desc, row.values, row.nulls);
-	heap_insert(changes->table, tuple, GetCurrentCommandId(true), 0, NULL);
-	if (changes->history.history.has_more_indexes)
+	heap_insert(part->table, tuple, GetCurrentCommandId(true), 0, NULL);
+	if (part->described->history.has_more_indexes)
 	{
-		insert_all_entries(changes, tuple);
+		insert_all_entries(changes, part, tuple);
 		return;
 	}
-	if (changes->feed == NULL)
-		changes->feed = index_open(changes->history.feed.index, RowExclusiveLock);
-	insert_entry(changes, changes->key, &row, tuple, UNIQUE_CHECK_YES);
-	insert_entry(changes, changes->feed, &row, tuple, UNIQUE_CHECK_NO);
+	if (part->feed == NULL)
+		part->feed = index_open(part->described->feed.index, RowExclusiveLock);
+	insert_entry(part, part->key, &row, tuple, UNIQUE_CHECK_YES);
+	insert_entry(part, part->feed, &row, tuple, UNIQUE_CHECK_NO);
 }

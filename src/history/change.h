@@ -16,22 +16,34 @@
 #include "utils/jsonb.h"
 #include "utils/rel.h"
 
-/* A history that is being written. */
-typedef struct DsChanges
+/* A table that has rows of a history: the history itself, or a partition. */
+typedef struct DsChangesPart
 {
-	DsCollection history;
-	MemoryContext context;		/* where it was opened; rows are written in shorter-lived ones */
-	Relation	table;
+	Oid			relid;
+	const DsCollection *described;
+	Relation	table;			/* NULL: it has not been needed yet */
 	Relation	key;			/* the index on id and version */
 	Relation	feed;			/* that on the order of readers */
 	IndexScanDesc scan;
 	ScanKeyData keys[2];		/* the id, and the lowest version that is looked for */
 	TupleTableSlot *found;		/* a row, in its buffer */
 
-	/* Of a history that has more indexes, once entries are due. */
+	/* Where there are more indexes, once entries are due. */
 	TupleTableSlot *formed;		/* a new row */
 	ResultRelInfo *target;		/* with all indexes */
 	EState	   *estate;
+} DsChangesPart;
+
+/* A history that is being written. */
+typedef struct DsChanges
+{
+	DsCollection history;
+	MemoryContext context;		/* where it was opened; rows are written in shorter-lived ones */
+	Relation	table;
+	DsChangesPart *parts;		/* of a partitioned one from the latest on, see ranges.c */
+	int			count;
+	int			rest;			/* the part that can have rows of any time, or -1 */
+	DsChangesPart single;		/* the only part of one that is not partitioned */
 } DsChanges;
 
 /* In place of the lowest version: any will do. */
@@ -62,6 +74,9 @@ typedef struct DsChangeRow
 
 extern void ds_changes_begin(DsChanges *changes, const DsCollection *history);
 extern void ds_changes_end(DsChanges *changes);
+extern DsChangesPart *ds_changes_part(DsChanges *changes, int number);
+extern FullTransactionId ds_changes_transaction_id(DsChanges *changes, TimestampTz time);
+extern TimestampTz ds_changes_not_before(const DsChanges *changes, TimestampTz now);
 extern bool ds_changes_find_latest(DsChanges *changes, Datum id, int64 at_least, DsRecorded *latest);
 extern bool ds_changes_has_own(DsChanges *changes, const DsChangeRow *change);
 extern Jsonb *ds_changes_find_data(DsChanges *changes, Datum id, int64 version);

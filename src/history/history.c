@@ -1,22 +1,18 @@
 /*
  * history.c - which tables are a history, and which one is a collection's
  *
- * A history is an ordinary table, made by docstore.track() and known by its
- * columns and indexes.  Its collection is the one whose trigger is made FROM it
+ * A history is made by docstore.track() and known by its columns and indexes.  It
+ * is an ordinary table, or one that is partitioned by ranges of recorded_at,
+ * with a partition for what is in none of them.  Its key has recorded_at then,
+ * too, as the server wants that.  Its collection is the one whose trigger is made FROM it
  * (table/tracking.c).  Once docstore.untrack() has dropped the trigger, it is
  * found by its name, in the schema of the collection and of its owner.
- *
- * Rows are put into it without the executor, so it must need nothing of that:
- * what its owner adds to it is an obstacle where the executor would have to
- * look at it.  Indexes and columns that may be NULL are not.
  */
 #include "postgres.h"
 
 #include "access/genam.h"
-#include "access/heapam.h"
 #include "access/htup_details.h"
 #include "access/table.h"
-#include "access/tableam.h"
 #include "base/compat.h"
 #include "base/errors.h"
 #include "base/internal.h"
@@ -30,18 +26,20 @@
 #include "feed/feed.h"
 #include "history/author.h"
 #include "history/history.h"
+#include "history/obstacle.h"
 #include "miscadmin.h"
-#include "storage/lmgr.h"
 #include "table/catalogue.h"
 #include "table/collection.h"
 #include "table/distributed.h"
 #include "table/kind.h"
+#include "table/ranges.h"
 #include "table/tracking.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/fmgroids.h"
 #include "utils/lsyscache.h"
 #include "utils/rel.h"
+#include "utils/timestamp.h"
 
 const char *const ds_change_columns[DS_CHANGE_COLUMNS] = {
 	[DS_CHANGE_POSITION] = "change_position",
@@ -98,7 +96,9 @@ require_column(DsCollection *history, DsChangeColumn number, StringInfo missing)
 static void
 find_indexes(DsCollection *history)
 {
-	const AttrNumber key[] = {history->columns[DS_CHANGE_ID], history->columns[DS_CHANGE_VERSION]};
+	const AttrNumber key[] = {history->columns[DS_CHANGE_ID], history->columns[DS_CHANGE_VERSION],
+	history->columns[DS_CHANGE_RECORDED_AT]};
+	int			key_columns = history->feed.time != InvalidAttrNumber ? 3 : 2;
 	const AttrNumber feed[] = {history->columns[DS_CHANGE_GENERATION], history->columns[DS_CHANGE_TRANSACTION_ID],
 	history->columns[DS_CHANGE_POSITION]};
 	ListCell   *cell;
@@ -111,50 +111,56 @@ find_indexes(DsCollection *history)
 		history->has_deferrable |= form->indisunique && !form->indimmediate;
 		if (!ds_catalogue_index_is_whole(index))
 			continue;
-		if (form->indisunique && ds_catalogue_index_is_on(index, key, lengthof(key)))
+		if (form->indisunique && ds_catalogue_index_is_on(index, key, key_columns))
 			history->key = form->indexrelid;
 		else if (ds_catalogue_index_is_on(index, feed, lengthof(feed)))
 			history->feed.index = form->indexrelid;
 	}
 }
 
-/* Describe a history, or list what it lacks. */
-static void
-recognise(DsCollection *history, StringInfo missing)
+/* Describe a history or a partition of one, or list what it lacks: false when that is columns. */
+static bool
+recognise_rows(DsCollection *history, bool by_time, StringInfo missing)
 {
-	if (history->partitioned)
-		ds_kind_lacks(missing, "a single table: partitions have no common order");
 	for (int i = 0; i < DS_CHANGE_COLUMNS; i++)
 		require_column(history, i, missing);
 	if (missing->len > 0)
-		return;
+		return false;
 
 	history->id = history->columns[DS_CHANGE_ID];
 	history->version = history->columns[DS_CHANGE_VERSION];
 	history->data = history->columns[DS_CHANGE_DATA];
+	if (by_time)
+		history->feed.time = history->columns[DS_CHANGE_RECORDED_AT];
 	find_indexes(history);
 	if (!OidIsValid(history->key))
-		ds_kind_lacks(missing, "a unique index on \"id\" and \"version\"");
+		ds_kind_lacks(missing, by_time ? "a unique index on \"id\", \"version\" and \"recorded_at\""
+					  : "a unique index on \"id\" and \"version\"");
 	if (!OidIsValid(history->feed.index))
 		ds_kind_lacks(missing, "an index on \"generation\", \"transaction_id\" and \"change_position\"");
+	return true;
+}
+
+/* Describe a history, or list what it lacks. */
+static void
+recognise(DsCollection *history, StringInfo missing)
+{
+	if (!recognise_rows(history, history->partitioned, missing))
+		return;
+	if (history->partitioned && !ds_catalogue_is_by_range(history->relid, history->feed.time))
+		ds_kind_lacks(missing, "a default partition, beside those by ranges of \"recorded_at\"");
 	history->feed.positions = ds_catalogue_identity(history->relid, history->columns[DS_CHANGE_POSITION]);
 	if (!OidIsValid(history->feed.positions))
 		ds_kind_lacks(missing, "a column \"change_position\" that is an identity");
 }
 
-/* Whether a trigger wants to be told of a new row; docstore's own is for replicas. */
-static bool
-has_insert_triggers(Relation rel)
+/* Describe a partition, or list what it lacks. */
+static void
+recognise_part(DsCollection *part, StringInfo missing)
 {
-	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
-	{
-		const Trigger *trigger = &rel->trigdesc->triggers[i];
-
-		if (TRIGGER_FOR_INSERT(trigger->tgtype) && trigger->tgenabled != TRIGGER_DISABLED &&
-			!ds_internal_is(trigger->tgfoid, DS_REPLICATE_CHANGE) && !ds_internal_is(trigger->tgfoid, DS_NOTIFY_CHANGES))
-			return true;
-	}
-	return false;
+	if (part->partitioned)
+		ds_kind_lacks(missing, "rows of its own: it is partitioned again");
+	recognise_rows(part, true, missing);
 }
 
 /* Whether changes are to be notified of. */
@@ -171,64 +177,31 @@ notifies(Relation rel)
 	return false;
 }
 
-static bool
-is_own_column(const DsCollection *history, AttrNumber column)
-{
-	for (int i = 0; i < DS_CHANGE_COLUMNS; i++)
-		if (history->columns[i] == column)
-			return true;
-	return false;
-}
-
-/* Whether the columns that are not docstore's can be left NULL, and its own take any value. */
-static bool
-are_simple_columns(TupleDesc desc, const DsCollection *history)
-{
-	for (int i = 0; i < desc->natts; i++)
-	{
-		Form_pg_attribute column = TupleDescAttr(desc, i);
-
-		if (column->attisdropped)
-			continue;
-		if (is_own_column(history, i + 1)
-			? column->atttypmod >= 0
-			: column->attnotnull || column->atthasdef || column->attidentity != '\0' ||
-			get_typtype(column->atttypid) == TYPTYPE_DOMAIN)
-			return false;
-	}
-	return true;
-}
-
-/* What keeps rows from being put into a history without the executor, or NULL. */
-static const char *
-find_obstacle(Relation rel, const DsCollection *history)
-{
-	const TupleConstr *constraints = RelationGetDescr(rel)->constr;
-
-	if (rel->rd_tableam != GetHeapamTableAmRoutine())
-		return "It is not a heap table.";
-	if (rel->rd_rel->relispartition)
-		return "It is a partition.";
-	if (has_insert_triggers(rel))
-		return "It has a trigger that fires for INSERT.";
-	if (constraints != NULL && (constraints->num_check > 0 || has_generated_columns(constraints)))
-		return "It has a CHECK constraint or a generated column.";
-	if (history->has_deferrable)
-		return "It has a unique constraint that is deferrable.";
-	if (!are_simple_columns(RelationGetDescr(rel), history))
-		return "It has a column of its own that is NOT NULL or has a default, or one of docstore's that has a length or a precision.";
-	return NULL;
-}
-
+/* What there is to know of a partition, or of any table that has rows of a history. */
 static void
-describe(Relation rel, DsCollection *history)
+describe_rows(Relation rel, DsCollection *history)
 {
 	List	   *indexes = RelationGetIndexList(rel);
 
-	history->history.obstacle = find_obstacle(rel, history);
+	history->history.obstacle = ds_history_obstacle(rel, history);
 	history->history.has_more_indexes = list_length(indexes) > 2;
 	list_free(indexes);
+}
+
+/*
+ * Where only the rest is left no range tells what was dropped, but nothing is
+ * dropped from there.
+ */
+static void
+describe(Relation rel, DsCollection *history)
+{
+	describe_rows(rel, history);
 	history->history.notifies = notifies(rel);
+	if (history->partitioned)
+	{
+		history->feed.kept_from = ds_ranges_whole_from(rel);
+		history->feed.has_dropped = !TIMESTAMP_IS_NOBEGIN(history->feed.kept_from);
+	}
 	ds_feed_describe(rel, history);
 }
 
@@ -246,11 +219,22 @@ static const DsKindRoutine kind = {
 	.table = "history",
 };
 
+static const DsKindRoutine part_kind = {
+	.recognise = recognise_part,
+	.describe = describe_rows,
+	.left_empty = 1 << DS_CHANGE_ACTOR | 1 << DS_CHANGE_DATA | 1 << DS_CHANGE_CONTEXT,
+	.position = "change_position",
+	.only_inserted = true,
+	.row = "change",
+	.table = "partition of a history",
+};
+
 /* Say what a history is, and define who writes it. */
 void
 ds_history_init(void)
 {
 	ds_kind_register(DS_HISTORY, &kind);
+	ds_kind_register(DS_HISTORY_PART, &part_kind);
 	ds_author_init();
 }
 
@@ -493,26 +477,6 @@ find_missing_column(Oid relid, const DsIdType **id_type)
 		? NULL : "The collection has no columns \"id\", \"version\" and \"data\" of the types that it must have.";
 }
 
-/* What keeps a table that is described from being written, or NULL, also where that cannot be looked at without waiting. */
-static const char *
-find_obstacle_now(DsCollection *history)
-{
-	const char *obstacle = NULL;
-	Relation	rel;
-
-	if (!ConditionalLockRelationOid(history->relid, AccessShareLock))
-		return NULL;
-	rel = try_relation_open(history->relid, NoLock);
-	if (rel != NULL)
-	{
-		obstacle = find_obstacle(rel, history);
-		history->owner = rel->rd_rel->relowner;
-		relation_close(rel, NoLock);
-	}
-	UnlockRelationOid(history->relid, AccessShareLock);
-	return obstacle;
-}
-
 /*
  * Why the writes of a tracked table fail, or NULL: the table, or its history, is
  * not what it was.  It waits for nobody, and keeps no lock.
@@ -529,9 +493,11 @@ ds_history_misfit(Oid relid, Oid history)
 	if (obstacle == NULL && ds_distributed_is(history))
 		obstacle = "It is distributed.";
 	if (obstacle == NULL)
-		obstacle = find_obstacle_now(&described);
+		obstacle = ds_history_obstacle_now(&described);
 	if (obstacle == NULL && described.id_type != id_type)
 		obstacle = OTHER_ID_TYPE;
+	if (obstacle == NULL)
+		obstacle = ds_history_part_obstacle(history);
 	if (obstacle == NULL && OidIsValid(described.owner) && !may_insert(relid, &described))
 		obstacle = describe_privilege(relid);
 	return obstacle;

@@ -5,8 +5,10 @@
  * records in it what is written, whoever does it.  It enforces
  *
  *	history.c		which tables are a history, and which one is a collection's
+ *	obstacle.c		what keeps a history from being written
  *	track.c			who can have a collection tracked, and that history begins with
  *					what is there
+ *	months.c		that a history has a partition for each month, where it is wanted so
  *	record.c		each write leaves a row, in the order of the writes: versions grow,
  *					times grow, and the feed has a document's writes in that order;
  *					what is not in history yet is recorded before it is overwritten
@@ -30,6 +32,7 @@
 #include "postgres.h"
 
 #include "base/compat.h"
+#include "history/obstacle.h"
 #include "storage/lockdefs.h"
 #include "table/description.h"
 
@@ -39,12 +42,6 @@
 /* The functions of the triggers of a tracked collection. */
 #define DS_TRACK_ROW		"track_row"
 #define DS_TRACK_TRUNCATE	"track_truncate"
-
-/* That of the trigger of a history that gives what logical replication brings its place. */
-#define DS_REPLICATE_CHANGE	"replicate_change"
-
-/* That of the trigger of a history that says that changes are to be notified of. */
-#define DS_NOTIFY_CHANGES	"notify_changes"
 
 /* One of these triggers, as the catalogue has it. */
 typedef struct DsTrackTrigger

@@ -52,32 +52,41 @@ enum
 /* The rows of the document of h. */
 #define OF_SAME "n.id OPERATOR(pg_catalog.=) h.id"
 
-/* The table as statements name it: it has no partitions, and children by inheritance are no part of it. */
-static char *
-source(const DsCollection *history, const char *alias)
+/*
+ * Of a partitioned history those rows are one that have the same time, too; and
+ * later versions are in the partition of a row, or in later ones.
+ */
+static const char *
+same_time(const DsCollection *history)
 {
-	return psprintf("ONLY %s AS %s", ds_name_of(history->relid), alias);
+	return history->partitioned ? " AND t.recorded_at OPERATOR(pg_catalog.=) o.recorded_at" : "";
+}
+
+static const char *
+not_earlier(const DsCollection *history)
+{
+	return history->partitioned ? " AND n.recorded_at OPERATOR(pg_catalog.>=) h.recorded_at" : "";
 }
 
 static void
 build_pruning(const void *context, DsStatementText *text)
 {
 	const DsCollection *history = context;
-	char	   *h = source(history, "h");
-	char	   *n = source(history, "n");
+	char	   *h = ds_statement_source(history, "h");
+	char	   *n = psprintf("%s WHERE " OF_SAME "%s", ds_statement_source(history, "n"), not_earlier(history));
 
 	text->sql = psprintf(
 		"DELETE FROM %s USING ("
-		"SELECT h.id, h.version FROM %s "
+		"SELECT h.id, h.version, h.recorded_at FROM %s "
 		"WHERE h.recorded_at OPERATOR(pg_catalog.<) $1 AND (" PLACE ") OPERATOR(pg_catalog.<) ("
 		"SELECT " PLACE " FROM %s WHERE h.recorded_at OPERATOR(pg_catalog.<) $1 "
 		"AND (h.generation, h.transaction_id) OPERATOR(pg_catalog.<) ($2, $3) ORDER BY " BACKWARDS " LIMIT 1) "
-		"AND (EXISTS (SELECT FROM %s WHERE " OF_SAME " AND n.version OPERATOR(pg_catalog.>) h.version OFFSET $4) "
+		"AND (EXISTS (SELECT FROM %s AND n.version OPERATOR(pg_catalog.>) h.version OFFSET $4) "
 		"OR (SELECT n.op OPERATOR(pg_catalog.=) '" DS_OP_DELETED "' AND n.recorded_at OPERATOR(pg_catalog.<) $1 "
-		"FROM %s WHERE " OF_SAME " ORDER BY n.version DESC LIMIT 1)) "
+		"FROM %s ORDER BY n.version DESC LIMIT 1)) "
 		"ORDER BY " PLACE " LIMIT $5 OFFSET 0) AS o "
-		"WHERE t.id OPERATOR(pg_catalog.=) o.id AND t.version OPERATOR(pg_catalog.=) o.version",
-		source(history, "t"), h, h, n, n);
+		"WHERE t.id OPERATOR(pg_catalog.=) o.id AND t.version OPERATOR(pg_catalog.=) o.version%s",
+		ds_statement_source(history, "t"), h, h, n, n, same_time(history));
 	text->in_order = true;
 	ds_statement_set_types(text, PARAMETERS, (const Oid[]) {TIMESTAMPTZOID, INT8OID, XID8OID, INT8OID, INT8OID});
 }

@@ -53,10 +53,10 @@ build(const DsCollection *history, const char *condition, DsStatementText *text)
 	const char *place = ds_cursor_columns(history);
 
 	text->sql = psprintf("SELECT e.id::pg_catalog.text, e.version, e.op, e.data, e.recorded_at, e.actor, e.context, %s "
-						 "FROM ONLY %s AS e "
+						 "FROM %s "
 						 "WHERE (%s) OPERATOR(pg_catalog.>=) ($1, $2, $3) AND (%s) OPERATOR(pg_catalog.<) ($4, $5, $6)%s "
 						 "ORDER BY %s LIMIT $7",
-						 ds_cursor_sql(history), ds_name_of(history->relid), place, place, condition, place);
+						 ds_cursor_sql(history), ds_statement_source(history, "e"), place, place, condition, place);
 	ds_statement_set_types(text, PARAMETERS, (const Oid[]) {INT8OID, XID8OID, INT8OID, INT8OID, XID8OID, INT8OID, INT8OID});
 	text->in_order = true;
 }
@@ -73,9 +73,9 @@ build_last(const void *context, DsStatementText *text)
 	const DsCollection *history = context;
 
 	build(history, psprintf(" AND (SELECT (l.generation, l.transaction_id, l.change_position) OPERATOR(pg_catalog.<) ($4, $5, $6) "
-							"FROM ONLY %s AS l WHERE l.id OPERATOR(pg_catalog.=) e.id "
+							"FROM %s WHERE l.id OPERATOR(pg_catalog.=) e.id "
 							"AND l.version OPERATOR(pg_catalog.>) e.version ORDER BY l.version LIMIT 1) IS NOT TRUE",
-							ds_name_of(history->relid)), text);
+							ds_statement_source(history, "l")), text);
 }
 
 /*

@@ -265,14 +265,12 @@ add(DsRecorder *recorder, Past *past, DsChangeRow *change)
 
 	if (change->version == PG_INT64_MAX && *change->op != *DS_OP_DELETED)
 		refuse_highest(&recorder->tracked, change->id);
-	change->transaction_id = GetTopFullTransactionId();
 	if (past->is_there)
-	{
 		change->recorded_at = Max(change->recorded_at, just_after(past->latest.recorded_at));
-		if (past->latest.generation == generation &&
-			FullTransactionIdPrecedes(change->transaction_id, past->latest.transaction_id))
-			change->transaction_id = past->latest.transaction_id;
-	}
+	change->transaction_id = ds_changes_transaction_id(&recorder->changes, change->recorded_at);
+	if (past->is_there && past->latest.generation == generation &&
+		FullTransactionIdPrecedes(change->transaction_id, past->latest.transaction_id))
+		change->transaction_id = past->latest.transaction_id;
 	ds_changes_add(&recorder->changes, change);
 	if (recorder->changes.history.history.notifies)
 		ds_notify_changes_of(recorder->tracked.relid);
@@ -335,6 +333,7 @@ add_unrecorded(DsRecorder *recorder, Past *past, Datum id, HeapTuple row)
 		.is_by_caller = is_own,
 	};
 
+	change.recorded_at = Max(change.recorded_at, ds_changes_not_before(&recorder->changes, now));
 	set_data(&change, tracked, row);
 	add(recorder, past, &change);
 }

@@ -17,6 +17,7 @@
 #include "fmgr.h"
 #include "history/change.h"
 #include "history/notify_changes.h"
+#include "table/catalogue.h"
 #include "table/collection.h"
 #include "utils/rel.h"
 #include "utils/xid8.h"
@@ -37,6 +38,20 @@ check_trigger_call(FunctionCallInfo fcinfo)
 				(errcode(ERRCODE_E_R_I_E_TRIGGER_PROTOCOL_VIOLATED),
 				 errmsg("docstore_internal.replicate_change() can only be called by its trigger"),
 				 errhint("docstore.track() makes the trigger.")));
+}
+
+/*
+ * Raise 0A000 for a partitioned history: what comes is not in the order of time,
+ * so who reads it would not be told of what is dropped (cursor_check.c).
+ */
+pg_noreturn static void
+refuse_partition(Oid relid)
+{
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("logical replication cannot bring the rows of history \"%s\", which is partitioned",
+					ds_name_of(ds_catalogue_root(relid))),
+			 errhint("Leave it and its partitions out of the publication, and track the collection here. Its changes are then recorded here, too.")));
 }
 
 /* The transaction id that a row gets: as record.c gives it. */
@@ -74,6 +89,8 @@ ds_replicate_change(PG_FUNCTION_ARGS)
 	check_trigger_call(fcinfo);
 	if (!ds_feed_is_replicated())
 		PG_RETURN_POINTER(TRIGGER_FIRED_BY_INSERT(call->tg_event) ? call->tg_trigtuple : call->tg_newtuple);
+	if (call->tg_relation->rd_rel->relispartition)
+		refuse_partition(RelationGetRelid(call->tg_relation));
 	desc = RelationGetDescr(call->tg_relation);
 	if (!ds_collection_describe(RelationGetRelid(call->tg_relation), DS_HISTORY, &history, &obstacle))
 		ereport(ERROR,

@@ -32,6 +32,7 @@
 #include "commands/trigger.h"
 #include "history/begin_history.h"
 #include "history/history.h"
+#include "history/months.h"
 #include "history/notify_changes.h"
 #include "history/track.h"
 #include "miscadmin.h"
@@ -54,8 +55,9 @@
 #define TRACK_TRUNCATE	"docstore_track_truncate"
 #define REPLICATE		"docstore_replicate_change"
 
-/* The longest name of a collection whose history's name is not cut. */
-#define MAX_NAME (NAMEDATALEN - 1 - (int) strlen(DS_HISTORY_SUFFIX))
+/* The longest name of a collection whose history's name is not cut, nor those of its partitions. */
+#define MAX_NAME(by_month) \
+	(NAMEDATALEN - 1 - (int) strlen(DS_HISTORY_SUFFIX) - ((by_month) ? (int) strlen(DS_MONTH_SUFFIX) : 0))
 
 /*
  * Who, and what
@@ -139,14 +141,16 @@ require_own_partitions(Oid relid)
  */
 
 static void
-require_short(const char *name)
+require_short(const char *name, bool by_month)
 {
-	if ((int) strlen(name) > MAX_NAME)
+	if ((int) strlen(name) > MAX_NAME(by_month))
 		ereport(ERROR,
 				(errcode(DS_ERRCODE_NAME_TOO_LONG),
 				 errmsg("name \"%s\" is too long for a collection that is tracked", name),
-				 errdetail("The name of its history is its name with \"" DS_HISTORY_SUFFIX "\" added."),
-				 errhint("Rename it to a name of at most %d bytes.", MAX_NAME)));
+				 by_month
+				 ? errdetail("The names of the partitions of its history are its name with such as \"" DS_HISTORY_SUFFIX DS_MONTH_SUFFIX "\" added.")
+				 : errdetail("The name of its history is its name with \"" DS_HISTORY_SUFFIX "\" added."),
+				 errhint("Rename it to a name of at most %d bytes.", MAX_NAME(by_month))));
 }
 
 static const char *
@@ -185,10 +189,11 @@ create_replicate_trigger(const char *history)
 
 /*
  * Columns of a fixed length come first: rows are shorter, and their values are
- * found sooner.  In a schema of temporary tables it is one of those.
+ * found sooner.  In a schema of temporary tables it is one of those.  Of a
+ * partitioned history only the partitions are stored.
  */
 static void
-create_table(const char *history, const DsCollection *collection, const FormData_pg_class *relation)
+create_table(const char *history, const DsCollection *collection, const FormData_pg_class *relation, bool by_month)
 {
 	ds_plan_execute_utility(psprintf(
 		"CREATE %s %s ("
@@ -202,9 +207,11 @@ create_table(const char *history, const DsCollection *collection, const FormData
 		"actor pg_catalog.text, "
 		"data pg_catalog.jsonb%s, "
 		"context pg_catalog.jsonb, "
-		"PRIMARY KEY (id, version)) USING heap",
-		relation->relpersistence == RELPERSISTENCE_UNLOGGED ? "UNLOGGED TABLE" : "TABLE", history, format_type_be_qualified(collection->id_type->oid),
-		collate_clause(collection->relid), compression_clause(collection->relid, collection->data)));
+		"PRIMARY KEY (id, version%s)) %s",
+		relation->relpersistence == RELPERSISTENCE_UNLOGGED && !by_month ? "UNLOGGED TABLE" : "TABLE", history,
+		format_type_be_qualified(collection->id_type->oid), collate_clause(collection->relid),
+		compression_clause(collection->relid, collection->data), by_month ? ", recorded_at" : "",
+		by_month ? "PARTITION BY RANGE (recorded_at)" : "USING heap"));
 	ds_plan_execute_utility(psprintf(
 		"CREATE INDEX ON %s (generation, transaction_id, change_position)", history));
 	create_replicate_trigger(history);
@@ -241,7 +248,7 @@ has_id_type(Oid history, const DsIdType *type)
 
 /* The history of a collection that is not tracked: the one that it had before, or else a new one. */
 static Oid
-find_or_create(const DsCollection *collection, bool *is_new)
+find_or_create(const DsCollection *collection, bool by_month, bool *is_new)
 {
 	Oid			relid = collection->relid;
 	Oid			taken = ds_history_by_name(relid);
@@ -256,10 +263,10 @@ find_or_create(const DsCollection *collection, bool *is_new)
 		return taken;
 	}
 	*is_new = true;
-	require_short(get_rel_name(relid));
+	require_short(get_rel_name(relid), by_month);
 	if (!ds_catalogue_relation(relid, &relation))
 		elog(ERROR, "cache lookup failed for relation %u", relid);
-	create_table(quote_qualified_identifier(get_namespace_name(schema), name), collection, &relation);
+	create_table(quote_qualified_identifier(get_namespace_name(schema), name), collection, &relation, by_month);
 	return get_relname_relid(name, schema);
 }
 
@@ -428,23 +435,42 @@ drop_left_over(Oid relid)
 	return true;
 }
 
+/* Make the months of a history; 0A000 when it is a single table. */
+static void
+make_months(Oid relid, Oid history, bool is_new)
+{
+	FormData_pg_class relation;
+
+	if (get_rel_relkind(history) != RELKIND_PARTITIONED_TABLE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("the history of collection \"%s\" is there already, and is not partitioned", ds_name_of(relid)),
+				 errhint("Call docstore.untrack(), rename the table \"%s\", and track the collection again. Its history then begins anew.",
+						 ds_name_of(history))));
+	if (!ds_catalogue_relation(relid, &relation))
+		elog(ERROR, "cache lookup failed for relation %u", relid);
+	ds_months_make(history, relation.relpersistence == RELPERSISTENCE_UNLOGGED, is_new);
+}
+
 /*
  * Have the history of a collection recorded; returns its table.  Of what is
  * there max_rows documents at most are recorded at once; the others are when
  * they are written first, or with a further call.  One that is tracked
  * already goes on so, and its triggers are repaired.  With notify each commit
- * that has changed documents is notified of from now on.
+ * that has changed documents is notified of from now on.  by_month: a history
+ * that is new is partitioned by month; one that is gets the months that it lacks.
  *
  * Raises 42P01 and 42809 for what is no collection, 42501 for others than the
- * owner, 0A000 for one that is distributed, 42622 when the history's name would
+ * owner, 0A000 for one that is distributed, or has a history and cannot have it
+ * partitioned, 42622 when the history's name would
  * be cut, 42P07 when it is another table's.
  * Locks: SHARE ROW EXCLUSIVE on the collection and its partitions, as CREATE
  * TRIGGER; ROW EXCLUSIVE, and rows, where the triggers are there and max_rows
  * was given; with notify, or when its trigger is repaired, SHARE ROW EXCLUSIVE on the
- * history.
+ * history; ACCESS EXCLUSIVE on it, when months are missing.
  */
 Oid
-ds_track_make(Oid relid, int64 max_rows, bool notify)
+ds_track_make(Oid relid, int64 max_rows, bool notify, bool by_month)
 {
 	DsCollection collection;
 	Oid			history = ds_history_of(relid);
@@ -464,10 +490,12 @@ ds_track_make(Oid relid, int64 max_rows, bool notify)
 		drop_left_over(relid);
 		ds_floor_create(relid);
 		if (!OidIsValid(history))
-			history = find_or_create(&collection, &is_new);
+			history = find_or_create(&collection, by_month, &is_new);
 		make_triggers(relid, history);
 		repair_history(history);
 	}
+	if (by_month)
+		make_months(relid, history, is_new);
 	if (notify)
 		ds_notify_make_trigger(history);
 	ds_history_begin(&collection, history, is_new, goes_on, max_rows);

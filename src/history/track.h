@@ -6,7 +6,7 @@
 
 #include "postgres.h"
 
-extern Oid	ds_track_make(Oid relid, int64 max_rows, bool notify);
+extern Oid	ds_track_make(Oid relid, int64 max_rows, bool notify, bool by_month);
 extern void ds_track_drop(Oid relid);
 extern char *ds_track_fault(Oid relid);
 

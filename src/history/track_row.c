@@ -73,13 +73,13 @@ is_subscribed(Oid relid)
 	return result;
 }
 
-/* Whether what is written now is to be recorded. */
+/* Whether what is written now is to be recorded.  The rows of a history that is partitioned do not come (replicate_change.c). */
 static bool
 is_recorded(Oid history)
 {
 	if (SessionReplicationRole != SESSION_REPLICATION_ROLE_REPLICA)
 		return true;
-	return ds_feed_is_replicated() && !is_subscribed(history);
+	return ds_feed_is_replicated() && (get_rel_relkind(history) == RELKIND_PARTITIONED_TABLE || !is_subscribed(history));
 }
 
 /*

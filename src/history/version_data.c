@@ -30,9 +30,9 @@ build(const void *context, DsStatementText *text)
 {
 	const DsCollection *history = context;
 
-	text->sql = psprintf("SELECT COALESCE(t.data, '{}') FROM ONLY %s AS t WHERE t.id OPERATOR(pg_catalog.=) $1 "
+	text->sql = psprintf("SELECT COALESCE(t.data, '{}') FROM %s WHERE t.id OPERATOR(pg_catalog.=) $1 "
 						 "AND t.version OPERATOR(pg_catalog.=) $2 AND t.op OPERATOR(pg_catalog.=) ANY ('{" DS_OP_CREATED "," DS_OP_UPDATED "}')",
-						 ds_name_of(history->relid));
+						 ds_statement_target(history));
 	ds_statement_set_types(text, 2, (const Oid[]) {history->id_type->oid, INT8OID});
 }
 

@@ -24,8 +24,10 @@
 #include "catalog/pg_constraint.h"
 #include "catalog/pg_depend.h"
 #include "catalog/pg_index.h"
+#include "catalog/pg_partitioned_table.h"
 #include "catalog/pg_rewrite.h"
 #include "catalog/pg_sequence.h"
+#include "nodes/parsenodes.h"
 #include "nodes/primnodes.h"
 #include "table/catalogue.h"
 #include "utils/builtins.h"
@@ -45,6 +47,23 @@ ds_catalogue_relation(Oid relid, FormData_pg_class *relation)
 	memcpy(relation, GETSTRUCT(tuple), CLASS_TUPLE_SIZE);
 	ReleaseSysCache(tuple);
 	return true;
+}
+
+/* Whether a table is partitioned by ranges of just this column, and has a partition for all that is in none. */
+bool
+ds_catalogue_is_by_range(Oid relid, AttrNumber column)
+{
+	HeapTuple	tuple = SearchSysCache1(PARTRELID, ObjectIdGetDatum(relid));
+	Form_pg_partitioned_table form;
+	bool		result;
+
+	if (!HeapTupleIsValid(tuple))
+		return false;
+	form = (Form_pg_partitioned_table) GETSTRUCT(tuple);
+	result = form->partstrat == PARTITION_STRATEGY_RANGE && form->partnatts == 1 &&
+		form->partattrs.values[0] == column && OidIsValid(form->partdefid);
+	ReleaseSysCache(tuple);
+	return result;
 }
 
 /* The owner of a relation; InvalidOid when there is none. */

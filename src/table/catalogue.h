@@ -24,6 +24,7 @@ typedef struct DsColumn
 } DsColumn;
 
 extern bool ds_catalogue_relation(Oid relid, FormData_pg_class *relation);
+extern bool ds_catalogue_is_by_range(Oid relid, AttrNumber column);
 extern Oid	ds_catalogue_owner(Oid relid);
 extern bool ds_catalogue_column(Oid relid, const char *name, DsColumn *column);
 extern bool ds_catalogue_is_deterministic(Oid collation);

@@ -8,6 +8,7 @@
 
 #include "access/attnum.h"
 #include "access/transam.h"
+#include "datatype/timestamp.h"
 #include "table/id.h"
 
 /* What the rows of a table are; the room that knows a kind registers it, see kind.h. */
@@ -17,6 +18,7 @@ typedef enum DsKind
 	DS_STREAMS,					/* of a log: the heads, one row for each stream */
 	DS_EVENTS,					/* of a log: the events; the table that is the log */
 	DS_HISTORY,					/* of a collection that is tracked, or was */
+	DS_HISTORY_PART,			/* a partition of that */
 	DS_KINDS
 } DsKind;
 
@@ -41,6 +43,11 @@ typedef struct DsFeed
 	/* The last row before that generation which can still get others; 0: none. */
 	int64		unsettled_generation;
 	FullTransactionId unsettled_transaction_id;
+
+	/* Of what is partitioned by time; see cursor_check.c. */
+	AttrNumber	time;			/* the column; 0: it is not */
+	bool		has_dropped;	/* partitions are gone */
+	TimestampTz kept_from;		/* those from then on are there */
 } DsFeed;
 
 /* No kind of table has more columns that are docstore's. */

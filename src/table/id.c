@@ -208,14 +208,14 @@ require_fit(const char *what, Datum value, Oid relid, AttrNumber column, Size ro
  * Refuse an id that is too long for the index of the primary key on that
  * column: 54000.  The server would find out only when it writes the entry,
  * with others waiting for the locks of the call.  The key of a history has the
- * version, too.
+ * version, too, and can have a time: so many other columns.
  */
 void
-ds_id_require_short(const DsIdType *type, Datum id, Oid relid, AttrNumber column, bool with_version, int item)
+ds_id_require_short(const DsIdType *type, Datum id, Oid relid, AttrNumber column, int others, int item)
 {
 	if (type->oid == TEXTOID)
 		require_fit("an id", id, relid, column,
-					MAX_ENTRY - MAXALIGN(sizeof(IndexTupleData)) - (with_version ? sizeof(int64) : 0), item);
+					MAX_ENTRY - MAXALIGN(sizeof(IndexTupleData)) - others * sizeof(int64), item);
 }
 
 /* The name of a stream; 22023 when it is empty. */

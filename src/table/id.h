@@ -25,7 +25,7 @@ extern const DsIdType *ds_id_type(Oid type);
 extern Datum ds_id_from_text(const DsIdType *type, text *given, int item);
 extern Datum ds_id_from_json(const DsIdType *type, const JsonbValue *given, int item);
 extern Datum ds_id_generate(const DsIdType *type, int item);
-extern void ds_id_require_short(const DsIdType *type, Datum id, Oid relid, AttrNumber column, bool with_version, int item);
+extern void ds_id_require_short(const DsIdType *type, Datum id, Oid relid, AttrNumber column, int others, int item);
 extern Datum ds_id_of_stream(text *name, int item);
 extern void ds_id_require_short_stream(Datum stream, Oid relid, AttrNumber column, int item);
 extern char *ds_id_to_cstring(const DsIdType *type, Datum id);

@@ -51,8 +51,15 @@ ds_statement_lock_clause(const DsCollection *collection, DsStatement statement)
 char *
 ds_statement_target(const DsCollection *collection)
 {
-	return psprintf("%s%s AS t", collection->partitioned ? "" : "ONLY ",
-					ds_name_of(collection->relid));
+	return ds_statement_source(collection, "t");
+}
+
+/* The same under another name. */
+char *
+ds_statement_source(const DsCollection *collection, const char *alias)
+{
+	return psprintf("%s%s AS %s", collection->partitioned ? "" : "ONLY ",
+					ds_name_of(collection->relid), alias);
 }
 
 /*

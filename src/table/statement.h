@@ -78,6 +78,7 @@ typedef struct DsStatementText
 
 extern const char *ds_statement_lock_clause(const DsCollection *collection, DsStatement statement);
 extern char *ds_statement_target(const DsCollection *collection);
+extern char *ds_statement_source(const DsCollection *collection, const char *alias);
 extern const char *ds_statement_arbiter(const DsCollection *collection, DsStatement statement, const char *id);
 extern char *ds_statement_same_row(const DsCollection *collection, const char *id);
 extern void ds_statement_set_types(DsStatementText *text, int parameters, const Oid *types);
