@@ -23,6 +23,8 @@
  */
 #include "postgres.h"
 
+#include "access/xact.h"
+#include "base/errors.h"
 #include "catalog/pg_type.h"
 #include "executor/spi.h"
 #include "feed/feed.h"
@@ -115,6 +117,11 @@ ds_history_prune(const DsCollection *history, TimestampTz before, int keep, Datu
 	return (int64) pruned;
 }
 
+/* What a row t says that can be blanked. */
+#define SAYS_SOMETHING \
+	"(t.op OPERATOR(pg_catalog.<>) ALL ('{" DS_OP_DELETED "," DS_OP_ERASED "}') " \
+	"OR t.actor IS NOT NULL OR t.context IS NOT NULL)"
+
 typedef struct Erasing
 {
 	const DsCollection *history;
@@ -128,19 +135,52 @@ build_erasure(const void *context, DsStatementText *text)
 
 	text->sql = psprintf("UPDATE %s SET op = CASE WHEN t.op OPERATOR(pg_catalog.=) '" DS_OP_DELETED "' THEN t.op ELSE '" DS_OP_ERASED "' END, "
 						 "data = NULL, actor = NULL, context = NULL WHERE t.id OPERATOR(pg_catalog.=) $1%s "
-						 "AND (t.op OPERATOR(pg_catalog.<>) ALL ('{" DS_OP_DELETED "," DS_OP_ERASED "}') "
-						 "OR t.actor IS NOT NULL OR t.context IS NOT NULL)",
+						 "AND " SAYS_SOMETHING,
 						 ds_statement_target(erasing->history),
 						 erasing->all_versions ? "" : " AND t.version OPERATOR(pg_catalog.=) ANY ($2)");
 	ds_statement_set_types(text, erasing->all_versions ? 1 : 2,
 						   (const Oid[]) {erasing->history->id_type->oid, INT8ARRAYOID});
 }
 
+static void
+build_latest(const void *context, DsStatementText *text)
+{
+	const DsCollection *history = context;
+
+	text->sql = psprintf("SELECT COALESCE(pg_catalog.max(t.version), '-9223372036854775808') FROM %s "
+						 "WHERE t.id OPERATOR(pg_catalog.=) $1 AND " SAYS_SOMETHING, ds_statement_source(history, "t"));
+	ds_statement_set_types(text, 1, (const Oid[]) {history->id_type->oid});
+}
+
+/* The latest version of a document of which a snapshot shows what can be blanked. */
+static int64
+find_latest(const DsCollection *history, Datum id, Snapshot snapshot)
+{
+	int64		latest;
+
+	PushActiveSnapshot(snapshot);
+	ds_plan_run(history, (DsPlanKey) {.build = build_latest}, history, DS_READ, &id, NULL);
+	latest = ds_plan_int64(0, 1);
+	SPI_freetuptable(SPI_tuptable);
+	PopActiveSnapshot();
+	return latest;
+}
+
+/* Under an old snapshot: raise 40001 when a version was written that it does not show.  Versions grow. */
+static void
+refuse_newer(const DsCollection *history, Datum id)
+{
+	CommandCounterIncrement();
+	if (find_latest(history, id, GetLatestSnapshot()) > find_latest(history, id, GetTransactionSnapshot()))
+		ds_error_raise_old_snapshot();
+}
+
 /*
  * Blank what these versions of a document say, or all of them, of what was
  * written, by whom and why; returns how many rows it has blanked.  Who was waited
  * for may have written a version again (past.c), so all of them are looked at until
- * there is none.
+ * there is none; a snapshot that the transaction keeps does not show it, which is
+ * 40001.
  */
 int64
 ds_history_erase(const DsCollection *history, Datum id, Datum versions, bool all_versions)
@@ -157,6 +197,8 @@ ds_history_erase(const DsCollection *history, Datum id, Datum versions, bool all
 		more = ds_plan_run(history, (DsPlanKey) {.build = build_erasure, .form = all_versions}, &erasing, DS_WRITE, values, NULL);
 		erased += more;
 	} while (all_versions && more > 0);
+	if (all_versions && IsolationUsesXactSnapshot())
+		refuse_newer(history, id);
 	SPI_finish();
 	return (int64) erased;
 }
