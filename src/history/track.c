@@ -435,11 +435,12 @@ drop_left_over(Oid relid)
 	return true;
 }
 
-/* Make the months of a history; 0A000 when it is a single table. */
+/* Make the months of a history; 0A000 when it is a single table, 42809 when it is not fit, as without the rest. */
 static void
 make_months(Oid relid, Oid history, bool is_new)
 {
 	FormData_pg_class relation;
+	DsCollection described;
 
 	if (get_rel_relkind(history) != RELKIND_PARTITIONED_TABLE)
 		ereport(ERROR,
@@ -447,6 +448,8 @@ make_months(Oid relid, Oid history, bool is_new)
 				 errmsg("the history of collection \"%s\" is there already, and is not partitioned", ds_name_of(relid)),
 				 errhint("Call docstore.untrack(), rename the table \"%s\", and track the collection again. Its history then begins anew.",
 						 ds_name_of(history))));
+	if (!is_new)
+		ds_history_open(relid, history, AccessShareLock, &described);
 	if (!ds_catalogue_relation(relid, &relation))
 		elog(ERROR, "cache lookup failed for relation %u", relid);
 	ds_months_make(history, relation.relpersistence == RELPERSISTENCE_UNLOGGED, is_new);

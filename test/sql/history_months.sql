@@ -318,6 +318,13 @@ SELECT fault FROM docstore.tracked;
 CALL pg_temp.try($$ SELECT docstore.upsert('docs', 'c', '{"n": 6}', 5) $$);
 CALL pg_temp.try($$ SELECT count(*) FROM docstore.read_changes('docs') $$);
 CALL pg_temp.try($$ SELECT docstore.track('docs', partition_by => 'month') $$);
+-- nor the months that would be made
+BEGIN;
+DO $$ DECLARE part regclass; BEGIN
+	FOR part IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'docs_history'::regclass LOOP EXECUTE format('DROP TABLE %s', part); END LOOP;
+END $$;
+CALL pg_temp.try($$ SELECT docstore.track('docs', 0, partition_by => 'month') $$);
+ROLLBACK;
 ALTER TABLE docs_history ATTACH PARTITION docs_history_rest DEFAULT;
 SELECT docstore.upsert('docs', 'c', '{"n": 6}', 5);
 -- a partition is no history
