@@ -193,9 +193,11 @@ is_enough(TimestampTz end, Month now, Month to)
 }
 
 /*
- * Make the months of a history that are missing, up to AHEAD of this one.
+ * Make the months of a history that are missing, up to AHEAD of this one; none
+ * where the rest is missing, too, or the history.
  *
- * Locks: ACCESS SHARE; ACCESS EXCLUSIVE, if any is missing.
+ * Locks: ACCESS EXCLUSIVE, if any is missing.  It is looked for under ACCESS SHARE,
+ * which is given back: two who both waited for more would be a deadlock.
  */
 void
 ds_months_make(Oid history, bool is_unlogged, bool is_new)
@@ -223,15 +225,18 @@ ds_months_make(Oid history, bool is_unlogged, bool is_new)
 
 	rel = table_open(history, AccessShareLock);
 	end = ds_ranges_end(rel);
-	table_close(rel, NoLock);
+	table_close(rel, AccessShareLock);
 	if (is_enough(end, now, to))
 		return;
-	rel = table_open(history, AccessExclusiveLock);
+	rel = try_table_open(history, AccessExclusiveLock);
+	if (rel == NULL)
+		return;
 	end = ds_ranges_end(rel);
 	(void) ds_ranges_list(rel, &partitions, &rest);
-	maker.rest = ds_name_of(partitions[rest]);
 	columns = list_columns(rel);
 	table_close(rel, NoLock);
-	if (!is_enough(end, now, to))
-		make_missing(&maker, first_missing(end, now), to, start_of_first(end, now), columns);
+	if (rest < 0 || is_enough(end, now, to))
+		return;
+	maker.rest = ds_name_of(partitions[rest]);
+	make_missing(&maker, first_missing(end, now), to, start_of_first(end, now), columns);
 }

@@ -448,11 +448,10 @@ make_months(Oid relid, Oid history, bool is_new)
 				 errmsg("the history of collection \"%s\" is there already, and is not partitioned", ds_name_of(relid)),
 				 errhint("Call docstore.untrack(), rename the table \"%s\", and track the collection again. Its history then begins anew.",
 						 ds_name_of(history))));
-	if (!is_new)
-		ds_history_open(relid, history, AccessShareLock, &described);
 	if (!ds_catalogue_relation(relid, &relation))
 		elog(ERROR, "cache lookup failed for relation %u", relid);
 	ds_months_make(history, relation.relpersistence == RELPERSISTENCE_UNLOGGED, is_new);
+	ds_history_open(relid, history, AccessShareLock, &described);
 }
 
 /*
