@@ -362,9 +362,9 @@ ds_changes_find_data(DsChanges *changes, Datum id, int64 version)
 	return result;
 }
 
-/* Whether one table has a deletion of an id after a version. */
+/* Whether one table has a deletion or a creation of an id after a version. */
 static bool
-has_deletion(DsChangesPart *part, Snapshot snapshot, Datum id, int64 version)
+has_new_life(DsChangesPart *part, Snapshot snapshot, Datum id, int64 version)
 {
 	IndexScanDesc scan = index_beginscan(part->table, part->key, snapshot, NULL, lengthof(part->keys), 0, 0);
 	ScanKeyData keys[2] = {part->keys[0]};
@@ -376,24 +376,25 @@ has_deletion(DsChangesPart *part, Snapshot snapshot, Datum id, int64 version)
 	while (!result && index_getnext_slot(scan, ForwardScanDirection, part->found))
 	{
 		CHECK_FOR_INTERRUPTS();
-		result = first_letter(part) == *DS_OP_DELETED;
+		result = first_letter(part) == *DS_OP_DELETED || first_letter(part) == *DS_OP_CREATED;
 	}
 	index_endscan(scan);
 	return result;
 }
 
 /*
- * Whether an id was deleted after a version.  What is asked about is committed, or
+ * Whether an id was deleted after a version, or is known to have been, as it was
+ * created.  What is asked about is committed, or
  * of an earlier command; a snapshot does not miss a row that is erased just now.
  */
 bool
-ds_changes_has_deletion(DsChanges *changes, Datum id, int64 version)
+ds_changes_has_new_life(DsChanges *changes, Datum id, int64 version)
 {
 	Snapshot	snapshot = RegisterSnapshot(GetLatestSnapshot());
 	bool		result = false;
 
 	for (int i = 0; !result && i < changes->count; i++)
-		result = has_deletion(ds_changes_part(changes, i), snapshot, id, version);
+		result = has_new_life(ds_changes_part(changes, i), snapshot, id, version);
 	UnregisterSnapshot(snapshot);
 	return result;
 }

@@ -80,7 +80,7 @@ extern TimestampTz ds_changes_not_before(const DsChanges *changes, TimestampTz n
 extern bool ds_changes_find_latest(DsChanges *changes, Datum id, int64 at_least, DsRecorded *latest);
 extern bool ds_changes_has_own(DsChanges *changes, const DsChangeRow *change);
 extern Jsonb *ds_changes_find_data(DsChanges *changes, Datum id, int64 version);
-extern bool ds_changes_has_deletion(DsChanges *changes, Datum id, int64 version);
+extern bool ds_changes_has_new_life(DsChanges *changes, Datum id, int64 version);
 extern char ds_changes_lock(DsChanges *changes, Datum id, int64 version);
 extern void ds_changes_add(DsChanges *changes, const DsChangeRow *change);
 

@@ -12,8 +12,11 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "base/compat.h"
 #include "base/errors.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_trigger.h"
+#include "commands/trigger.h"
 #include "executor/spi.h"
 #include "history/months.h"
 #include "lib/stringinfo.h"
@@ -151,6 +154,37 @@ move_rows(const Maker *maker, Month month, const char *from, const char *partiti
 					 maker->rest, from, start_of(month + 1), partition, columns, columns), SPI_OK_INSERT);
 }
 
+pg_noreturn static void
+refuse_owners(Relation rest, const char *obstacle)
+{
+	ereport(ERROR,
+			(errcode(DS_ERRCODE_NOT_A_COLLECTION),
+			 errmsg("rows cannot be moved out of \"%s\"", ds_name_of(RelationGetRelid(rest))),
+			 errdetail("%s", obstacle),
+			 errhint("Drop it, or disable it while docstore.track() makes months.")));
+}
+
+/*
+ * Moving rows is a statement of the caller, who need not be their owner.  Raises
+ * 42809 where it would run what the owner has put there.
+ */
+static void
+refuse_triggers(Oid rest)
+{
+	Relation	rel = table_open(rest, AccessExclusiveLock);
+
+	if (rel->rd_rules != NULL)
+		refuse_owners(rel, "It has a rule.");
+	for (int i = 0; rel->trigdesc != NULL && i < rel->trigdesc->numtriggers; i++)
+	{
+		const Trigger *trigger = &rel->trigdesc->triggers[i];
+
+		if (TRIGGER_FOR_DELETE(trigger->tgtype) && trigger->tgenabled != TRIGGER_DISABLED)
+			refuse_owners(rel, psprintf("It has the trigger \"%s\", which fires for DELETE.", trigger->tgname));
+	}
+	table_close(rel, NoLock);
+}
+
 /* Make months of a history that is there, and has some or had some. */
 static void
 make_missing(const Maker *maker, Month from, Month to, const char *start, const char *columns)
@@ -237,6 +271,7 @@ ds_months_make(Oid history, bool is_unlogged, bool is_new)
 	table_close(rel, NoLock);
 	if (rest < 0 || is_enough(end, now, to))
 		return;
+	refuse_triggers(partitions[rest]);
 	maker.rest = ds_name_of(partitions[rest]);
 	make_missing(&maker, first_missing(end, now), to, start_of_first(end, now), columns);
 }

@@ -90,6 +90,7 @@ ds_tracked_describe(Relation table, Oid history, DsTracked *tracked)
 		.id = find_column(columns, "id", InvalidOid),
 		.version = find_column(columns, "version", INT8OID),
 		.data = find_column(columns, "data", JSONBOID),
+		.created_at = find_column(columns, "created_at", TIMESTAMPTZOID),
 		.updated_at = find_column(columns, "updated_at", TIMESTAMPTZOID),
 	};
 	if (tracked->id != InvalidAttrNumber)
@@ -169,6 +170,18 @@ written_at(const DsTracked *tracked, HeapTuple row, TimestampTz now)
 	if (tracked->updated_at != InvalidAttrNumber)
 		updated_at = heap_getattr(row, tracked->updated_at, tracked->columns, &is_null);
 	return is_null || DatumGetTimestampTz(updated_at) > now ? now : DatumGetTimestampTz(updated_at);
+}
+
+/* Whether a row tells that it was created after a time. */
+static bool
+is_created_since(const DsTracked *tracked, HeapTuple row, TimestampTz time)
+{
+	bool		is_null = true;
+	Datum		created_at = (Datum) 0;
+
+	if (tracked->created_at != InvalidAttrNumber)
+		created_at = heap_getattr(row, tracked->created_at, tracked->columns, &is_null);
+	return !is_null && DatumGetTimestampTz(created_at) > time;
 }
 
 static bool
@@ -318,7 +331,10 @@ set_data(DsChangeRow *change, const DsTracked *tracked, HeapTuple row)
 	change->data = heap_getattr(row, tracked->data, tracked->columns, &change->no_data);
 }
 
-/* Record a row as it was before it is written, which history has not. */
+/*
+ * Record a row as it was before it is written, which history has not.  It was
+ * created, too, when it was deleted and created again while nobody recorded.
+ */
 static void
 add_unrecorded(DsRecorder *recorder, Past *past, Datum id, HeapTuple row)
 {
@@ -328,7 +344,7 @@ add_unrecorded(DsRecorder *recorder, Past *past, Datum id, HeapTuple row)
 	DsChangeRow change = {
 		.id = id,
 		.version = version_of(tracked, row),
-		.op = is_alive(past) ? DS_OP_UPDATED : DS_OP_CREATED,
+		.op = is_alive(past) && !is_created_since(tracked, row, past->latest.recorded_at) ? DS_OP_UPDATED : DS_OP_CREATED,
 		.recorded_at = is_own ? now : written_at(tracked, row, now),
 		.is_by_caller = is_own,
 	};

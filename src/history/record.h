@@ -21,7 +21,8 @@ typedef struct DsTracked
 	AttrNumber	id;
 	AttrNumber	version;
 	AttrNumber	data;
-	AttrNumber	updated_at;		/* 0: no such column */
+	AttrNumber	created_at;		/* 0: no such column, as the next */
+	AttrNumber	updated_at;
 } DsTracked;
 
 /* A tracked table that is being written. */

@@ -79,7 +79,7 @@ was_deleted(const DsCollection *history, Datum id, int64 version)
 	bool		result;
 
 	ds_changes_begin(&changes, history);
-	result = ds_changes_has_deletion(&changes, id, version);
+	result = ds_changes_has_new_life(&changes, id, version);
 	ds_changes_end(&changes);
 	return result;
 }

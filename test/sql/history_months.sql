@@ -273,6 +273,14 @@ SELECT docstore.upsert('docs', 'c', '{}');
 INSERT INTO docs_history SELECT * FROM docs_history WHERE false;
 SELECT tableoid::regclass, id FROM docs_history ORDER BY id;
 SELECT cursor AS first FROM docstore.read_changes('docs') LIMIT 1 \gset
+-- not where that would run what the owner has put there under the caller's name
+CREATE FUNCTION pg_temp.own() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE WARNING 'run'; RETURN NULL; END $$;
+CREATE TRIGGER own BEFORE DELETE ON docs_history_rest FOR EACH STATEMENT EXECUTE FUNCTION pg_temp.own();
+CALL pg_temp.try($$ SELECT docstore.track('docs', 0, partition_by => 'month') $$);
+ALTER TABLE docs_history_rest DISABLE TRIGGER own;
+CREATE RULE own AS ON DELETE TO docs_history_rest DO ALSO NOTIFY run;
+CALL pg_temp.try($$ SELECT docstore.track('docs', 0, partition_by => 'month') $$);
+DROP RULE own ON docs_history_rest;
 SELECT docstore.track('docs', partition_by => 'month');
 SELECT count(*) FROM pg_temp.partitions('docs_history');
 SELECT name, bounds FROM pg_temp.partitions('docs_history') WHERE name LIKE '%n%';

@@ -36,7 +36,7 @@ DROP SEQUENCE numbers;
 -- What is there is recorded first, with its time
 SELECT docstore.create_collection('orders');
 SELECT docstore.upsert('orders', i, '{"n": 1}') FROM unnest('{a,b,c,d}'::text[]) i;
-UPDATE orders SET updated_at = '2020-01-01' WHERE id = 'a';
+UPDATE orders SET created_at = '2020-01-01', updated_at = '2020-01-01' WHERE id = 'a';
 UPDATE orders SET updated_at = '2100-01-01' WHERE id = 'b';
 CALL pg_temp.try($$ SELECT docstore.untrack('orders') $$);
 SELECT docstore.track('orders', 2);

@@ -53,6 +53,13 @@ CALL pg_temp.try($$ SELECT docstore.merge('d', 'b', '{"n": 9}', 1) $$);
 SELECT docstore.untrack('d');
 CALL pg_temp.try($$ SELECT docstore.merge('d', 'a', '{}', 4) $$);
 SELECT docstore.track('d');
+-- What was deleted and created again while nobody recorded it is another document, as history says
+SELECT docstore.upsert('d', 'e', '{"name": "Ann"}');
+SELECT docstore.untrack('d');
+SELECT docstore.delete('d', 'e', docstore.any_version()), docstore.upsert('d', 'e', '{"name": "Ben"}');
+SELECT docstore.track('d');
+SELECT version, op, data FROM d_history WHERE id = 'e' ORDER BY version;
+CALL pg_temp.try($$ SELECT docstore.merge('d', 'e', '{"name": "Ann", "phone": 5}', 3) $$);
 -- Data that is NULL counts as {}
 CREATE TABLE n (id int PRIMARY KEY, version bigint NOT NULL, data jsonb);
 SELECT docstore.track('n');
