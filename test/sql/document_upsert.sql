@@ -95,8 +95,8 @@ BEGIN
 	left_dead := pg_stat_get_xact_tuples_inserted('shops'::regclass) - inserted - created;
 END
 $$;
-SELECT taken, left_dead <= 1 AS at_most_one FROM pg_temp.rows_left(array_fill('c2'::text, ARRAY[500]));
-SELECT taken, left_dead FROM pg_temp.rows_left(array_fill('c2'::text, ARRAY[500]));
-SELECT taken, left_dead FROM pg_temp.rows_left((SELECT array_agg(CASE WHEN n % 50 = 0 THEN 'c2' ELSE 'new-' || n END ORDER BY n) FROM generate_series(1, 500) n));
+SELECT taken, left_dead <= 1 AS at_most_one FROM pg_temp.rows_left(array_fill('c2'::text, ARRAY[25]));
+SELECT taken, left_dead FROM pg_temp.rows_left(array_fill('c2'::text, ARRAY[25]));
+SELECT taken, left_dead FROM pg_temp.rows_left((SELECT array_agg(CASE WHEN n % 20 = 0 THEN 'c2' ELSE 'new-' || n END ORDER BY n) FROM generate_series(1, 60) n));
 
 DROP TABLE shops;
