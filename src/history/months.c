@@ -265,6 +265,8 @@ ds_months_make(Oid history, bool is_unlogged, bool is_new)
 	rel = try_table_open(history, AccessExclusiveLock);
 	if (rel == NULL)
 		return;
+	/* Its name, schema and owner can have changed before it was locked. */
+	maker.relation = *rel->rd_rel;
 	end = ds_ranges_end(rel);
 	(void) ds_ranges_list(rel, &partitions, &rest);
 	columns = list_columns(rel);
